@@ -1,0 +1,1 @@
+"""Training records from stereo and plain video."""

@@ -1,0 +1,1 @@
+"""2D video to stereoscopic 3D, in JAX."""

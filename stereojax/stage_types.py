@@ -1,0 +1,86 @@
+"""What passes between stages: frozen, plain, and documented field by field."""
+
+import dataclasses
+from fractions import Fraction
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from stereojax.shapes import Array, Float
+
+
+@dataclasses.dataclass(frozen=True)
+class Color:
+    """How a video's numbers are to be read: ITU-T H.273 code points, 2 = unknown."""
+
+    primaries: int = 2
+    transfer: int = 2
+    matrix: int = 2
+    full_range: bool = False
+    mastering_display: str | None = None  # in x265's notation: G(x,y)B..
+    content_light: str | None = None  # "MaxCLL,MaxFALL"
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoInfo:
+    """The first video stream of a file, as a viewer sees it (rotation applied)."""
+
+    path: Path
+    width: int
+    height: int
+    frame_rate: Fraction  # average; the timestamps are what counts
+    time_base: Fraction  # seconds per tick of `VideoIndex.pts`
+    duration: float  # seconds, as the container claims; 0 where it does not say
+    pixel_format: str  # of the coded frames, as FFmpeg names it: yuv420p10le
+    bit_depth: int
+    rotation: int = 0  # degrees clockwise that the reader turns each frame by
+    sample_aspect: Fraction = Fraction(1)
+    color: Color = Color()
+
+
+@dataclasses.dataclass(frozen=True)
+class Shot:
+    """Frames `start` to `stop - 1`, between two cuts."""
+
+    index: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoIndex:
+    """What one pass over a video finds: each frame's time, and the cuts."""
+
+    info: VideoInfo
+    source_hash: str  # of the file's bytes
+    pts: np.ndarray  # (t,) int64, ticks of info.time_base, strictly increasing
+    last_duration: int  # ticks for which the last frame is shown
+    keyframes: np.ndarray  # (k,) int64: pts at which decoding can start
+    shots: tuple[Shot, ...]
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Splat:
+    """A view splatted to the other eye."""
+
+    warped: Float[Array, "*b h w c"]  # exact 0 where nothing landed
+    occlusion: Float[Array, "*b h w"]  # 1 = nothing landed, soft at edges
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class StereoFrames:
+    """One window of a shot, rendered."""
+
+    right: Float[Array, "t h w 3"]  # in [0, 1]
+    warped: Float[Array, "t h w 3"]
+    occlusion: Float[Array, "t h w"]
+    disparity: Float[Array, "t h w"]  # pixels; positive = in front of the screen
