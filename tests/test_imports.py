@@ -16,7 +16,8 @@ LINES = [
     "depth inpaint matching metrics",
     "svd splat video weights records synthetic",
     "ops windows settings",
-    "stage_types cli shapes",
+    "stage_types cli",
+    "shapes",
 ]
 RANK = {name: i for i, line in enumerate(LINES) for name in line.split()}
 # Only these may be imported, and only below the named parts.
