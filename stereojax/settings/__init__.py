@@ -1,0 +1,6 @@
+"""Settings: what they accept, the configs that hold them, the flags that override."""
+
+from stereojax.settings.infer import InferSettings, ModelSettings
+from stereojax.settings.load import load_config, resolve
+
+__all__ = ["InferSettings", "ModelSettings", "load_config", "resolve"]

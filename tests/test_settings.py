@@ -1,0 +1,64 @@
+"""A setting is checked wherever it comes from; nothing unknown passes."""
+
+import pytest
+
+from stereojax.cli import InputError
+from stereojax.settings import resolve
+
+
+def test_flags_override_the_config_and_none_does_not():
+    _, infer = resolve("fast:runlocal", {"divergence": 3, "layout": None})
+    assert infer.divergence == 3.0
+    assert (infer.layout, infer.depth_model) == ("full_sbs", "prior")
+
+
+def test_the_published_strength_brings_the_published_plane():
+    _, infer = resolve("fast", {"max_disp": 20})
+    assert (infer.max_disp, infer.convergence) == (20, 0.5)
+    assert resolve("fast", {"max_disp": 20, "convergence": 0.8})[1].convergence == 0.8
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"divergence": float("nan")}, "--divergence=nan: expected a number from 0"),
+        ({"divergence": float("inf")}, "--divergence=inf"),
+        ({"divergence": 10.1}, "from 0 to 10"),
+        ({"divergence": "wide"}, "--divergence=wide"),
+        ({"convergence": -1.5}, "from -1 to 2"),
+        ({"segment_frames": 2.5}, "a whole number"),
+        ({"layout": "sideways"}, "one of full_sbs"),
+        ({"colour": 1}, "--colour is not a setting"),
+        ({"max_disp": 20, "divergence": 2}, "drop one"),
+        ({"depth_low": 50, "depth_high": 50}, "less than --depth_high"),
+    ],
+)
+def test_bad_values_are_named(overrides, words):
+    with pytest.raises(InputError) as caught:
+        resolve("fast", overrides)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("c.infer = dict(divergnce=1)", "config.infer.divergnce is not a setting"),
+        ("c.model = dict(fill='magic')", "config.model.fill=magic"),
+        ("c.infr = dict()", "section infr"),
+    ],
+)
+def test_a_config_with_an_unknown_field_is_refused(tmp_path, body, words):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from ml_collections import ConfigDict\n"
+        f"def get_config(variant=''):\n    c = ConfigDict()\n    {body}\n    return c\n"
+    )
+    with pytest.raises(InputError, match=words):
+        resolve(str(file), {})
+
+
+@pytest.mark.parametrize("name", ["fsat", "no/such.py", "fast:sideways"])
+def test_a_config_that_is_not_there(name):
+    with pytest.raises(InputError, match="--config="):
+        resolve(name, {})
