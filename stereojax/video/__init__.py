@@ -1,0 +1,1 @@
+"""Reading, writing, shots, stereo layouts; import the part that you need."""
