@@ -1,0 +1,6 @@
+"""Forward splatting of a view to the other eye; needs only jax and numpy."""
+
+from stereojax.splat.api import forward_splat, sharpness_for
+from stereojax.stage_types import Splat
+
+__all__ = ["Splat", "forward_splat", "sharpness_for"]

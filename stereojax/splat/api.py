@@ -1,0 +1,91 @@
+"""`forward_splat`: one contract, whichever implementation runs."""
+
+import math
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from stereojax.shapes import Array, Float, Shaped
+from stereojax.splat.reference import splat_scatter
+from stereojax.stage_types import Splat
+
+IMPLEMENTATIONS = {"xla_scatter": splat_scatter}
+
+
+def sharpness_for(width: int) -> float:
+    """The sharpness whose depth test is as soft at `width` as 0.5 is at 1024 pixels."""
+    return 0.5 * 1024 / width
+
+
+def forward_splat(
+    image: Shaped[Array | np.ndarray, "*b h w c"],
+    disparity: Float[Array | np.ndarray, "*b h w"],
+    *,
+    sharpness: float = 0.5,
+    mask: Literal["soft", "hard"] = "soft",
+    border: Literal["full", "published"] = "full",
+    implementation: str | None = None,
+) -> Splat:
+    """Moves each pixel left by its disparity; nearer pixels win softly.
+
+    A source in column j with disparity d lands at x = j - d, on the two pixels of its
+    row beside x, with bilinear weights b. A target's colour is the mean of the sources
+    that reach it, weighted by b * 2 ** (sharpness * d); its coverage is the sum of b.
+
+    Args:
+      image: float colours, or uint8, which is divided by 255. Finite.
+      disparity: pixels, positive = to the left. A pixel whose disparity is NaN or
+        infinite, or that lies outside the frame once moved, lands nowhere.
+      sharpness: of the depth test, in octaves of weight per pixel of disparity, >= 0;
+        0.5 is the paper's sqrt(2) ** disparity. `sharpness_for` keeps the softness the
+        same at every resolution.
+      mask: "soft" makes the occlusion 1 - clip(coverage, 0, 1); "hard" makes it 1
+        where no source landed at all, with any weight above 0, and 0 elsewhere.
+      border: "full" keeps each tap that lies inside the frame. "published" follows the
+        CUDA kernel of the paper's authors: a source counts only when both its columns,
+        floor(x) and floor(x) + 1, and both its rows, y and y + 1, are inside, which
+        empties the last row and thins the first and last columns.
+      implementation: "xla_scatter", or None to choose.
+
+    Returns:
+      `Splat(warped, occlusion)`, float32; `warped` is exactly 0 where nothing landed.
+      `warped` has gradients for image and disparity; `occlusion` has none.
+
+    Follows StereoCrafter (arXiv 2409.07447) sec. 3.2.
+    """
+    _check(image.shape, disparity.shape, sharpness, mask, border, implementation)
+    image = jnp.asarray(image)
+    if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
+        raise ValueError(f"image has dtype {image.dtype}; expected uint8 or a float")
+    return IMPLEMENTATIONS[implementation or "xla_scatter"](
+        image,
+        jnp.asarray(disparity),
+        jnp.float32(sharpness),
+        hard_mask=mask == "hard",
+        published_border=border == "published",
+    )
+
+
+def _check(
+    image_shape: tuple,
+    disparity_shape: tuple,
+    sharpness: float,
+    mask: str,
+    border: str,
+    implementation: str | None,
+) -> None:
+    if image_shape[:-1] != disparity_shape or len(disparity_shape) < 2:
+        raise ValueError(
+            f"disparity {disparity_shape} and image {image_shape} must have the shapes "
+            "(..., height, width) and (..., height, width, channels)"
+        )
+    if not (math.isfinite(sharpness) and sharpness >= 0):
+        raise ValueError(f"sharpness={sharpness}: expected a finite number, 0 or more")
+    for name, value, known in (
+        ("mask", mask, ("soft", "hard")),
+        ("border", border, ("full", "published")),
+        ("implementation", implementation, (None, *IMPLEMENTATIONS)),
+    ):
+        if value not in known:
+            raise ValueError(f"{name}={value!r}: expected one of {known}")
