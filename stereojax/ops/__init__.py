@@ -1,0 +1,1 @@
+"""Array operations that JAX lacks or does differently, one file each."""

@@ -1,0 +1,75 @@
+"""Attention that never holds all scores at once."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax.extend.backend import get_backend
+
+from stereojax.shapes import Array, Float
+
+Implementation = Literal["cudnn", "chunked"]
+QUERIES = 512  # rows of scores computed together
+# Scores held at once. A CPU works best out of its cache, one head at a time; an
+# accelerator wants many heads in one call.
+CPU_BYTES = 8 << 20
+ACCELERATOR_BYTES = 256 << 20
+
+
+def attention(
+    q: Float[Array, "b n h d"],
+    k: Float[Array, "b m h d"],
+    v: Float[Array, "b m h d"],
+    *,
+    implementation: Implementation | None = None,
+) -> Float[Array, "b n h d"]:
+    """softmax(q k^T / sqrt(d)) v for each head, softmax in float32.
+
+    `implementation` None is cuDNN's flash attention for 16-bit floats on an NVIDIA GPU,
+    and `chunked` anywhere else: blocks of queries, mapped over the heads.
+    """
+    if implementation is None:
+        half = q.dtype in (jnp.bfloat16, jnp.float16)
+        implementation = "cudnn" if half and _on_nvidia() else "chunked"
+    if implementation == "cudnn":
+        return jax.nn.dot_product_attention(q, k, v, implementation="cudnn")
+    return _chunked(q, k, v)
+
+
+def _on_nvidia() -> bool:
+    return "cuda" in get_backend().platform_version
+
+
+def _chunked(q: Array, k: Array, v: Array) -> Array:
+    b, n, heads, d = q.shape
+    m = k.shape[1]
+    rows = min(n, QUERIES)
+    blocks = -(-n // rows)
+    limit = CPU_BYTES if jax.default_backend() == "cpu" else ACCELERATOR_BYTES
+    together = max(1, min(b * heads, limit // (4 * rows * m)))
+
+    def by_head(x: Array) -> Array:
+        return x.swapaxes(1, 2).reshape(b * heads, x.shape[1], d)
+
+    def one_head(qkv: tuple[Array, Array, Array]) -> Array:
+        q, k, v = qkv
+        return jax.lax.map(lambda block: _block(block, k, v), q)
+
+    # The last block is filled up with queries of zeros, cut off again below.
+    queries = jnp.pad(by_head(q), ((0, 0), (0, blocks * rows - n), (0, 0)))
+    queries = queries.reshape(b * heads, blocks, rows, d)
+    out = jax.lax.map(
+        one_head, (queries, by_head(k), by_head(v)), batch_size=together
+    ).reshape(b, heads, blocks * rows, d)
+    return out[:, :, :n].swapaxes(1, 2)
+
+
+def _block(q: Float[Array, "r d"], k: Float[Array, "m d"], v: Float[Array, "m d"]):
+    scale = q.shape[-1] ** -0.5
+    scores = jnp.einsum("rd,md->rm", q, k, preferred_element_type=jnp.float32) * scale
+    scores = jnp.exp(scores - scores.max(axis=-1, keepdims=True))
+    total = scores.sum(axis=-1, keepdims=True)
+    out = jnp.einsum(
+        "rm,md->rd", scores.astype(v.dtype), v, preferred_element_type=jnp.float32
+    )
+    return (out / total).astype(v.dtype)

@@ -1,0 +1,62 @@
+"""Attention in blocks against the whole matrix."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from stereojax.ops import attention as module
+from stereojax.ops.attention import attention
+
+
+def qkv(b, n, m, heads, d, dtype=np.float32):
+    rng = np.random.default_rng(0)
+    shapes = [(b, n, heads, d), (b, m, heads, d), (b, m, heads, d)]
+    return [jnp.asarray(rng.standard_normal(s) * 2, dtype) for s in shapes]
+
+
+def whole(q, k, v):
+    q, k, v = (
+        torch.from_numpy(np.array(x, np.float32)).transpose(1, 2) for x in (q, k, v)
+    )
+    out = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    return out.transpose(1, 2).numpy()
+
+
+def error(actual, expected):
+    return np.abs(actual - expected).max() / np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("b", "n", "m", "heads"), [(1, 1, 1, 1), (2, 50, 33, 3), (2, 513, 64, 2)]
+)
+def test_it_is_softmax_attention(b, n, m, heads):
+    args = qkv(b, n, m, heads, 16)
+    assert error(jax.jit(attention)(*args), whole(*args)) < 1e-5
+
+
+@pytest.mark.parametrize("limit", [1, 3 * 4 * 8 * 20, 1 << 30])
+def test_blocks_and_heads_together_do_not_matter(monkeypatch, limit):
+    monkeypatch.setattr(module, "QUERIES", 8)
+    monkeypatch.setattr(module, "CPU_BYTES", limit)
+    args = qkv(2, 21, 20, 4, 8)
+    assert error(attention(*args), whole(*args)) < 1e-5
+
+
+def test_scores_are_never_all_in_memory():
+    q, k, v = (jax.ShapeDtypeStruct((1, 4096, 4, 8), jnp.float32) for _ in range(3))
+    compiled = jax.jit(attention).lower(q, k, v).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 4096 * 4096 * 4 / 2
+
+
+def test_half_precision_keeps_float32_scores():
+    args = qkv(1, 40, 40, 2, 16, jnp.bfloat16)
+    out = attention(*args)
+    assert out.dtype == jnp.bfloat16
+    assert error(out.astype(jnp.float32), whole(*args)) < 0.01
+
+
+def test_large_scores_do_not_overflow():
+    q, k, v = qkv(1, 4, 4, 1, 8)
+    assert np.isfinite(attention(q * 1e4, k * 1e4, v)).all()
