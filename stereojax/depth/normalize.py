@@ -64,15 +64,14 @@ class RangeStatistics:
 
 
 def shot_range(
-    frames: Iterable[Float[np.ndarray, "h w"]],
-    percents: tuple[float, float] = (1.0, 99.0),
+    frames: Iterable[Float[np.ndarray, "h w"]], *, low: float = 1.0, high: float = 99.0
 ) -> tuple[float, float]:
-    """The robust range (low, high) of one shot's depth."""
+    """(far, near): the `low` and `high` percentiles of one shot's depth."""
     statistics = RangeStatistics()
     for frame in frames:
         statistics.add(frame)
-    low, high = statistics.percentiles(percents)
-    return low, high
+    far, near = statistics.percentiles((low, high))
+    return far, near
 
 
 def _bin(values: Float[np.ndarray, "n"]) -> Shaped[np.ndarray, "n"]:
