@@ -18,6 +18,7 @@ class Color:
     transfer: int = 2
     matrix: int = 2
     full_range: bool = False
+    siting: str = "left"  # of subsampled chroma: left, center, topleft, top, ...
     mastering_display: str | None = None  # in x265's notation: G(x,y)B..
     content_light: str | None = None  # "MaxCLL,MaxFALL"
 
@@ -35,6 +36,7 @@ class VideoInfo:
     pixel_format: str  # of the coded frames, as FFmpeg names it: yuv420p10le
     bit_depth: int
     rotation: int = 0  # degrees clockwise that the reader turns each frame by
+    mirrored: bool = False  # and then flips it left to right
     sample_aspect: Fraction = Fraction(1)
     color: Color = Color()
 

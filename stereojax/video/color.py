@@ -1,40 +1,27 @@
 """Decoded frames to RGB and back: matrix, range and chroma siting as tagged.
 
-swscale through FFmpeg's `scale` filter, which (unlike PyAV's VideoReformatter) can be
-told the chroma siting of both sides and uses threads. Signal values stay what they are:
-HDR is neither tone-mapped nor linearised.
+swscale resamples the chroma, in 16 bits; the matrix is our own, because swscale's is
+up to three code values off at 10 bits. Signal values stay what they are: HDR is neither
+tone-mapped nor linearised.
 """
 
 import dataclasses
 
 import av
-import av.filter
 import numpy as np
 
 from stereojax.shapes import Shaped
 from stereojax.stage_types import Color
+from stereojax.video import color_matrix
+from stereojax.video.pixels import Graph, bit_depth, is_gray, is_rgb, planar
 
-UNKNOWN = 2
+UNKNOWN = 2  # H.273's code point
 BT709 = Color(1, 1, 1)
 BT601 = Color(6, 6, 6)
 
-# ITU-T H.273 matrix code points that swscale knows, by the scale filter's names.
-# 10 (BT.2020 constant luminance) is read as 9, as every player does.
-MATRIX_NAMES = {
-    1: "bt709",
-    4: "fcc",
-    5: "bt470bg",
-    6: "smpte170m",
-    7: "smpte240m",
-    9: "bt2020nc",
-    10: "bt2020nc",
-}
-# Not bilinear: with these flags swscale 9.5 returns garbage for rgb48le.
-_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
-
 
 def assumed(color: Color, height: int) -> Color:
-    """`color` with the untagged parts filled in: BT.709 from 720 lines on, else 601."""
+    """`color` with what is not tagged filled in: BT.709 from 720 lines on, else 601."""
     default = BT709 if height >= 720 else BT601
     return dataclasses.replace(
         color,
@@ -47,29 +34,55 @@ def assumed(color: Color, height: int) -> Color:
 
 
 class ToRgb:
-    """Turns decoded frames into RGB; make one per reader and keep it.
+    """Turns decoded frames into RGB; one per reader, not for two threads at once.
 
-    `color` must name a matrix (see `assumed`). Not for two threads at once.
+    `color` must name a matrix: see `assumed`.
     """
 
     def __init__(self, color: Color):
         self._color = color
-        self._graph: _Graph | None = None
+        self._graph: Graph | None = None
 
     def __call__(self, frame: av.VideoFrame) -> Shaped[np.ndarray, "h w 3"]:
         """uint8 for 8-bit sources, else uint16 of full scale; alpha is dropped."""
-        key = (frame.width, frame.height, frame.format.name)
-        if self._graph is None or self._graph.key != key:
-            deep = bit_depth(frame.format.name) > 8
-            self._graph = _Graph(
-                key,
-                "rgb48le" if deep else "rgb24",
-                f"in_color_matrix={MATRIX_NAMES[self._color.matrix]}"
-                f":in_range={_range_name(self._color)}"
-                if not is_rgb(frame.format.name)
-                else "",
-            )
-        return self._graph(frame).to_ndarray()
+        name = frame.format.name
+        bits = bit_depth(name)
+        if is_gray(name):
+            image = self._gray(frame, bits)
+        elif is_rgb(name):
+            image = self._rgb(frame, bits)
+        else:
+            image = self._yuv(frame, bits)
+        return _to_8(image) if bits == 8 and image.dtype == np.uint16 else image
+
+    def _yuv(self, frame: av.VideoFrame, bits: int) -> np.ndarray:
+        import cv2
+
+        samples = self._convert(frame, "yuv444p16le").to_ndarray(channel_last=True)
+        return cv2.transform(samples, color_matrix.yuv_to_rgb(self._color, bits))
+
+    def _gray(self, frame: av.VideoFrame, bits: int) -> np.ndarray:
+        import cv2
+
+        if frame.format.name not in _GRAY_ARRAYS:
+            frame, bits = self._convert(frame, "gray16le"), 16
+        black, span = color_matrix.luma_levels(self._color, bits)
+        scale = 65535 / span
+        column = np.full((3, 1), scale * (1 << (16 - bits)))
+        matrix = np.concatenate([column, np.full((3, 1), -black * scale)], axis=1)
+        return cv2.transform(frame.to_ndarray().astype(np.uint16), matrix)
+
+    def _rgb(self, frame: av.VideoFrame, bits: int) -> np.ndarray:
+        if bits == 8:
+            return self._convert(frame, "rgb24").to_ndarray()
+        if frame.format.name in _RGB_ARRAYS:
+            return _rescale(frame.to_ndarray()[..., :3], (1 << bits) - 1, 65535)
+        return self._convert(frame, "rgb48le").to_ndarray()
+
+    def _convert(self, frame: av.VideoFrame, name: str) -> av.VideoFrame:
+        if self._graph is None or not self._graph.fits(frame):
+            self._graph = _graph(self._color, frame, name)
+        return self._graph(frame)
 
 
 class FromRgb:
@@ -77,30 +90,69 @@ class FromRgb:
 
     def __init__(self, pixel_format: str, color: Color):
         self._format = pixel_format
+        self._bits = bit_depth(pixel_format)
         self._color = color
-        self._graph: _Graph | None = None
+        self._graph: Graph | None = None
 
     def __call__(self, image: Shaped[np.ndarray, "h w 3"]) -> av.VideoFrame:
-        """`image` is uint8, or uint16 of full scale. The frame is tagged."""
-        name = {"uint8": "rgb24", "uint16": "rgb48le"}[image.dtype.name]
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=name)
-        key = (frame.width, frame.height, name)
-        if self._graph is None or self._graph.key != key:
-            self._graph = _Graph(
-                key,
-                self._format,
-                f"out_color_matrix={MATRIX_NAMES[self._color.matrix]}"
-                f":out_range={_range_name(self._color)}"
-                if not is_rgb(self._format)
-                else "",
-            )
-        frame = self._graph(frame)
-        if not is_rgb(self._format):
+        """`image` is uint8, or uint16 of full scale. The frame carries the tags."""
+        if is_gray(self._format):
+            frame = self._gray(image)
+        elif is_rgb(self._format):
+            frame = self._rgb(image)
+        else:
+            frame = self._yuv(image)
             frame.colorspace = self._color.matrix
             frame.color_range = 2 if self._color.full_range else 1
         frame.color_primaries = self._color.primaries
         frame.color_trc = self._color.transfer
         return frame
+
+    def _yuv(self, image: np.ndarray) -> av.VideoFrame:
+        import cv2
+
+        matrix = color_matrix.rgb_to_yuv(self._color, self._bits)
+        samples = cv2.transform(_to_16(image), matrix)
+        frame = av.VideoFrame.from_ndarray(samples, "yuv444p16le", channel_last=True)
+        # In 16 bits as far as it goes: only from planar to planar does swscale round
+        # to the nearest.
+        steps = (
+            planar(self._format, 16),
+            planar(self._format, self._bits),
+            self._format,
+        )
+        return self._convert(frame, *dict.fromkeys(steps))
+
+    def _gray(self, image: np.ndarray) -> av.VideoFrame:
+        import cv2
+
+        if self._format not in _GRAY_ARRAYS:
+            raise ValueError(f"pixel format {self._format} cannot be written")
+        matrix = color_matrix.rgb_to_yuv(self._color, self._bits)[:1]
+        codes = cv2.transform(_to_16(image), matrix / (1 << (16 - self._bits)))
+        dtype = np.uint8 if self._bits == 8 else np.uint16
+        return av.VideoFrame.from_ndarray(codes.astype(dtype), self._format)
+
+    def _rgb(self, image: np.ndarray) -> av.VideoFrame:
+        if self._bits == 8:
+            frame = av.VideoFrame.from_ndarray(_to_8(image), "rgb24")
+            return self._convert(frame, self._format)
+        if self._format in _RGB_ARRAYS:
+            codes = _rescale(_to_16(image), 65535, (1 << self._bits) - 1)
+            return av.VideoFrame.from_ndarray(codes, self._format)
+        frame = av.VideoFrame.from_ndarray(_to_16(image), "rgb48le")
+        return self._convert(frame, self._format)
+
+    def _convert(self, frame: av.VideoFrame, *names: str) -> av.VideoFrame:
+        if self._graph is None or not self._graph.fits(frame):
+            self._graph = _graph(self._color, frame, *names)
+        return self._graph(frame)
+
+
+def is_supported(matrix: int, pixel_format: str) -> bool:
+    """Whether frames with this H.273 matrix can be read; unknown ones can."""
+    no_matrix = is_rgb(pixel_format) or is_gray(pixel_format)
+    return matrix == UNKNOWN or no_matrix or matrix in color_matrix.SUPPORTED
 
 
 def rgb_to_frame(
@@ -110,47 +162,31 @@ def rgb_to_frame(
     return FromRgb(pixel_format, color)(image)
 
 
-def bit_depth(pixel_format: str) -> int:
-    """Bits of the widest color component: 8 for yuv420p, 10 for p010le.
-
-    Palette formats count as 8: their entries are RGB of 8 bits.
-    """
-    components = av.VideoFormat(pixel_format, 2, 2).components
-    return max(8, *(c.bits for c in components))
+def _graph(color: Color, frame: av.VideoFrame, *names: str) -> Graph:
+    full = color.full_range or is_rgb(names[-1])
+    return Graph(frame, *names, full_range=full, siting=color.siting)
 
 
-def is_rgb(pixel_format: str) -> bool:
-    video_format = av.VideoFormat(pixel_format, 2, 2)
-    return video_format.is_rgb or video_format.has_palette
+# Formats that PyAV hands out as arrays of code values, RGB in this order.
+_GRAY_ARRAYS = {"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))}
+_RGB_ARRAYS = {"rgb48le", *(f"gbrp{bits}le" for bits in (9, 10, 12, 14, 16))}
 
 
-def _range_name(color: Color) -> str:
-    return "full" if color.full_range else "limited"
+def _rescale(image: np.ndarray, top: int, new_top: int) -> np.ndarray:
+    if top == new_top:
+        return np.ascontiguousarray(image)
+    return ((image.astype(np.uint32) * new_top + top // 2) // top).astype(np.uint16)
 
 
-class _Graph:
-    """buffer -> scale -> format -> buffersink, for one size and format."""
+def _to_8(image: np.ndarray) -> np.ndarray:
+    import cv2
 
-    def __init__(self, key: tuple[int, int, str], pixel_format: str, colors: str):
-        self.key = key
-        width, height, source_format = key
-        graph = av.filter.Graph()
-        nodes = [
-            graph.add(
-                "buffer",
-                f"video_size={width}x{height}:pix_fmt={source_format}"
-                ":time_base=1/1:pixel_aspect=1/1",
-            ),
-            # Tags that swscale knows nothing of would be an error; only matrix and
-            # range matter to it, and those are given to `scale`.
-            graph.add("setparams", "color_primaries=unknown:color_trc=unknown"),
-            graph.add("scale", f"flags={_FLAGS}:sws_dither=none:{colors}".rstrip(":")),
-            graph.add("format", f"pix_fmts={pixel_format}"),
-            graph.add("buffersink"),
-        ]
-        graph.link_nodes(*nodes).configure()
-        self._graph = graph
+    if image.dtype == np.uint8:
+        return np.ascontiguousarray(image)
+    return cv2.convertScaleAbs(image, alpha=255 / 65535)
 
-    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        self._graph.vpush(frame)
-        return self._graph.vpull()
+
+def _to_16(image: np.ndarray) -> np.ndarray:
+    if image.dtype == np.uint16:
+        return np.ascontiguousarray(image)
+    return image.astype(np.uint16) * np.uint16(257)

@@ -1,0 +1,94 @@
+"""Opening a film: its picture stream, or one line that says why there is none."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+
+from stereojax import cli
+
+# FFmpeg takes any text file for terminal art and "plays" it.
+_NOT_FILMS = {"tty", "bin", "adf", "idf", "xbin"}
+
+
+@contextlib.contextmanager
+def open_video(
+    path: Path,
+) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """Opens the container and its first video stream that is not a cover picture.
+
+    Raises `cli.InputError` where there is nothing to decode.
+    """
+    container = _open(path)
+    try:
+        yield container, _picture_stream(container, path)
+    finally:
+        container.close()
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    if path.is_dir():
+        raise cli.InputError(f"{path}: expected a video file, it is a directory")
+    if not path.exists():
+        raise cli.InputError(f"{path}: no such file")
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError as error:
+        raise cli.InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if not head:
+        raise cli.InputError(f"{path}: expected a video, the file is empty")
+    try:
+        # "file:" keeps colons in the name from being read as a protocol.
+        container = av.open(f"file:{path}", metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        if head[4:8] == b"ftyp":
+            reason = (
+                "its header cannot be read; where a recording or download stopped"
+                " early the header (moov) is missing: fetch the file again"
+            )
+        else:
+            reason = "not a video, or its header is corrupt"
+        raise cli.InputError(f"{path}: {reason} ({size} bytes)") from error
+    if container.format.name in _NOT_FILMS:
+        container.close()
+        raise cli.InputError(f"{path}: expected a video, this looks like text")
+    return container
+
+
+def _picture_stream(
+    container: av.container.InputContainer, path: Path
+) -> av.VideoStream:
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if not streams:
+        found = sorted({stream.type for stream in container.streams})
+        raise cli.InputError(
+            f"{path}: has no video stream, only {', '.join(found) or 'nothing'}"
+        )
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise cli.InputError(
+            f"{path}: no decoder for the codec of its video stream;"
+            " convert it to H.264 or HEVC first"
+        )
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def timestamp(frame: av.VideoFrame) -> int | None:
+    """When the frame is shown, in ticks of the stream; AVI gives only the dts."""
+    return frame.pts if frame.pts is not None else frame.dts
+
+
+def clock(seconds: float) -> str:
+    """1:02:03.4, for messages."""
+    minutes, rest = divmod(max(seconds, 0.0), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:06.3f}"
