@@ -1,0 +1,106 @@
+"""Frames of an array in an .npz or .npy file, one at a time and never all of it."""
+
+import contextlib
+import dataclasses
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from stereojax.cli import InputError
+
+KEYS = ("depth", "disparity", "arr_0")
+
+
+@dataclasses.dataclass(frozen=True)
+class ArrayFile:
+    """A (frames, height, width) array on disk."""
+
+    path: Path
+    key: str
+    frames: int
+    height: int
+    width: int
+    dtype: np.dtype
+
+    @classmethod
+    def open(cls, path: Path) -> "ArrayFile":
+        """Reads the header only.
+
+        Raises:
+          InputError: no such array, of another shape, or not of numbers.
+        """
+        key = _key(path)
+        with _member(path, key) as stream:
+            shape, fortran, dtype = _header(stream, path)
+        flat = shape
+        if len(shape) == 4 and 1 in (shape[1], shape[3]):  # one channel, at either end
+            flat = shape[:3] if shape[3] == 1 else (shape[0], *shape[2:])
+        if len(flat) != 3 or 0 in flat:
+            raise InputError(
+                f"{path}: {key} has shape {shape}; expected (frames, height, width)"
+            )
+        if fortran:
+            raise InputError(
+                f"{path}: {key} is in Fortran order; save np.ascontiguousarray of it"
+            )
+        if dtype.kind not in "fiu":
+            raise InputError(f"{path}: {key} has type {dtype}; expected real numbers")
+        return cls(path, key, *flat, dtype)
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """(height, width) float32 frames `start` to `stop - 1`."""
+        size = self.height * self.width * self.dtype.itemsize
+        with _member(self.path, self.key) as stream:
+            _header(stream, self.path)
+            stream.seek(start * size, 1)  # of a compressed member: reads on
+            for index in range(start, stop):
+                try:
+                    data = stream.read(size)
+                except (zipfile.BadZipFile, OSError, EOFError) as error:
+                    raise InputError(f"{self.path}: frame {index}: {error}") from error
+                if len(data) != size:
+                    raise InputError(f"{self.path}: cut short at frame {index}")
+                frame = np.frombuffer(data, self.dtype)
+                yield frame.reshape(self.height, self.width).astype(np.float32)
+
+
+def _key(path: Path) -> str:
+    if path.suffix.lower() == ".npy":
+        return "array"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [n.removesuffix(".npy") for n in archive.namelist()]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path}: not an npz file: {error}") from error
+    for key in KEYS:
+        if key in names:
+            return key
+    raise InputError(
+        f"{path}: expected an array called {', '.join(KEYS[:2])} or {KEYS[2]}; "
+        f"it has {', '.join(names) or 'none'}"
+    )
+
+
+@contextlib.contextmanager
+def _member(path: Path, key: str) -> Iterator[io.BufferedIOBase]:
+    if path.suffix.lower() == ".npy":
+        with path.open("rb") as stream:
+            yield stream
+        return
+    with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as stream:
+        yield stream
+
+
+def _header(
+    stream: io.BufferedIOBase, path: Path
+) -> tuple[tuple[int, ...], bool, np.dtype]:
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(stream)
+        return np.lib.format.read_array_header_2_0(stream)
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{path}: not a NumPy array: {error}") from error
