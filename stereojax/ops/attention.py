@@ -25,12 +25,14 @@ def attention(
 ) -> Float[Array, "b n h d"]:
     """softmax(q k^T / sqrt(d)) v for each head, softmax in float32.
 
-    `implementation` None is cuDNN's flash attention for 16-bit floats on an NVIDIA GPU,
-    and `chunked` anywhere else: blocks of queries, mapped over the heads.
+    `implementation` None is cuDNN's flash attention for what it can take (16-bit
+    floats, at most 256 channels a head) on an NVIDIA GPU, and `chunked` anywhere else:
+    blocks of queries, mapped over the heads. Gradients recompute the scores.
     """
     if implementation is None:
         half = q.dtype in (jnp.bfloat16, jnp.float16)
-        implementation = "cudnn" if half and _on_nvidia() else "chunked"
+        fits = half and q.shape[-1] % 8 == 0 and q.shape[-1] <= 256
+        implementation = "cudnn" if fits and _on_nvidia() else "chunked"
     if implementation == "cudnn":
         return jax.nn.dot_product_attention(q, k, v, implementation="cudnn")
     return _chunked(q, k, v)
@@ -43,14 +45,15 @@ def _on_nvidia() -> bool:
 def _chunked(q: Array, k: Array, v: Array) -> Array:
     b, n, heads, d = q.shape
     m = k.shape[1]
-    rows = min(n, QUERIES)
-    blocks = -(-n // rows)
+    blocks = -(-n // QUERIES)
+    rows = -(-n // blocks)
     limit = CPU_BYTES if jax.default_backend() == "cpu" else ACCELERATOR_BYTES
     together = max(1, min(b * heads, limit // (4 * rows * m)))
 
     def by_head(x: Array) -> Array:
         return x.swapaxes(1, 2).reshape(b * heads, x.shape[1], d)
 
+    @jax.checkpoint
     def one_head(qkv: tuple[Array, Array, Array]) -> Array:
         q, k, v = qkv
         return jax.lax.map(lambda block: _block(block, k, v), q)
@@ -64,6 +67,7 @@ def _chunked(q: Array, k: Array, v: Array) -> Array:
     return out[:, :, :n].swapaxes(1, 2)
 
 
+@jax.checkpoint
 def _block(q: Float[Array, "r d"], k: Float[Array, "m d"], v: Float[Array, "m d"]):
     scale = q.shape[-1] ** -0.5
     scores = jnp.einsum("rd,md->rm", q, k, preferred_element_type=jnp.float32) * scale

@@ -44,9 +44,16 @@ def test_blocks_and_heads_together_do_not_matter(monkeypatch, limit):
     assert error(attention(*args), whole(*args)) < 1e-5
 
 
-def test_scores_are_never_all_in_memory():
+def gradient(q, k, v):
+    return jax.grad(lambda *x: jnp.square(attention(*x)).sum(), argnums=(0, 1, 2))(
+        q, k, v
+    )
+
+
+@pytest.mark.parametrize("run", [attention, gradient])
+def test_scores_are_never_all_in_memory(run):
     q, k, v = (jax.ShapeDtypeStruct((1, 4096, 4, 8), jnp.float32) for _ in range(3))
-    compiled = jax.jit(attention).lower(q, k, v).compile()
+    compiled = jax.jit(run).lower(q, k, v).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 4096 * 4096 * 4 / 2
 
 
@@ -60,3 +67,24 @@ def test_half_precision_keeps_float32_scores():
 def test_large_scores_do_not_overflow():
     q, k, v = qkv(1, 4, 4, 1, 8)
     assert np.isfinite(attention(q * 1e4, k * 1e4, v)).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "d", "expected"),
+    [
+        (jnp.bfloat16, 64, "cudnn"),
+        (jnp.bfloat16, 512, "chunked"),  # of the VAE: one head
+        (jnp.bfloat16, 60, "chunked"),
+        (jnp.float32, 64, "chunked"),
+    ],
+)
+def test_cudnn_only_gets_what_it_can_take(monkeypatch, dtype, d, expected):
+    ran = []
+    monkeypatch.setattr(module, "_on_nvidia", lambda: True)
+    monkeypatch.setattr(
+        jax.nn,
+        "dot_product_attention",
+        lambda q, k, v, implementation: ran.append(implementation) or v,
+    )
+    attention(*qkv(1, 4, 4, 1, d, dtype))
+    assert (ran or ["chunked"]) == [expected]
