@@ -82,11 +82,6 @@ def _picture_stream(
     return stream
 
 
-def timestamp(frame: av.VideoFrame) -> int | None:
-    """When the frame is shown, in ticks of the stream; AVI gives only the dts."""
-    return frame.pts if frame.pts is not None else frame.dts
-
-
 def clock(seconds: float) -> str:
     """1:02:03.4, for messages."""
     minutes, rest = divmod(max(seconds, 0.0), 60)

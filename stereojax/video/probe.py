@@ -53,6 +53,12 @@ def probe(path: Path) -> VideoInfo:
         )
 
 
+def start_tick(path: Path) -> int:
+    """When the picture starts, in ticks of `VideoInfo.time_base`."""
+    with open_video(path) as (_, stream):
+        return stream.start_time or 0
+
+
 def _first_frame(container, stream, path: Path) -> av.VideoFrame:
     error: Exception | None = None
     try:

@@ -1,0 +1,42 @@
+"""The hash of a file's content, worked out beside other work."""
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import Self
+
+_CHUNK = 1 << 20
+
+
+class Digest:
+    """BLAKE2b of a file, in a thread of its own while the `with` block runs."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._hash = hashlib.blake2b(digest_size=32)
+        self._stop = threading.Event()
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._work, name="digest", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def result(self) -> str:
+        """Waits for the end of the file; hexadecimal."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._hash.hexdigest()
+
+    def _work(self) -> None:
+        try:
+            with self._path.open("rb") as file:
+                while not self._stop.is_set() and (chunk := file.read(_CHUNK)):
+                    self._hash.update(chunk)
+        except OSError as error:
+            self._error = error

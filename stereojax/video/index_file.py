@@ -1,0 +1,60 @@
+"""A film's index on disk, so that a second run does not decode it all again."""
+
+import dataclasses
+import json
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from stereojax.stage_types import Color, Shot, VideoIndex, VideoInfo
+
+_VERSION = 1
+_FRACTIONS = ("frame_rate", "time_base", "sample_aspect")
+
+
+def save_index(index: VideoIndex, path: Path) -> None:
+    """Writes JSON, beside `path` first and then renamed."""
+    info = dataclasses.asdict(index.info)
+    info["path"] = info["path"].name
+    for name in _FRACTIONS:
+        info[name] = str(info[name])
+    content = {
+        "version": _VERSION,
+        "info": info,
+        "source_hash": index.source_hash,
+        "last_duration": index.last_duration,
+        "shots": [[shot.start, shot.stop] for shot in index.shots],
+        "keyframes": index.keyframes.tolist(),
+        "pts": index.pts.tolist(),
+    }
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(json.dumps(content))
+    os.replace(beside, path)
+
+
+def load_index(path: Path, video_path: Path) -> VideoIndex:
+    """Reads what `save_index` wrote; the film itself is at `video_path`.
+
+    Raises ValueError where the file is not such an index, or of another version.
+    """
+    try:
+        content = json.loads(path.read_text())
+        if content["version"] != _VERSION:
+            raise ValueError(f"version {content['version']}, expected {_VERSION}")
+        info = content["info"]
+        info |= {name: Fraction(info[name]) for name in _FRACTIONS}
+        info |= {"path": video_path, "color": Color(**info["color"])}
+        return VideoIndex(
+            info=VideoInfo(**info),
+            source_hash=content["source_hash"],
+            pts=np.array(content["pts"], np.int64),
+            last_duration=content["last_duration"],
+            keyframes=np.array(content["keyframes"], np.int64),
+            shots=tuple(
+                Shot(i, start, stop) for i, (start, stop) in enumerate(content["shots"])
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not an index of a film: {error}") from error
