@@ -1,0 +1,174 @@
+"""What moves: people who walk or stand, and rigid things that roll, spin and bounce."""
+
+import dataclasses
+
+import numpy as np
+
+from stereojax.synthetic.atlas import Palette
+from stereojax.synthetic.solids import Solid, box, capsule, ellipsoid, turn
+
+
+@dataclasses.dataclass(frozen=True)
+class Clothes:
+    """Materials of one person."""
+
+    skin: int
+    hair: int
+    top: int
+    legs: int
+    shoes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Person:
+    """Walks along a line, arms and legs swinging; stands and gestures at speed 0."""
+
+    start: tuple[float, float]  # x, z
+    heading: float  # radians; 0 = along z
+    speed: float  # metres a second
+    tall: float  # metres
+    clothes: Clothes
+    phase: float
+    coat: bool
+
+    def at(self, time: float) -> list[Solid]:
+        h, c = self.tall, self.clothes
+        axes = turn(self.heading)
+        forward = np.array([np.sin(self.heading), np.cos(self.heading)])
+        x, z = np.array(self.start) + self.speed * time * forward
+        # One stride (two steps) covers about 0.85 of the height.
+        beat = self.phase + 2 * np.pi * time * self.speed / (0.85 * h)
+        bob = 0.012 * h * abs(np.cos(beat)) if self.speed else 0.0
+        origin = np.array([x, bob, z])
+
+        def rod(a, b, radius, material):
+            ends = origin + h * (np.array([a, b]) @ axes)
+            return capsule(*ends, h * radius, material)
+
+        def lump(center, radii, material):
+            place = origin + h * (np.array(center) @ axes)
+            return ellipsoid(place, h * np.array(radii), material, yaw=self.heading)
+
+        body = [
+            lump((0, 0.68, 0), (0.098, 0.165, 0.068), c.top),
+            lump((0, 0.52, 0), (0.088, 0.08, 0.068), c.legs),
+            rod((-0.085, 0.8, 0), (0.085, 0.8, 0), 0.042, c.top),
+            rod((0, 0.8, 0), (0, 0.9, 0), 0.03, c.skin),
+            lump((0, 0.93, 0.008), (0.045, 0.068, 0.054), c.skin),
+            lump((0, 0.95, -0.008), (0.051, 0.06, 0.058), c.hair),
+        ]
+        if self.coat:
+            body.append(lump((0, 0.5, 0), (0.105, 0.2, 0.085), c.top))
+        swing = 0.42 if self.speed else 0.03
+        for side in (-1, 1):
+            turned = beat if side < 0 else beat + np.pi
+            angle = swing * np.sin(turned)
+            bend = 1.2 * swing * max(0.0, np.cos(turned))
+            hip = np.array([0.05 * side, 0.51, 0])
+            knee = hip + 0.24 * _down(angle)
+            ankle = knee + 0.235 * _down(angle - bend)
+            toe = ankle + np.array([0.01 * side, -0.005, 0.085])
+            body += [
+                rod(hip, knee, 0.05, c.legs),
+                rod(knee, ankle, 0.036, c.legs),
+                rod(ankle, toe, 0.026, c.shoes),
+            ]
+            lift = -angle
+            if not self.speed:
+                lift = 0.3 + 0.5 * max(0.0, np.sin(1.7 * time + self.phase + side))
+            shoulder = np.array([0.115 * side, 0.79, 0])
+            elbow = shoulder + 0.165 * _down(lift) + [0.018 * side, 0, 0]
+            hand = elbow + 0.15 * _down(lift + 0.45 + lift * (not self.speed))
+            body += [
+                rod(shoulder, elbow, 0.031, c.top),
+                rod(elbow, hand, 0.025, c.top if self.coat else c.skin),
+            ]
+        return body
+
+
+def _down(angle: float) -> np.ndarray:
+    return np.array([0.0, -np.cos(angle), np.sin(angle)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Rigid:
+    """Solids that move as one: along a line, spinning, bouncing."""
+
+    solids: tuple[Solid, ...]  # around their own origin
+    start: tuple[float, float, float]
+    velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    heading: float = 0.0
+    spin: float = 0.0  # radians a second
+    bounce: float = 0.0  # height of each leap
+    beat: float = 1.0  # leaps a second
+
+    def at(self, time: float) -> list[Solid]:
+        axes = turn(self.heading + self.spin * time)
+        part = (self.beat * time) % 1.0
+        place = np.array(self.start) + np.array(self.velocity) * time
+        place[1] += self.bounce * 4 * part * (1 - part)
+        return [
+            dataclasses.replace(s, center=place + s.center @ axes, axes=s.axes @ axes)
+            for s in self.solids
+        ]
+
+
+def wardrobe(palette: Palette, rng: np.random.Generator, people: int) -> list[Clothes]:
+    """Clothes for so many people."""
+    tones = np.array([[0.62, 0.38, 0.27], [0.42, 0.23, 0.14], [0.8, 0.55, 0.43]]) * 1.2
+    out = []
+    for i in range(people):
+        tone = tones[rng.integers(len(tones))] * rng.uniform(0.8, 1.1)
+        top, legs = rng.uniform(0.08, 1.3, 3), rng.uniform(0.06, 0.5, 3)
+        hair = np.array([0.25, 0.17, 0.1]) * rng.uniform(0.3, 2.5)
+        out.append(
+            Clothes(
+                palette.add("rough", 1.5, tone, detail=0.2, variant=9),
+                palette.add("bark", 5.0, hair),
+                palette.add("cloth", rng.uniform(1.2, 2.5), top, variant=i % 2),
+                palette.add("cloth", 2.0, legs, variant=2),
+                palette.add("rough", 2.0, (0.15, 0.12, 0.1), variant=9),
+            )
+        )
+    return out
+
+
+def crowd(rng, clothes: list[Clothes], places) -> list[Person]:
+    """People at `places`: (x, z, heading, speed) each."""
+    return [
+        Person(
+            (x, z), heading, speed, rng.uniform(1.55, 1.9), c,
+            rng.uniform(0, 6.28), bool(rng.uniform() < 0.35),
+        )
+        for c, (x, z, heading, speed) in zip(clothes, places, strict=False)
+    ]  # fmt: skip
+
+
+def car(palette: Palette, rng) -> tuple[Solid, ...]:
+    """A car around the origin, its nose along z."""
+    paint = palette.add("rough", 0.6, rng.uniform(0.1, 1.3, 3), detail=0.1, variant=8)
+    glass = palette.add("picture", 0.4, (0.25, 0.28, 0.32), detail=0.1, variant=8)
+    tyre = palette.add("rough", 3.0, (0.12, 0.12, 0.13), variant=9)
+    lamp = palette.add("rough", 3.0, (2.0, 1.8, 1.4), detail=0.1, variant=9)
+    wheels = [
+        ellipsoid((0.78 * x, 0.32, 1.3 * z), (0.14, 0.32, 0.32), tyre)
+        for x in (-1, 1)
+        for z in (-1, 1)
+    ]
+    lamps = [
+        ellipsoid((0.6 * x, 0.68, 2.1 * z), (0.15, 0.1, 0.06), lamp)
+        for x in (-1, 1)
+        for z in (-1, 1)
+    ]
+    return (
+        box((0, 0.62, 0), (0.86, 0.3, 2.1), paint),
+        ellipsoid((0, 0.9, 1.1), (0.85, 0.14, 1.0), paint),
+        box((0, 1.13, -0.25), (0.74, 0.24, 1.05), glass),
+        box((0, 1.39, -0.3), (0.76, 0.035, 1.0), paint),
+        *[
+            capsule((0.72 * x, 0.92, 0.8), (0.7 * x, 1.38, 0.62), 0.04, paint)
+            for x in (-1, 1)
+        ],
+        *wheels,
+        *lamps,
+    )

@@ -1,0 +1,124 @@
+"""Materials: textures with their mip levels, sampled trilinearly."""
+
+import dataclasses
+
+import numpy as np
+
+from stereojax.shapes import Bool, Float, Int
+from stereojax.synthetic.textures import MAKERS, Texture
+
+SIZE = 512
+LEVELS = SIZE.bit_length()
+_SIDES = np.array([SIZE >> i for i in range(LEVELS)], np.int32)
+_OFFSETS = np.concatenate([[0], np.cumsum(_SIDES.astype(np.int64) ** 2)])
+_STRIDE = int(_OFFSETS[-1])
+_OFFSETS = _OFFSETS[:-1].astype(np.int32)
+
+
+def _mips(texture: Texture) -> Float[np.ndarray, "texels 4"]:
+    levels = [texture]
+    while levels[-1].shape[0] > 1:
+        a = levels[-1]
+        levels.append((a[::2, ::2] + a[1::2, ::2] + a[::2, 1::2] + a[1::2, 1::2]) / 4)
+    return np.concatenate([a.reshape(-1, 4) for a in levels])
+
+
+@dataclasses.dataclass(frozen=True)
+class Atlas:
+    """The textures of a scene and the materials that use them."""
+
+    texels: Float[np.ndarray, "texels 4"]  # texture after texture, level after level
+    fourth: Float[np.ndarray, "texels"]  # the last channel again, contiguous
+    texture: Int[np.ndarray, "m"]
+    repeat: Float[np.ndarray, "m"]  # times per metre
+    tint: Float[np.ndarray, "m 3"]
+    detail: Float[np.ndarray, "m"]  # strength of the finest grain
+    cutout: Bool[np.ndarray, "m"]  # holes where the fourth channel is below 0.5
+    scatter: Bool[np.ndarray, "m"]  # each solid shows its own part of the texture
+
+    def sample(self, texture, u, v, level) -> Float[np.ndarray, "n 4"]:
+        """Trilinear; u and v in repeats, level 0 = finest (fractions blend)."""
+        level = np.clip(level, 0, LEVELS - 1)
+        lower = level.astype(np.int32)
+        fraction = (level - lower)[:, None]
+        below = self._bilinear(texture, u, v, lower)
+        above = self._bilinear(texture, u, v, np.minimum(lower + 1, LEVELS - 1))
+        return below + fraction * (above - below)
+
+    def _bilinear(self, texture, u, v, level):
+        base, offset, side, (fx, fy) = _corners(texture, u, v, level)
+        texels = self.texels
+        a, b, c, d = (np.take(texels, base + o, axis=0) for o in offset(side))
+        top, bottom = a + fx[:, None] * (b - a), c + fx[:, None] * (d - c)
+        return top + fy[:, None] * (bottom - top)
+
+    def grain(self, texture, u, v, level: int) -> np.ndarray:
+        """The fourth channel alone, bilinear, at one level; any shape."""
+        base, offset, side, (fx, fy) = _corners(texture, u, v, level)
+        a, b, c, d = (np.take(self.fourth, base + o) for o in offset(side))
+        top, bottom = a + fx * (b - a), c + fx * (d - c)
+        return top + fy * (bottom - top)
+
+
+def _corners(texture, u, v, level):
+    side = _SIDES[level]
+    x, y = u * side - 0.5, v * side - 0.5
+    x0, y0 = np.floor(x), np.floor(y)
+    fractions = (x - x0).astype(np.float32), (y - y0).astype(np.float32)
+    x0, y0 = x0.astype(np.int32), y0.astype(np.int32)
+    base = texture * _STRIDE + _OFFSETS[level]
+
+    def offset(side):
+        last = side - 1
+        xa, xb = x0 & last, (x0 + 1) & last
+        ya, yb = (y0 & last) * side, ((y0 + 1) & last) * side
+        return ya + xa, ya + xb, yb + xa, yb + xb
+
+    return base, offset, side, fractions
+
+
+class Palette:
+    """Collects a scene's materials, then makes their textures once."""
+
+    def __init__(self):
+        self._names: list[tuple[str, int]] = []
+        self._rows: list[tuple] = []
+
+    def add(
+        self,
+        name: str,
+        repeat: float,
+        tint=(1.0, 1.0, 1.0),
+        *,
+        detail: float = 0.8,
+        variant: int = 0,
+        cutout: bool = False,
+    ) -> int:
+        """A material: a texture's name and variant, its size and its tint."""
+        key = (name, variant)
+        if key not in self._names:
+            self._names.append(key)
+        scatter = not (cutout or name in ("facade", "picture"))
+        tint = tuple(map(float, tint))
+        index = self._names.index(key)
+        self._rows.append((index, repeat, tint, detail, cutout, scatter))
+        return len(self._rows) - 1
+
+    def atlas(self, rng: np.random.Generator) -> Atlas:
+        children = rng.spawn(len(self._names))
+        mips = [
+            _mips(MAKERS[n](r, SIZE))
+            for (n, _), r in zip(self._names, children, strict=True)
+        ]
+        texture, repeat, tint, detail, cutout, scatter = zip(*self._rows, strict=True)
+        texels = np.concatenate(mips)
+        return Atlas(
+            texels,
+            texels[:, 3].copy(),
+            np.array(texture, np.int32),
+            np.array(repeat, np.float32),
+            np.array(tint, np.float32),
+            np.array(detail, np.float32),
+            np.array(cutout, bool),
+            np.array(scatter, bool),
+        )

@@ -1,0 +1,130 @@
+"""The stereo camera: how it moves, and where a point falls in either view.
+
+Two parallel cameras; the right one's sensor is shifted so that the convergence
+distance lies on the screen: disparity = focal * baseline * (1 / z - 1 / z_screen), in
+pixels, with the same depth z along the optical axis for both eyes.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from stereojax.shapes import Float, Int
+from stereojax.synthetic.solids import Solids, turn
+
+_EDGES = np.array(
+    [[a, a | bit] for a in range(8) for bit in (1, 2, 4) if not a & bit], np.int32
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class CameraPath:
+    """A camera that pans, dollies and shakes; metres, radians, seconds."""
+
+    position: tuple[float, float, float]
+    velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    yaw: float = 0.0
+    pitch: float = 0.0
+    yaw_rate: float = 0.0
+    pitch_rate: float = 0.0
+    shake: float = 0.0  # of the angles, radians
+    sway: float = 0.0  # of the position, metres
+    phases: tuple[float, ...] = (0.0,) * 10
+
+    def at(self, time: float) -> tuple[np.ndarray, np.ndarray]:
+        """Position (3,) and axes (3, 3; rows right, up, forward) at `time`."""
+        p = self.phases
+        angles = [
+            self.shake
+            * (np.sin(5.3 * time + p[2 * i]) + 0.5 * np.sin(13.1 * time + p[2 * i + 1]))
+            for i in range(3)
+        ]
+        sway = [self.sway * np.sin((3.1 + i) * time + p[6 + i]) for i in range(3)]
+        position = np.array(self.position) + np.array(self.velocity) * time + sway
+        axes = turn(
+            self.yaw + self.yaw_rate * time + angles[0],
+            self.pitch + self.pitch_rate * time + angles[1],
+            0.4 * angles[2],
+        )
+        return position, axes
+
+
+@dataclasses.dataclass(frozen=True)
+class Rig:
+    """What the two cameras of one shot share."""
+
+    focal: float  # pixels
+    baseline: float  # metres
+    screen: float  # inverse distance (1 / metres) that has disparity 0
+    near: float  # metres; nothing nearer is seen by either camera
+
+    def disparity(self, depth: np.ndarray) -> np.ndarray:
+        """Pixels, from metres along the optical axis; infinity is allowed."""
+        return (self.focal * self.baseline * (1 / depth - self.screen)).astype(
+            np.float32
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """One eye at one instant."""
+
+    eye: Float[np.ndarray, "3"]
+    axes: Float[np.ndarray, "3 3"]  # rows: right, up, forward
+    rig: Rig
+    height: int
+    width: int
+    shift: float  # pixels by which this eye's picture lies further right
+
+    def across(self, x: np.ndarray) -> np.ndarray:
+        """Tangents of the rays at columns x (index units; 0 = first centre)."""
+        middle = self.width / 2 + self.shift
+        return ((x + 0.5 - middle) / self.rig.focal).astype(np.float32)
+
+    def down(self, y: np.ndarray) -> np.ndarray:
+        """Tangents (upwards) of the rays at rows y."""
+        return ((self.height / 2 - 0.5 - y) / self.rig.focal).astype(np.float32)
+
+    def windows(
+        self, solids: Solids, spread: tuple[float, float] = (0.0, 0.0)
+    ) -> Int[np.ndarray, "n 4"]:
+        """Columns x0:x1 and rows y0:y1 outside which a solid cannot be seen.
+
+        `spread` widens the columns, to the left and to the right.
+        """
+        points = (solids.corners() - self.eye) @ self.axes.T
+        a, b = points[:, _EDGES[:, 0]], points[:, _EDGES[:, 1]]
+        near = self.rig.near
+        # Edges that cross the near plane end on it.
+        crosses = (a[..., 2] < near) != (b[..., 2] < near)
+        step = np.where(crosses, b[..., 2] - a[..., 2], 1)
+        cut = a + ((near - a[..., 2]) / step)[..., None] * (b - a)
+        points = np.concatenate([points, cut], axis=1)
+        seen = np.concatenate([points[:, :8, 2] >= near, crosses], axis=1)
+        z = np.where(seen, points[..., 2], 1)
+        x = points[..., 0] / z * self.rig.focal + self.width / 2 + self.shift
+        y = self.height / 2 - points[..., 1] / z * self.rig.focal
+        low = np.stack([np.where(seen, a, np.inf).min(axis=1) for a in (x, y)], axis=1)
+        high = np.stack(
+            [np.where(seen, a, -np.inf).max(axis=1) for a in (x, y)], axis=1
+        )
+        low -= [2 + spread[0], 2]
+        high += [2 + spread[1], 2]
+        limits = np.array([self.width, self.height])
+        low, high = np.clip(low, 0, limits), np.clip(high, 0, limits)
+        return np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], 1).astype(int)
+
+
+def views(
+    path: CameraPath, rig: Rig, time: float, height: int, width: int
+) -> tuple[View, View]:
+    """The left and the right eye; the left one is the film's own camera."""
+    position, axes = path.at(time)
+    axes = axes.astype(np.float32)
+    left = position.astype(np.float32)
+    right = (position + rig.baseline * axes[0]).astype(np.float32)
+    shift = rig.focal * rig.baseline * rig.screen
+    return (
+        View(left, axes, rig, height, width, 0.0),
+        View(right, axes, rig, height, width, shift),
+    )

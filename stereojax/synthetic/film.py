@@ -1,0 +1,106 @@
+"""A film: shots, each with its own seeded world."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from stereojax.stage_types import Shot
+from stereojax.synthetic.render import StereoFrame, render_frame
+from stereojax.synthetic.sets import SETS, draw_scene
+from stereojax.synthetic.world import World, prepare
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneConfig:
+    """What a film is to be; together with a seed it fixes every pixel."""
+
+    frames: int = 48
+    height: int = 270
+    width: int = 480
+    shots: int = 2
+    max_disparity_percent: float = 2.0  # of the width: no pixel's |disparity| is larger
+    frame_rate: float = 24.0
+    sets: tuple[str, ...] = ("street", "park", "room")  # drawn from without repeats
+
+    def __post_init__(self):
+        for name in ("frames", "height", "width", "shots"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.shots > self.frames:
+            raise ValueError(
+                f"shots={self.shots}: expected at most one a frame, {self.frames}"
+            )
+        for name in self.sets:
+            if name not in SETS:
+                raise ValueError(f"sets={name}: there are {', '.join(SETS)}")
+        if not self.sets:
+            raise ValueError("sets= is empty; name at least one")
+        for name in ("max_disparity_percent", "frame_rate"):
+            if not 0 < getattr(self, name) < np.inf:
+                raise ValueError(f"{name}={getattr(self, name)} must be positive")
+
+
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """A seeded film; any frame can be rendered at any time, in any order."""
+
+    seed: int
+    config: SceneConfig
+    shots: tuple[Shot, ...]
+
+    def __len__(self) -> int:
+        return self.config.frames
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """The first frame of each shot but the first."""
+        return tuple(shot.start for shot in self.shots[1:])
+
+    def render(self, start: int = 0, stop: int | None = None) -> Iterator[StereoFrame]:
+        """Frames `start` to `stop - 1`, one at a time."""
+        stop = len(self) if stop is None else stop
+        if not 0 <= start <= stop <= len(self):
+            raise ValueError(f"frames {start}:{stop} of a film of {len(self)} frames")
+        config = self.config
+        for shot in self.shots:
+            for frame in range(max(start, shot.start), min(stop, shot.stop)):
+                time = (frame - shot.start) / config.frame_rate
+                world = _world(self, shot.index)
+                yield render_frame(world, time, config.height, config.width)
+
+
+def make_film(seed: int, **config) -> Film:
+    """A film from a seed and the fields of `SceneConfig`.
+
+    >>> film = make_film(0, frames=48, height=180, width=320, shots=2)
+    >>> for frame in film.render():
+    ...     frame.left, frame.right, frame.disparity, frame.occlusion
+    """
+    config = SceneConfig(**config)
+    rng = np.random.default_rng([seed, 0])
+    # Shots of like length; where they are long enough, cuts off the beat.
+    length = config.frames / config.shots
+    off = rng.uniform(-0.2, 0.2, config.shots - 1) * (length if length >= 4 else 0)
+    beats = np.floor(np.arange(1, config.shots) * length + off)
+    cuts = [0, *beats.astype(int).tolist(), config.frames]
+    shots = (Shot(i, a, b) for i, (a, b) in enumerate(itertools.pairwise(cuts)))
+    return Film(seed, config, tuple(shots))
+
+
+@functools.lru_cache(maxsize=2)
+def _world(film: Film, index: int) -> World:
+    config, shot = film.config, film.shots[index]
+    order = np.random.default_rng([film.seed, 1])
+    names = [
+        order.permutation(config.sets) for _ in range(index // len(config.sets) + 1)
+    ]
+    name = str(np.concatenate(names)[index])
+    rng = np.random.default_rng([film.seed, 2, index])
+    share = rng.uniform(0.6, 1.0) * config.max_disparity_percent / 100
+    duration = (len(shot) - 1) / config.frame_rate
+    scene = draw_scene(name, rng)
+    screen = rng.uniform(0.4, 0.8)
+    return prepare(scene, duration, config.width, share * config.width, screen)

@@ -1,0 +1,114 @@
+"""What stands still: trees, posts, wires, fences, crates, furniture."""
+
+import itertools
+
+import numpy as np
+
+from stereojax.synthetic.solids import Solid, box, capsule, ellipsoid, turn
+
+
+def tree(rng, x: float, z: float, tall: float, bark: int, leaves: int | None):
+    """A trunk that forks into branches, with crowns of leaves or bare twigs."""
+    fork = np.array([x, 0.42 * tall, z]) + rng.normal(0, 0.03 * tall, 3) * [1, 0, 1]
+    radius = 0.026 * tall
+    solids = [capsule((x, 0, z), fork, radius, bark)]
+    count = 6 if leaves is None else 4
+    for i in range(count):
+        angle = 2 * np.pi * (i + rng.uniform(0, 0.6)) / count
+        out = np.array([np.cos(angle), rng.uniform(0.9, 2.0), np.sin(angle)])
+        tip = fork + out / np.linalg.norm(out) * tall * rng.uniform(0.28, 0.42)
+        solids.append(capsule(fork, tip, radius * 0.45, bark))
+        if leaves is None:
+            solids += twig(rng, tip, (tip - fork) * 0.7, radius * 0.25, bark, 3)
+        else:
+            size = tall * rng.uniform(0.14, 0.24)
+            radii = size * rng.uniform([0.9, 0.65, 0.9], [1.3, 0.95, 1.3])
+            solids.append(ellipsoid(tip, radii, leaves, yaw=angle))
+    if leaves is not None:
+        top = fork + np.array([0, 0.36 * tall, 0])
+        solids.append(ellipsoid(top, tall * np.array([0.23, 0.2, 0.23]), leaves))
+    return solids
+
+
+def twig(rng, base, step, radius: float, bark: int, depth: int) -> list[Solid]:
+    """A branch that forks `depth` times."""
+    if depth == 0:
+        return []
+    solids = []
+    for side in (-1, 1):
+        axes = turn(side * rng.uniform(0.2, 0.9), side * rng.uniform(-0.3, 0.7))
+        tip = base + 0.85 * (np.array(step) @ axes)
+        solids.append(capsule(base, tip, max(radius, 0.004), bark))
+        solids += twig(rng, tip, 0.75 * (tip - base), radius * 0.7, bark, depth - 1)
+    return solids
+
+
+def wire(a, b, sag: float, radius: float, material: int, pieces: int = 7):
+    """A wire that hangs from a to b."""
+    s = np.linspace(0, 1, pieces + 1)[:, None]
+    points = np.array(a) + s * (np.array(b) - np.array(a))
+    points[:, 1] -= (sag * 4 * s * (1 - s))[:, 0]
+    return [
+        capsule(p, q, radius, material, shadow=False)
+        for p, q in itertools.pairwise(points)
+    ]
+
+
+def lamp_post(x: float, z: float, tall: float, side: float, metal: int, glow: int):
+    """A street lamp whose arm points to `side` (1 = right)."""
+    top = (x, tall, z)
+    arm = (x + 1.2 * side, tall + 0.25, z)
+    return [
+        capsule((x, 0, z), top, 0.055, metal),
+        capsule((x, 0, z), (x, 0.9, z), 0.09, metal),
+        capsule(top, arm, 0.035, metal),
+        ellipsoid(arm, (0.3, 0.08, 0.12), glow),
+    ]
+
+
+def fence(rng, a, b, tall: float, posts: int, material: int, rails: int = 2):
+    """Posts and rails from a to b (x, z)."""
+    a, b = np.array(a, float), np.array(b, float)
+    solids = []
+    for s in np.linspace(0, 1, posts):
+        x, z = a + s * (b - a)
+        top = tall * rng.uniform(0.95, 1.05)
+        solids.append(capsule((x, 0, z), (x, top, z), 0.045, material))
+    for y in np.linspace(0.4, 0.85, rails) * tall:
+        solids.append(capsule((a[0], y, a[1]), (b[0], y, b[1]), 0.025, material))
+    return solids
+
+
+def crates(rng, x: float, z: float, size: float, material: int, count: int):
+    """A pile of boxes."""
+    solids, y = [], 0.0
+    for _ in range(count):
+        half = size / 2 * rng.uniform([0.8, 0.8, 0.8], [1.2, 1.0, 1.2])
+        place = np.array([x, y + half[1], z]) + rng.normal(0, 0.06, 3) * [1, 0, 1]
+        solids.append(box(place, half, material, yaw=rng.uniform(-0.6, 0.6)))
+        y += 2 * half[1]
+        size *= 0.85
+    return solids
+
+
+def table(x: float, z: float, half, tall: float, yaw: float, top: int, legs: int):
+    """A table: half = half its width and half its depth."""
+    axes = turn(yaw)
+    solids = [box((x, tall, z), (half[0], 0.025, half[1]), top, yaw=yaw)]
+    for i in (-1, 1):
+        for j in (-1, 1):
+            foot = np.array([i * (half[0] - 0.06), 0, j * (half[1] - 0.06)]) @ axes
+            foot += [x, 0, z]
+            head = foot + np.array([0, tall - 0.03, 0])
+            solids.append(capsule(foot, head, 0.025, legs))
+    return solids
+
+
+def bush(rng, x: float, z: float, size: float, leaves: int) -> list[Solid]:
+    """A few bodies of leaves that touch."""
+    solids = []
+    for _ in range(int(rng.integers(2, 5))):
+        radii = size * rng.uniform([0.5, 0.4, 0.5], [0.9, 0.75, 0.9])
+        dx, dz = rng.normal(0, 0.45 * size, 2)
+        solids.append(ellipsoid((x + dx, 0.7 * radii[1], z + dz), radii, leaves))
+    return solids

@@ -1,0 +1,79 @@
+"""One instant of a world, seen by both eyes."""
+
+import dataclasses
+
+import numpy as np
+
+from stereojax.shapes import Float
+from stereojax.synthetic.camera import View, views
+from stereojax.synthetic.light import ShadowMap
+from stereojax.synthetic.shade import shade
+from stereojax.synthetic.solids import Solids
+from stereojax.synthetic.trace import occluded, trace
+from stereojax.synthetic.world import World
+
+# A rotated grid: four places in a pixel, no two in one row or column.
+_PLACES = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
+
+
+@dataclasses.dataclass(frozen=True)
+class StereoFrame:
+    """Both views of one frame and the truth about them.
+
+    Truth is that of pixel centres; colours average the pixel.
+    """
+
+    left: Float[np.ndarray, "h w 3"]  # in [0, 1]
+    right: Float[np.ndarray, "h w 3"]
+    disparity: Float[
+        np.ndarray, "h w"
+    ]  # of the left view; x_right = x_left - disparity
+    right_disparity: Float[np.ndarray, "h w"]  # of the right view, same sign
+    occlusion: Float[np.ndarray, "h w"]  # of the right view; 1 = the left sees it not
+    inverse_depth: Float[np.ndarray, "h w"]  # of the left view; 1 = the shot's nearest
+
+
+def render_frame(world: World, time: float, height: int, width: int) -> StereoFrame:
+    """Renders the instant `time` (seconds into the shot)."""
+    scene, rig = world.scene, world.rig
+    solids, shadows = world.at(time)
+    left, right = views(scene.path, rig, time, height, width)
+    left_color, left_depth = _see(world, left, solids, shadows)
+    right_color, right_depth = _see(world, right, solids, shadows)
+    return StereoFrame(
+        left_color,
+        right_color,
+        rig.disparity(left_depth),
+        rig.disparity(right_depth),
+        occluded(left, right, solids, scene.atlas, right_depth),
+        (rig.near / left_depth).astype(np.float32),
+    )
+
+
+def _see(world: World, view: View, solids: Solids, shadows: ShadowMap):
+    scene, height, width = world.scene, view.height, view.width
+    rows = np.arange(height, dtype=np.float32)
+    columns = np.arange(width, dtype=np.float32)
+
+    def colors(at, x, y, depth, surface):
+        u = np.broadcast_to(view.across(columns + x), (height, width)).ravel()[at]
+        v = np.repeat(view.down(rows + y), width)[at]
+        return shade(
+            view, solids, scene.atlas, scene.ground, scene.light, shadows,
+            u, v, depth.ravel()[at], surface.ravel()[at],
+        )  # fmt: skip
+
+    depth, surface = trace(view, solids, scene.atlas, columns, rows)
+    center = colors(slice(None), 0.0, 0.0, depth, surface)
+    # Textures are filtered, so only edges need more than one colour a pixel.
+    color = center * len(_PLACES)
+    for x, y in _PLACES:
+        other, met = trace(view, solids, scene.atlas, columns + x, rows + y, (1, 1))
+        with np.errstate(invalid="ignore"):
+            edge = (met != surface) | (np.abs(other / depth - 1) > 0.05)
+        at = np.flatnonzero(edge)
+        color[at] += colors(at, x, y, other, met) - center[at]
+    color = color * (world.scene.light.exposure / len(_PLACES))
+    # A soft shoulder, then gamma 2.
+    color = np.sqrt(np.maximum(color / (1 + 0.25 * color), 0))
+    return np.minimum(color, 1).reshape(height, width, 3).astype(np.float32), depth

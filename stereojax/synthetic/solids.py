@@ -1,0 +1,167 @@
+"""Convex solids and where a ray enters them, in closed form.
+
+A solid is a box, an ellipsoid or a capsule, turned by `axes` (rows: its own axes in the
+world) and `half` as large along them. A capsule runs along its own y axis: `half` is
+(radius, half the length of its straight part, radius).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from stereojax.shapes import Bool, Float, Int
+
+BOX, ELLIPSOID, CAPSULE, GROUND, SKY = range(5)
+_CORNERS = np.array(
+    [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Solid:
+    """One convex body; metres, world axes x right, y up, z forward."""
+
+    kind: int
+    center: np.ndarray  # (3,)
+    axes: np.ndarray  # (3, 3)
+    half: np.ndarray  # (3,)
+    material: int
+    casts_shadow: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Solids:
+    """Many solids, field by field."""
+
+    kind: Int[np.ndarray, "n"]
+    center: Float[np.ndarray, "n 3"]
+    axes: Float[np.ndarray, "n 3 3"]
+    half: Float[np.ndarray, "n 3"]
+    material: Int[np.ndarray, "n"]
+    casts_shadow: Bool[np.ndarray, "n"]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def corners(self) -> Float[np.ndarray, "n 8 3"]:
+        """The corners of the box around each solid, in the world."""
+        extent = self.half.copy()
+        capsule = self.kind == CAPSULE
+        extent[capsule, 1] += extent[capsule, 0]
+        local = _CORNERS[None] * extent[:, None]
+        return self.center[:, None] + np.einsum("nci,nij->ncj", local, self.axes)
+
+
+def stack(solids: Sequence[Solid]) -> Solids:
+    """The solids of one instant, as arrays."""
+    n = len(solids)
+    return Solids(
+        np.array([s.kind for s in solids], np.int32),
+        np.array([s.center for s in solids], np.float32).reshape(n, 3),
+        np.array([s.axes for s in solids], np.float32).reshape(n, 3, 3),
+        np.array([s.half for s in solids], np.float32).reshape(n, 3),
+        np.array([s.material for s in solids], np.int32),
+        np.array([s.casts_shadow for s in solids], bool),
+    )
+
+
+def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
+    """Rows: the axes of a body turned right by yaw, up by pitch, then rolled."""
+    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
+    right = np.array([cy, 0.0, -sy])
+    forward = np.array([sy * cp, sp, cy * cp])
+    up = np.cross(forward, right)
+    cr, sr = np.cos(roll), np.sin(roll)
+    return np.stack([cr * right + sr * up, cr * up - sr * right, forward])
+
+
+def box(center, half, material, *, yaw=0.0, pitch=0.0, roll=0.0, shadow=True) -> Solid:
+    """A box of twice `half`, turned about its centre."""
+    return Solid(
+        BOX, np.array(center), turn(yaw, pitch, roll), np.array(half), material, shadow
+    )
+
+
+def ellipsoid(center, radii, material, *, yaw=0.0, pitch=0.0, shadow=True) -> Solid:
+    """An ellipsoid, turned about its centre."""
+    axes = turn(yaw, pitch)
+    return Solid(ELLIPSOID, np.array(center), axes, np.array(radii), material, shadow)
+
+
+def capsule(a, b, radius, material, *, shadow=True) -> Solid:
+    """A round rod from `a` to `b`."""
+    a, b = np.array(a, float), np.array(b, float)
+    length = np.linalg.norm(b - a)
+    along = (b - a) / length if length > 0 else np.array([0.0, 1.0, 0.0])
+    helper = np.array([0.0, 0.0, 1.0] if abs(along[2]) < 0.9 else [1.0, 0.0, 0.0])
+    right = np.cross(along, helper)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, along, np.cross(right, along)])
+    half = np.array([radius, length / 2, radius])
+    return Solid(CAPSULE, (a + b) / 2, axes, half, material, shadow)
+
+
+def hit(kind: int, half, origin, direction):
+    """Distances (in lengths of `direction`) at which a ray enters and leaves a solid.
+
+    `origin` and `direction` are triples of scalars or arrays that broadcast, in the
+    solid's own axes. Returns `enter` (inf where the ray misses), `leave`, and `face`
+    (for a box the axis of the face entered, else 0).
+    """
+    if kind == BOX:
+        return _hit_box(half, origin, direction)
+    if kind == ELLIPSOID:
+        enter, leave = _hit_ellipsoid(half, origin, direction)
+        return enter, leave, 0
+    return _hit_capsule(half, origin, direction), None, 0
+
+
+def _hit_box(half, origin, direction):
+    inverse = [1 / d for d in direction]
+    middle = [-o * i for o, i in zip(origin, inverse, strict=True)]
+    extent = [h * np.abs(i) for h, i in zip(half, inverse, strict=True)]
+    x, y, z = (m - e for m, e in zip(middle, extent, strict=True))
+    enter = np.maximum(np.maximum(x, y), z)
+    leave = np.minimum(
+        np.minimum(middle[0] + extent[0], middle[1] + extent[1]), middle[2] + extent[2]
+    )
+    face = (enter == y) + 2 * (enter == z).astype(np.int8)
+    return np.where(enter <= leave, enter, np.inf), leave, np.minimum(face, 2)
+
+
+def _hit_ellipsoid(half, origin, direction):
+    # Through the point nearest to the centre: the textbook discriminant cancels in
+    # float32 where a small solid is far away.
+    o = [a / h for a, h in zip(origin, half, strict=True)]
+    d = [a / h for a, h in zip(direction, half, strict=True)]
+    over = 1 / (d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
+    middle = -(o[0] * d[0] + o[1] * d[1] + o[2] * d[2]) * over
+    x, y, z = (a + middle * b for a, b in zip(o, d, strict=True))
+    inside = 1 - (x * x + y * y + z * z)
+    reach = np.sqrt(np.maximum(inside, 0) * over)
+    missed = inside <= 0
+    enter = np.where(missed, np.inf, middle - reach)
+    return enter, np.where(missed, np.inf, middle + reach)
+
+
+def _hit_capsule(half, origin, direction):
+    radius, straight = half[0], half[1]
+    (ox, oy, oz), (dx, dy, dz) = origin, direction
+    across = dx * dx + dz * dz
+    over = 1 / across
+    middle = -(ox * dx + oz * dz) * over
+    x, z = ox + middle * dx, oz + middle * dz
+    inside = radius * radius - (x * x + z * z)
+    side = middle - np.sqrt(np.maximum(inside, 0) * over)
+    height = oy + side * dy
+    # Past the straight part: the ball at that end.
+    end = oy - np.copysign(straight, height)
+    over = 1 / (across + dy * dy)
+    middle = -(ox * dx + end * dy + oz * dz) * over
+    x, y, z = ox + middle * dx, end + middle * dy, oz + middle * dz
+    ball = radius * radius - (x * x + y * y + z * z)
+    cap = middle - np.sqrt(np.maximum(ball, 0) * over)
+    straight_hit = np.abs(height) <= straight
+    found = (inside > 0) & (straight_hit | (ball > 0))
+    return np.where(found, np.where(straight_hit, side, cap), np.inf)

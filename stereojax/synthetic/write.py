@@ -1,0 +1,155 @@
+"""Writes a film to disk: side by side, as an ordinary 2D film, and its disparity."""
+
+import contextlib
+import dataclasses
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from stereojax.synthetic.film import Film
+from stereojax.synthetic.render import StereoFrame
+
+_SAMPLE_RATE = 48000
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmPaths:
+    """What `write_film` wrote."""
+
+    sbs: Path  # full side by side, lossless RGB (FFV1 in MKV), tagged as such
+    left: Path  # the left view alone, H.264 with a tone and a title: a plain film
+    disparity: Path  # npz, key "disparity": (t, h, w) float32 pixels of the left view
+
+
+def write_film(
+    film: Film,
+    stem: str | os.PathLike,
+    *,
+    on_frame: Callable[[int], None] = lambda frames: None,
+) -> FilmPaths:
+    """Renders `film` into STEM_sbs.mkv, STEM.mp4 and STEM_disparity.npz.
+
+    One frame at a time, so that a film of any length fits. Each file appears under its
+    name once all are complete; files of these names are replaced. `on_frame(1)` is
+    called after each frame.
+    """
+    stem = Path(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = FilmPaths(
+        stem.with_name(f"{stem.name}_sbs.mkv"),
+        stem.with_name(f"{stem.name}.mp4"),
+        stem.with_name(f"{stem.name}_disparity.npz"),
+    )
+    done = dataclasses.astuple(paths)
+    beside = [path.with_name(f"{path.name}.part") for path in done]
+    try:
+        with contextlib.ExitStack() as stack:
+            writers = [
+                stack.enter_context(writer(part, film))
+                for writer, part in zip(
+                    (_sbs_writer, _left_writer, _disparity_writer), beside, strict=True
+                )
+            ]
+            for frame in film.render():
+                for write in writers:
+                    write(frame)
+                on_frame(1)
+        for part, path in zip(beside, done, strict=True):
+            part.replace(path)
+    finally:
+        for part in beside:
+            part.unlink(missing_ok=True)
+    return paths
+
+
+Writer = Iterator[Callable[[StereoFrame], None]]
+
+
+@contextlib.contextmanager
+def _sbs_writer(path: Path, film: Film) -> Writer:
+    import av
+
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("ffv1", rate=_rate(film))
+        stream.width, stream.height = 2 * film.config.width, film.config.height
+        stream.pix_fmt = "bgr0"  # FFV1's 8-bit RGB
+        stream.metadata["stereo_mode"] = "left_right"
+
+        def write(frame: StereoFrame) -> None:
+            both = to_bytes(np.concatenate([frame.left, frame.right], axis=1))
+            picture = av.VideoFrame.from_ndarray(both, format="rgb24")
+            container.mux(stream.encode(picture.reformat(format="bgr0")))
+
+        yield write
+        container.mux(stream.encode(None))
+
+
+@contextlib.contextmanager
+def _left_writer(path: Path, film: Film) -> Writer:
+    import av
+
+    config = film.config
+    odd = config.width % 2 or config.height % 2
+    # 4:2:0 has no odd sizes.
+    pixel_format = "yuv444p" if odd else "yuv420p"
+    with av.open(str(path), "w", format="mp4") as container:
+        container.metadata["title"] = f"Synthetic film {film.seed}"
+        stream = container.add_stream(
+            "libx264", rate=_rate(film), options={"crf": "16", "preset": "veryfast"}
+        )
+        stream.width, stream.height = config.width, config.height
+        stream.pix_fmt = pixel_format
+        context = stream.codec_context
+        context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709
+        context.color_range = 1  # limited
+        sound = container.add_stream("aac", rate=_SAMPLE_RATE, layout="mono")
+        frames = samples = 0
+
+        def write(frame: StereoFrame) -> None:
+            nonlocal frames, samples
+            picture = av.VideoFrame.from_ndarray(to_bytes(frame.left), format="rgb24")
+            picture = picture.reformat(
+                format=pixel_format, dst_colorspace="ITU709", dst_color_range="MPEG"
+            )
+            container.mux(stream.encode(picture))
+            frames += 1
+            until = int(frames / config.frame_rate * _SAMPLE_RATE)
+            tone = 0.1 * np.sin(
+                2 * np.pi * 440 / _SAMPLE_RATE * np.arange(samples, until)
+            )
+            piece = av.AudioFrame.from_ndarray(
+                tone[None].astype(np.float32), format="fltp", layout="mono"
+            )
+            piece.sample_rate, piece.pts = _SAMPLE_RATE, samples
+            piece.time_base = Fraction(1, _SAMPLE_RATE)
+            container.mux(sound.encode(piece))
+            samples = until
+
+        yield write
+        container.mux(stream.encode(None))
+        container.mux(sound.encode(None))
+
+
+@contextlib.contextmanager
+def _disparity_writer(path: Path, film: Film) -> Writer:
+    shape = len(film), film.config.height, film.config.width
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive,
+        archive.open("disparity.npy", "w", force_zip64=True) as file,
+    ):
+        np.lib.format.write_array_header_1_0(file, header)
+        yield lambda frame: file.write(frame.disparity.astype("<f4").tobytes()) and None
+
+
+def _rate(film: Film) -> Fraction:
+    return Fraction(film.config.frame_rate).limit_denominator(1001)
+
+
+def to_bytes(picture: np.ndarray) -> np.ndarray:
+    """[0, 1] to 0..255, rounded."""
+    return np.ascontiguousarray(np.rint(picture * 255).astype(np.uint8))
