@@ -1,0 +1,37 @@
+"""Which tags of the source hold for the output, and under which names."""
+
+import av
+
+# Written anew by the muxer, or untrue of what is written.
+_STALE = {
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "encoder",
+    "duration",
+    "rotate",
+    "stereo_mode",
+    "alpha_mode",
+}
+# Statistics of mkvmerge: of the old file.
+_STALE_STARTS = ("_STATISTICS", "BPS", "NUMBER_OF_", "DURATION-")
+
+
+def kept(metadata: dict[str, str]) -> dict[str, str]:
+    """The tags that stay true."""
+    result = {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in _STALE and not key.upper().startswith(_STALE_STARTS)
+    }
+    # MP4's name of a track is read as "name" and written from "title".
+    if "name" in result:
+        result.setdefault("title", result.pop("name"))
+    return result
+
+
+def describe(stream: av.stream.Stream, out: av.stream.Stream) -> None:
+    """Gives `out` the tags and the disposition of `stream`: language, default, ..."""
+    out.metadata.clear()
+    out.metadata.update(kept(stream.metadata))
+    out.disposition = stream.disposition

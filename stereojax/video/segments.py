@@ -1,0 +1,89 @@
+"""The packets of all segments as one stream, with the source's timestamps."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+
+from stereojax.cli import RunError
+from stereojax.shapes import Int
+
+
+class Segments:
+    """Segment files in order, which together hold the frames of `pts`.
+
+    `pts`: ticks, strictly increasing, one for each frame. Use as a context manager.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        pts: Int[np.ndarray, " t"],
+        last_duration: int,
+    ):
+        if not paths:
+            raise RunError("no segments to join")
+        self._paths = [Path(p) for p in paths]
+        self._pts = [int(p) for p in pts]
+        self._durations = [int(d) for d in np.diff(pts)] + [int(last_duration)]
+
+    def __enter__(self) -> "Segments":
+        self._first = _open(self._paths[0])
+        self.template = self._first.streams.video[0]
+        # How many frames later than in order of time a frame may be coded.
+        self._delay = self.template.codec_context.reorder_depth
+        self._extradata = self.template.codec_context.extradata
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._first.close()
+
+    def packets(self) -> Iterator[av.Packet]:
+        """In decoding order, with pts, dts and duration in the ticks of `pts`."""
+        position = 0
+        for path in self._paths:
+            before = position
+            for number, packet in self._read(path):
+                frame = before + number
+                if frame >= len(self._pts):
+                    raise RunError(f"{path}: more frames than the source has")
+                packet.pts = self._pts[frame]
+                packet.dts = self._decoding_time(position)
+                packet.duration = self._durations[frame]
+                if packet.dts > packet.pts:
+                    raise RunError(f"{path}: frames are coded out of order")
+                yield packet
+                position += 1
+        if position != len(self._pts):
+            raise RunError(
+                f"the segments hold {position} frames, the source {len(self._pts)}"
+            )
+
+    def _decoding_time(self, position: int) -> int:
+        early = self._delay - position
+        if early <= 0:
+            return self._pts[-early]
+        return self._pts[0] - early * self._durations[0]
+
+    def _read(self, path: Path) -> Iterator[tuple[int, av.Packet]]:
+        """Each packet and the number of its frame within the segment."""
+        with _open(path) as container:
+            stream = container.streams.video[0]
+            if stream.codec_context.extradata != self._extradata:
+                raise RunError(
+                    f"{path}: was encoded with other settings than"
+                    f" {self._paths[0].name}; remove the work folder"
+                )
+            rate = stream.average_rate
+            for packet in container.demux(stream):
+                if packet.size:
+                    # The writer numbered the frames; Matroska rounded to 1 ms.
+                    yield round(packet.pts * packet.time_base * rate), packet
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    try:
+        return av.open(f"file:{path}")
+    except (av.error.FFmpegError, OSError) as error:
+        raise RunError(f"{path}: segment cannot be read: {error}") from error
