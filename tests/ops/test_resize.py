@@ -36,11 +36,15 @@ def test_bilinear_is_torchs(size, out, align_corners):
     np.testing.assert_allclose(resize(jnp.asarray(x), *taps), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("align_corners", [True, False])
 @pytest.mark.parametrize(("size", "out"), SIZES)
-def test_bicubic_is_torchs(size, out):
+def test_bicubic_is_torchs(size, out, align_corners):
     x = noise(2, *size, 3)
-    taps = [bicubic(n, m) for n, m in zip(size, out, strict=True)]
-    expected = by_torch(x, size=out, mode="bicubic", align_corners=False)
+    taps = [
+        bicubic(n, m, align_corners=align_corners)
+        for n, m in zip(size, out, strict=True)
+    ]
+    expected = by_torch(x, size=out, mode="bicubic", align_corners=align_corners)
     np.testing.assert_allclose(resize(jnp.asarray(x), *taps), expected, atol=4e-6)
 
 
