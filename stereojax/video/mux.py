@@ -15,6 +15,7 @@ from stereojax.cli import RunError
 from stereojax.stage_types import VideoIndex
 from stereojax.video import stereo_tags
 from stereojax.video.container import open_video
+from stereojax.video.covers import add_covers
 from stereojax.video.encoding import Encoding
 from stereojax.video.metadata import kept
 from stereojax.video.segments import Segments
@@ -100,9 +101,11 @@ def _write(
         target.metadata.update(kept(source.metadata))
         target.set_chapters(span.chapters(source.chapters()))
         carriers, notes = carry(source, picture, target, span)
+        covers, more_notes = add_covers(source, info.path, target)
         target.start_encoding()
+        target.mux(covers)
         _interleave(film, video, info.time_base, source, carriers, target, notes)
-    return notes
+    return notes + more_notes
 
 
 def _span(index: VideoIndex, start: int, stop: int | None) -> Span:
@@ -118,7 +121,7 @@ def _span(index: VideoIndex, start: int, stop: int | None) -> Span:
 
 def _options(encoding: Encoding, time_base: Fraction) -> dict[str, str]:
     if encoding.container in (".mkv", ".webm"):
-        return {}
+        return {"avoid_negative_ts": "disabled"}
     return {
         "movflags": "+faststart",
         "video_track_timescale": str(time_base.denominator),
