@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from stereojax.synthetic.atlas import Palette
+from stereojax.synthetic.draw import muted
 from stereojax.synthetic.solids import Solid, box, capsule, ellipsoid, turn
 
 
@@ -119,15 +120,15 @@ def wardrobe(palette: Palette, rng: np.random.Generator, people: int) -> list[Cl
     out = []
     for i in range(people):
         tone = tones[rng.integers(len(tones))] * rng.uniform(0.8, 1.1)
-        top, legs = rng.uniform(0.08, 1.3, 3), rng.uniform(0.06, 0.5, 3)
+        top, legs = muted(rng, 0.1, 1.3), muted(rng, 0.06, 0.5)
         hair = np.array([0.25, 0.17, 0.1]) * rng.uniform(0.3, 2.5)
         out.append(
             Clothes(
-                palette.add("rough", 1.5, tone, detail=0.2, variant=9),
+                palette.add("smooth", 1.5, tone, detail=0.2, variant=9),
                 palette.add("bark", 5.0, hair),
                 palette.add("cloth", rng.uniform(1.2, 2.5), top, variant=i % 2),
                 palette.add("cloth", 2.0, legs, variant=2),
-                palette.add("rough", 2.0, (0.15, 0.12, 0.1), variant=9),
+                palette.add("smooth", 2.0, (0.15, 0.12, 0.1), variant=9),
             )
         )
     return out
@@ -146,10 +147,10 @@ def crowd(rng, clothes: list[Clothes], places) -> list[Person]:
 
 def car(palette: Palette, rng) -> tuple[Solid, ...]:
     """A car around the origin, its nose along z."""
-    paint = palette.add("rough", 0.6, rng.uniform(0.1, 1.3, 3), detail=0.1, variant=8)
-    glass = palette.add("picture", 0.4, (0.25, 0.28, 0.32), detail=0.1, variant=8)
-    tyre = palette.add("rough", 3.0, (0.12, 0.12, 0.13), variant=9)
-    lamp = palette.add("rough", 3.0, (2.0, 1.8, 1.4), detail=0.1, variant=9)
+    paint = palette.add("smooth", 0.4, muted(rng, 0.1, 1.5), detail=0.1, variant=9)
+    glass = palette.add("clouds", 0.5, (0.12, 0.14, 0.17), detail=0.1)
+    tyre = palette.add("smooth", 3.0, (0.12, 0.12, 0.13), variant=9)
+    lamp = palette.add("smooth", 3.0, (2.0, 1.8, 1.4), detail=0.1, variant=9)
     wheels = [
         ellipsoid((0.78 * x, 0.32, 1.3 * z), (0.14, 0.32, 0.32), tyre)
         for x in (-1, 1)

@@ -20,6 +20,15 @@ class Draw:
     stage: tuple[float, float]
 
 
+def muted(
+    rng: np.random.Generator, dark: float, bright: float, vivid: float = 0.75
+) -> np.ndarray:
+    """A colour as things have them: seldom as `vivid` as it may be."""
+    hue, value = rng.uniform(0, 2 * np.pi), rng.uniform(dark, bright)
+    vivid = vivid * rng.uniform(0.0, 1.0) ** 1.5
+    return value * (1 + vivid * np.cos(hue + np.array([0.0, 2.1, 4.2])))
+
+
 def camera(
     rng: np.random.Generator, position, *, pitch: float, pace: float = 1.0
 ) -> CameraPath:

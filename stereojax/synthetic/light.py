@@ -21,7 +21,9 @@ class Light:
     horizon: np.ndarray  # also the colour of the haze
     haze: float  # per metre
     clouds: int  # material
-    exposure: float = 1.0
+    lamp: np.ndarray  # (3,) where it hangs
+    lamp_color: np.ndarray  # 0 outdoors
+    exposure: float
 
 
 def sky(light: Light, atlas: Atlas, direction) -> Float[np.ndarray, "n 3"]:

@@ -12,7 +12,7 @@ def tree(rng, x: float, z: float, tall: float, bark: int, leaves: int | None):
     fork = np.array([x, 0.42 * tall, z]) + rng.normal(0, 0.03 * tall, 3) * [1, 0, 1]
     radius = 0.026 * tall
     solids = [capsule((x, 0, z), fork, radius, bark)]
-    count = 6 if leaves is None else 4
+    count = 6
     for i in range(count):
         angle = 2 * np.pi * (i + rng.uniform(0, 0.6)) / count
         out = np.array([np.cos(angle), rng.uniform(0.9, 2.0), np.sin(angle)])
@@ -21,12 +21,14 @@ def tree(rng, x: float, z: float, tall: float, bark: int, leaves: int | None):
         if leaves is None:
             solids += twig(rng, tip, (tip - fork) * 0.7, radius * 0.25, bark, 3)
         else:
-            size = tall * rng.uniform(0.14, 0.24)
+            size = tall * rng.uniform(0.12, 0.19)
             radii = size * rng.uniform([0.9, 0.65, 0.9], [1.3, 0.95, 1.3])
             solids.append(ellipsoid(tip, radii, leaves, yaw=angle))
     if leaves is not None:
-        top = fork + np.array([0, 0.36 * tall, 0])
-        solids.append(ellipsoid(top, tall * np.array([0.23, 0.2, 0.23]), leaves))
+        for _ in range(3):
+            top = fork + tall * rng.normal([0, 0.32, 0], [0.1, 0.07, 0.1])
+            radii = tall * rng.uniform(0.12, 0.2) * np.array([1, 0.85, 1])
+            solids.append(ellipsoid(top, radii, leaves))
     return solids
 
 
@@ -107,8 +109,8 @@ def table(x: float, z: float, half, tall: float, yaw: float, top: int, legs: int
 def bush(rng, x: float, z: float, size: float, leaves: int) -> list[Solid]:
     """A few bodies of leaves that touch."""
     solids = []
-    for _ in range(int(rng.integers(2, 5))):
-        radii = size * rng.uniform([0.5, 0.4, 0.5], [0.9, 0.75, 0.9])
-        dx, dz = rng.normal(0, 0.45 * size, 2)
+    for _ in range(int(rng.integers(4, 8))):
+        radii = size * rng.uniform([0.3, 0.3, 0.3], [0.6, 0.7, 0.6])
+        dx, dz = rng.normal(0, 0.4 * size, 2)
         solids.append(ellipsoid((x + dx, 0.7 * radii[1], z + dz), radii, leaves))
     return solids

@@ -51,29 +51,33 @@ def render_frame(world: World, time: float, height: int, width: int) -> StereoFr
 
 
 def _see(world: World, view: View, solids: Solids, shadows: ShadowMap):
+    """What one eye sees: its picture, and the depth at its pixels' centres."""
     scene, height, width = world.scene, view.height, view.width
-    rows = np.arange(height, dtype=np.float32)
-    columns = np.arange(width, dtype=np.float32)
+    x, y = np.array([(0, 0), *_PLACES], np.float32).T[:, :, None, None]
+    columns = np.arange(width, dtype=np.float32) + x
+    rows = np.arange(height, dtype=np.float32)[:, None] + y
+    depth, surface = trace(view, solids, scene.atlas, columns, rows, (1, 1))
 
-    def colors(at, x, y, depth, surface):
-        u = np.broadcast_to(view.across(columns + x), (height, width)).ravel()[at]
-        v = np.repeat(view.down(rows + y), width)[at]
+    def colors(at):
+        u = np.broadcast_to(view.across(columns), depth.shape).ravel()[at]
+        v = np.broadcast_to(view.down(rows), depth.shape).ravel()[at]
         return shade(
             view, solids, scene.atlas, scene.ground, scene.light, shadows,
             u, v, depth.ravel()[at], surface.ravel()[at],
         )  # fmt: skip
 
-    depth, surface = trace(view, solids, scene.atlas, columns, rows)
-    center = colors(slice(None), 0.0, 0.0, depth, surface)
+    pixels = height * width
+    center = colors(slice(0, pixels))
     # Textures are filtered, so only edges need more than one colour a pixel.
+    with np.errstate(invalid="ignore"):
+        edge = (surface != surface[:1]) | (np.abs(depth / depth[:1] - 1) > 0.05)
+    at = np.flatnonzero(edge)
+    change = colors(at) - center[at % pixels]
     color = center * len(_PLACES)
-    for x, y in _PLACES:
-        other, met = trace(view, solids, scene.atlas, columns + x, rows + y, (1, 1))
-        with np.errstate(invalid="ignore"):
-            edge = (met != surface) | (np.abs(other / depth - 1) > 0.05)
-        at = np.flatnonzero(edge)
-        color[at] += colors(at, x, y, other, met) - center[at]
+    for channel in range(3):
+        color[:, channel] += np.bincount(at % pixels, change[:, channel], pixels)
     color = color * (world.scene.light.exposure / len(_PLACES))
     # A soft shoulder, then gamma 2.
     color = np.sqrt(np.maximum(color / (1 + 0.25 * color), 0))
-    return np.minimum(color, 1).reshape(height, width, 3).astype(np.float32), depth
+    color = np.minimum(color, 1).reshape(height, width, 3).astype(np.float32)
+    return color, depth[0]

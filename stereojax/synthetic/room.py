@@ -4,7 +4,7 @@ import numpy as np
 
 from stereojax.synthetic.actors import Rigid, crowd, wardrobe
 from stereojax.synthetic.atlas import Palette
-from stereojax.synthetic.draw import Draw, camera
+from stereojax.synthetic.draw import Draw, camera, muted
 from stereojax.synthetic.props import crates, table, twig, wire
 from stereojax.synthetic.solids import box, capsule, ellipsoid
 
@@ -13,18 +13,18 @@ def room(rng: np.random.Generator, palette: Palette) -> Draw:
     """The camera stands at one end and looks along z to the far wall."""
     floor = palette.add(str(rng.choice(["planks", "tiles"])), rng.uniform(0.4, 0.7))
     kind = str(rng.choice(["rough", "bricks", "cloth"]))
-    tint = rng.uniform(0.8, 1.3, 3)
+    tint = muted(rng, 0.8, 1.4, 0.25)
     wall = palette.add(kind, {"bricks": 0.6}.get(kind, 0.4), tint, variant=5)
     plaster = palette.add("rough", 0.3, (1.4, 1.35, 1.25), variant=6)
     wood = palette.add("planks", 0.9, variant=7)
     dark = palette.add("bark", 1.2, (0.6, 0.5, 0.45))
-    metal = palette.add("rough", 1.0, (0.3, 0.3, 0.32), variant=8)
-    glow = palette.add("rough", 1.0, (2.4, 2.1, 1.6), variant=8)
-    rug = palette.add("cloth", 0.8, rng.uniform(0.3, 1.4, 3), variant=3)
+    metal = palette.add("smooth", 1.0, (0.3, 0.3, 0.32), variant=8)
+    glow = palette.add("smooth", 1.0, (2.4, 2.1, 1.6), variant=8)
+    rug = palette.add("cloth", 0.8, muted(rng, 0.3, 1.3), variant=3)
     art = [palette.add("picture", r, variant=v) for v, r in ((0, 0.9), (1, 1.3))]
     leaf = palette.add("foliage", 1.8, cutout=True)
     books = [
-        palette.add("cloth", 3.0, rng.uniform(0.1, 1.4, 3), variant=4) for _ in range(5)
+        palette.add("cloth", 3.0, muted(rng, 0.1, 1.4), variant=4) for _ in range(5)
     ]
     wide, deep, tall = (
         rng.uniform(2.6, 4.0),
@@ -66,7 +66,7 @@ def room(rng: np.random.Generator, palette: Palette) -> Draw:
          side * np.pi / 2, rng.uniform(0.5, 0.9)),
         (rng.uniform(-0.6, 0.6) * wide, rng.uniform(3, deep - 1), np.pi, 0.5),
     ]  # fmt: skip
-    toy = palette.add("tiles", 1.5, rng.uniform(0.3, 1.6, 3), variant=3)
+    toy = palette.add("tiles", 1.5, muted(rng, 0.4, 1.5), variant=3)
     ball = Rigid(
         (ellipsoid((0, 0.13, 0), (0.13, 0.13, 0.13), toy),),
         (rng.uniform(-1, 1), 0.0, rng.uniform(2.6, 3.6)),

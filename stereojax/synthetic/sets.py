@@ -31,28 +31,30 @@ def draw_scene(name: str, rng: np.random.Generator) -> Scene:
 
 def _light(rng, palette: Palette, indoors: bool) -> Light:
     """A time of day: the height and warmth of the sun, the clouds, the haze."""
-    high = rng.uniform(0.9, 1.3) if indoors else rng.uniform(0.45, 1.2)
-    around = rng.uniform(-2.4, 2.4)
-    sun = np.array([np.cos(high) * np.sin(around), np.sin(high), 0.0])
-    sun[2] = -np.cos(high) * np.cos(around)
-    warm = np.clip((1.0 - high) / 0.6, 0, 1) if not indoors else rng.uniform(0.2, 0.8)
-    sun_color = np.array([1.0, 0.93 - 0.22 * warm, 0.84 - 0.45 * warm])
-    overcast = rng.uniform(0, 0.8) ** 2
-    strength = (1.7 if not indoors else 0.9) * (1 - 0.8 * overcast)
-    sky_color = np.array([0.55, 0.68, 0.9]) * (0.75 + 0.5 * overcast)
+    high = rng.uniform(0.9, 1.3) if indoors else rng.uniform(0.4, 1.1)
+    # From the side more often than from the back.
+    around = rng.choice([-1, 1]) * rng.uniform(0.5, 2.2)
+    sun = np.array([np.sin(around) * np.cos(high), np.sin(high), 0.0])
+    sun[2] = -np.cos(around) * np.cos(high)
+    warm = 0.5 if indoors else np.clip((1.0 - high) / 0.6, 0, 1)
+    overcast = rng.uniform(0, 0.9) ** 2
+    sun_color = np.array([1.0, 0.94 - 0.2 * warm, 0.86 - 0.42 * warm])
+    sun_color = sun_color * (0.5 if indoors else 2.6 * (1 - 0.85 * overcast))
+    sky_color = np.array([0.42, 0.52, 0.7]) * (0.75 + 0.7 * overcast)
+    zenith = np.array([0.13, 0.3, 0.68]) * (1 - 0.5 * overcast) + 0.25 * overcast
+    horizon = np.array([0.62, 0.7, 0.78]) + warm * np.array([0.22, 0.02, -0.2])
+    bounce = np.array([0.22, 0.2, 0.16])
+    lamp, lamp_color = np.array([rng.uniform(-1.5, 1.5), 2.3, rng.uniform(2, 5)]), 0.0
     if indoors:
-        sky_color = np.array([0.85, 0.8, 0.72])
-    zenith = np.array([0.16, 0.34, 0.72]) * (1 - 0.3 * overcast) + 0.25 * overcast
-    horizon = np.array([0.68, 0.74, 0.8]) + warm * np.array([0.22, 0.02, -0.2])
-    bounce = np.array([0.3, 0.27, 0.22])
-    haze = 0.002 if indoors else rng.uniform(0.002, 0.016)
-    clouds = palette.add("clouds", rng.uniform(0.3, 0.6))
+        sky_color, bounce = np.array([0.34, 0.33, 0.34]), np.array([0.2, 0.18, 0.15])
+        lamp_color = np.array([1.0, 0.86, 0.66]) * rng.uniform(1.2, 2.2)
+    colors = sun_color, sky_color, bounce, zenith, horizon
     return Light(
-        *(
-            a.astype(np.float32)
-            for a in (sun, strength * sun_color, sky_color, bounce, zenith, horizon)
-        ),
-        haze,
-        clouds,
-        exposure=float(rng.uniform(0.8, 1.1)),
+        sun.astype(np.float32),
+        *(c.astype(np.float32) for c in colors),
+        haze=0.002 if indoors else rng.uniform(0.002, 0.012),
+        clouds=palette.add("clouds", rng.uniform(0.3, 0.6)),
+        lamp=lamp.astype(np.float32),
+        lamp_color=np.full(3, lamp_color, np.float32),
+        exposure=float(rng.uniform(0.85, 1.1)),
     )

@@ -71,10 +71,22 @@ def shade(
     corner = 1 - 0.45 * np.exp(-np.maximum(point[1], 0) * 4)
     corner[at] = 0.9
     around = light.bounce_color + up * (light.sky_color - light.bounce_color)
-    lit = albedo * (sunny[:, None] * light.sun_color + corner[:, None] * around)
+    incoming = sunny[:, None] * light.sun_color + corner[:, None] * around
+    if light.lamp_color.any():
+        incoming += _lamp(light, point, normal)
+    lit = albedo * incoming
     clear = np.exp(-light.haze * depth)[:, None]
     color[rest] = light.horizon + clear * (lit - light.horizon)
     return color
+
+
+def _lamp(light: Light, point, normal):
+    """A lamp's light: as it faces the surface, falling with the square of distance."""
+    away = [a - p for a, p in zip(light.lamp, point, strict=True)]
+    squared = sum(a * a for a in away)
+    facing = sum(n * a for n, a in zip(normal, away, strict=True)) / np.sqrt(squared)
+    strength = np.maximum(0.15 + 0.85 * facing, 0) / (1 + squared / 3)
+    return strength[:, None] * light.lamp_color
 
 
 def _albedo(atlas: Atlas, material, uv, level):
@@ -111,7 +123,7 @@ def _surface(kind, solids: Solids, solid, face, point, repeat, leaves, scatter):
         around = np.arctan2(ball[0], -ball[2]) / (2 * np.pi)
         u = around * np.maximum(1, np.round(2 * np.pi * half[0] * repeat))
         v = np.arccos(np.clip(ball[1], -1, 1)) * half[1] * repeat
-        lu, lv = foliage_uv(local, repeat)
+        lu, lv = foliage_uv(local, half, repeat)
         u, v = np.where(leaves, lu, u), np.where(leaves, lv, v)
     else:
         along = np.clip(local[1], -half[1], half[1])

@@ -6,6 +6,7 @@ world) and `half` as large along them. A capsule runs along its own y axis: `hal
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,6 +54,12 @@ class Solids:
         return self.center[:, None] + np.einsum("nci,nij->ncj", local, self.axes)
 
 
+def join(a: Solids, b: Solids) -> Solids:
+    """Those of a, then those of b."""
+    fields = [f.name for f in dataclasses.fields(Solids)]
+    return Solids(*(np.concatenate([getattr(a, f), getattr(b, f)]) for f in fields))
+
+
 def stack(solids: Sequence[Solid]) -> Solids:
     """The solids of one instant, as arrays."""
     n = len(solids)
@@ -68,12 +75,12 @@ def stack(solids: Sequence[Solid]) -> Solids:
 
 def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
     """Rows: the axes of a body turned right by yaw, up by pitch, then rolled."""
-    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
-    right = np.array([cy, 0.0, -sy])
-    forward = np.array([sy * cp, sp, cy * cp])
-    up = np.cross(forward, right)
-    cr, sr = np.cos(roll), np.sin(roll)
-    return np.stack([cr * right + sr * up, cr * up - sr * right, forward])
+    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    axes = np.array([[cy, 0.0, -sy], [-sy * sp, cp, -cy * sp], [sy * cp, sp, cy * cp]])
+    if roll:
+        cr, sr = math.cos(roll), math.sin(roll)
+        axes = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]]) @ axes
+    return axes
 
 
 def box(center, half, material, *, yaw=0.0, pitch=0.0, roll=0.0, shadow=True) -> Solid:
@@ -92,13 +99,19 @@ def ellipsoid(center, radii, material, *, yaw=0.0, pitch=0.0, shadow=True) -> So
 def capsule(a, b, radius, material, *, shadow=True) -> Solid:
     """A round rod from `a` to `b`."""
     a, b = np.array(a, float), np.array(b, float)
-    length = np.linalg.norm(b - a)
-    along = (b - a) / length if length > 0 else np.array([0.0, 1.0, 0.0])
-    helper = np.array([0.0, 0.0, 1.0] if abs(along[2]) < 0.9 else [1.0, 0.0, 0.0])
-    right = np.cross(along, helper)
-    right /= np.linalg.norm(right)
-    axes = np.stack([right, along, np.cross(right, along)])
-    half = np.array([radius, length / 2, radius])
+    x, y, z = (b - a).tolist()
+    length = math.hypot(x, y, z) or 1.0
+    x, y, z = (x / length, y / length, z / length) if (b != a).any() else (0, 1, 0)
+    # Across it: any direction not along it will do.
+    if abs(z) < 0.9:
+        over = math.hypot(x, y)
+        right = (y / over, -x / over, 0.0)
+    else:
+        over = math.hypot(y, z)
+        right = (0.0, z / over, -y / over)
+    r, s, t = right
+    axes = np.array([right, (x, y, z), (s * z - t * y, t * x - r * z, r * y - s * x)])
+    half = np.array([radius, np.linalg.norm(b - a) / 2, radius])
     return Solid(CAPSULE, (a + b) / 2, axes, half, material, shadow)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from stereojax.synthetic.actors import Rigid, car, crowd, wardrobe
 from stereojax.synthetic.atlas import Palette
-from stereojax.synthetic.draw import Draw, camera
+from stereojax.synthetic.draw import Draw, camera, muted
 from stereojax.synthetic.props import crates, lamp_post, tree, wire
 from stereojax.synthetic.solids import box, capsule
 
@@ -14,17 +14,18 @@ def street(rng: np.random.Generator, palette: Palette) -> Draw:
     asphalt = palette.add("rough", 0.25, np.array([0.5, 0.5, 0.54]))
     paving = palette.add("tiles", 0.45, (0.9, 0.9, 0.9))
     paint = palette.add("rough", 1.0, (1.5, 1.5, 1.4))
-    metal = palette.add("rough", 1.0, (0.25, 0.27, 0.28), variant=8)
-    glow = palette.add("rough", 1.0, (2.0, 1.9, 1.6), variant=8)
+    metal = palette.add("smooth", 1.0, (0.25, 0.27, 0.28), variant=8)
+    glow = palette.add("smooth", 1.0, (2.0, 1.9, 1.6), variant=8)
     wood = palette.add("planks", 0.8)
     bark = palette.add("bark", 1.0)
     leaves = palette.add("foliage", rng.uniform(0.5, 0.8), cutout=True)
     walls = [
         palette.add(
-            "facade", rng.uniform(0.07, 0.11), rng.uniform(0.7, 1.2, 3), variant=v
+            "facade", rng.uniform(0.07, 0.11), muted(rng, 0.6, 1.3, 0.25), variant=v
         )
-        for v in (0, 1, 0, 1)
-    ] + [palette.add("bricks", 0.5), palette.add("bricks", 0.5, (0.8, 0.8, 0.9))]
+        for v in (0, 1, 2, 0, 1, 2)
+    ]
+    walls.append(palette.add("bricks", 0.5))
     half = rng.uniform(3.2, 4.2)
     kerb = half + rng.uniform(2.2, 3.2)
     still = []

@@ -58,6 +58,13 @@ def rough(rng: Random, size: int) -> Texture:
     return _finish(value[..., None] * (1 + hue), grit)
 
 
+def smooth(rng: Random, size: int) -> Texture:
+    """Paint, metal, skin: hardly any grain."""
+    blotch, grit = spectral(rng, size, 1.8), spectral(rng, size, 0.5)
+    value = 0.55 * np.exp(0.07 * blotch + 0.025 * grit)[..., None]
+    return _finish(value * np.ones(3), grit)
+
+
 def grass(rng: Random, size: int) -> Texture:
     """A lawn: blades over soil, with dry patches."""
     blades = spectral(rng, size, 0.5, (0.35, 1.0)) + 0.6 * spectral(rng, size, 0.9)
@@ -169,14 +176,14 @@ def foliage(rng: Random, size: int) -> Texture:
     hue = rng.choice([[0.26, 0.44, 0.12], [0.38, 0.46, 0.12], [0.52, 0.30, 0.10]])
     radius = size // 22
     span = np.arange(-radius, radius + 1, dtype=np.float32)
-    for i in range(int(rng.integers(380, 460))):
+    for i in range(int(rng.integers(230, 300))):
         angle = rng.uniform(0, 2 * np.pi)
         c, s = np.cos(angle), np.sin(angle)
         along = (span[None] * c + span[:, None] * s) / radius
         over = (span[:, None] * c - span[None] * s) / radius
         wide = rng.uniform(0.3, 0.5)
         leaf = along**2 + (over / wide) ** 2 < 1
-        light = rng.uniform(0.35, 1.3) * (0.75 + 0.5 * i / 420)
+        light = rng.uniform(0.35, 1.3) * (0.75 + 0.5 * i / 260)
         color = hue * light * (1 + rng.normal(0, 0.12, 3))
         vein = 1 - 0.3 * (np.abs(over) < 0.06) + 0.25 * over / wide
         y = (rng.integers(size) + span.astype(int)) % size
@@ -222,7 +229,7 @@ def clouds(rng: Random, size: int) -> Texture:
 MAKERS: dict[str, Callable[[Random, int], Texture]] = {
     f.__name__: f
     for f in (
-        rough, grass, bricks, tiles, planks, facade, cloth, bark, foliage, picture,
-        clouds,
+        rough, smooth, grass, bricks, tiles, planks, facade, cloth, bark, foliage,
+        picture, clouds,
     )
 }  # fmt: skip

@@ -14,48 +14,55 @@ def trace(
     view: View,
     solids: Solids,
     atlas: Atlas,
-    columns: np.ndarray,  # (w,), or (h, w) where every ray has its own
-    rows: np.ndarray,  # (h,)
+    columns: np.ndarray,  # (*s, 1, w), or (*s, h, w) where every ray has its own
+    rows: np.ndarray,  # (*s, h, 1)
     spread: tuple[float, float] = (0.0, 0.0),
-) -> tuple[Float[np.ndarray, "h w"], Int[np.ndarray, "h w"]]:
+) -> tuple[Float[np.ndarray, "*s h w"], Int[np.ndarray, "*s h w"]]:
     """Depth along the optical axis in metres (inf = sky), and the surface met.
 
     Columns and rows are in pixels, 0 = the first centre, fractions allowed; entry j of
     `columns` may be off column j by `spread` at most, to the left and to the right.
     Surfaces are numbered FACES * solid + face; then the ground, then the sky.
     """
-    u, v = np.atleast_2d(view.across(columns)), view.down(rows)[:, None]
+    u, v = np.atleast_2d(view.across(columns)), view.down(rows)
     axes, near = view.axes, np.float32(view.rig.near)
-    shape = (v.shape[0], u.shape[1])
     # The ground is y = 0. A ray's direction has length 1 along the optical axis, so
     # that distances along it are depths.
     fall = u * axes[0, 1] + v * axes[1, 1] + axes[2, 1]
     below = fall < 0
-    depth = np.where(below, -view.eye[1] / np.where(below, fall, -1), np.inf)
+    depth = np.where(
+        below, -view.eye[1] / np.where(below, fall, -1), np.float32(np.inf)
+    )
     n = len(solids)
     surface = np.where(below, FACES * n, FACES * (n + 1)).astype(np.int32)
-    depth, surface = np.broadcast_to(depth, shape).copy(), surface.copy()
     origins = np.einsum("nij,nj->ni", solids.axes, view.eye - solids.center)
     turns = np.einsum("nij,kj->nik", solids.axes, axes)
     levels = _cutout_levels(view, solids, atlas)
-    per_ray = u.shape[0] > 1
+    cutout = atlas.cutout[solids.material]
+    per_ray = u.shape[-2] > 1
     for k, (x0, x1, y0, y1) in enumerate(view.windows(solids, spread).tolist()):
         if x0 >= x1 or y0 >= y1:
             continue
-        uk, vk = u[y0:y1, x0:x1] if per_ray else u[:, x0:x1], v[y0:y1]
+        uk, vk = u[..., y0:y1, x0:x1] if per_ray else u[..., x0:x1], v[..., y0:y1, :]
         direction = [uk * m[0] + (vk * m[1] + m[2]) for m in turns[k]]
-        kind, half, origin = solids.kind[k], solids.half[k], origins[k]
-        enter, leave, face = hit(kind, half, origin, direction)
-        if atlas.cutout[solids.material[k]]:
-            args = atlas, solids.material[k], levels[k], origin, direction
+        enter, leave, face = hit(solids.kind[k], solids.half[k], origins[k], direction)
+        if cutout[k]:
+            args = (
+                solids.half[k],
+                atlas,
+                solids.material[k],
+                levels[k],
+                origins[k],
+                direction,
+            )
             enter = np.where(_solid_at(enter, *args), enter, np.inf)
             leave = np.where(_solid_at(leave, *args), leave, np.inf)
             enter = np.minimum(enter, leave)
-        window = depth[y0:y1, x0:x1]
+        window = depth[..., y0:y1, x0:x1]
         nearer = (enter < window) & (enter > near)
         np.copyto(window, enter, where=nearer)
         label = np.int32(FACES * k) + face
-        np.copyto(surface[y0:y1, x0:x1], label, where=nearer, casting="unsafe")
+        np.copyto(surface[..., y0:y1, x0:x1], label, where=nearer)
     return depth, surface
 
 
@@ -76,23 +83,29 @@ def occluded(
     outside = (columns < -0.5) | (columns > width - 0.5)
     low, high = float(disparity.min()), float(disparity.max())
     # Column j looks as far as j + high, so a solid seen there may be met at j.
-    first, _ = trace(left, solids, atlas, columns, np.arange(left.height), (high, -low))
+    rows = np.arange(left.height)[:, None]
+    first, _ = trace(left, solids, atlas, columns, rows, (high, -low))
     # Half a hundredth of a pixel at 500 columns: far above float32's rounding.
     tolerance = 1e-5 * width
     hidden = rig.disparity(first) > disparity + tolerance
     return (hidden | outside).astype(np.float32)
 
 
-def foliage_uv(local, repeat):
-    """Where leaves lie on a body: an oblique projection, the same front and back."""
+def foliage_uv(local, half, repeat):
+    """Where leaves lie on a body: seen along whichever of its axes points out most."""
     x, y, z = local
-    return (x + 0.7 * z) * repeat, (y + 0.35 * z) * repeat
+    a, b, c = (np.abs(p / h) for p, h in zip(local, half, strict=True))
+    side, top = (a >= b) & (a >= c), (b >= a) & (b >= c)
+    # Each of its six sides shows leaves of its own.
+    u = np.where(side, z, x) * repeat + np.where(side, np.sign(x), 0) * 0.23
+    v = np.where(top, z, y) * repeat + np.where(side, 0, np.sign(z)) * 0.31
+    return u, v
 
 
-def _solid_at(distance, atlas: Atlas, material, level, origin, direction):
+def _solid_at(distance, half, atlas: Atlas, material, level, origin, direction):
     local = [o + distance * d for o, d in zip(origin, direction, strict=True)]
     local = [np.where(np.isfinite(a), a, 0) for a in local]
-    u, v = foliage_uv(local, atlas.repeat[material])
+    u, v = foliage_uv(local, half, atlas.repeat[material])
     return atlas.grain(atlas.texture[material], u, v, level) > 0.5
 
 

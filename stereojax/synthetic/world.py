@@ -8,7 +8,7 @@ import numpy as np
 from stereojax.synthetic.atlas import Atlas
 from stereojax.synthetic.camera import CameraPath, Rig, views
 from stereojax.synthetic.light import Light, ShadowMap, open_ground
-from stereojax.synthetic.solids import Solid, Solids, stack
+from stereojax.synthetic.solids import Solid, Solids, join, stack
 from stereojax.synthetic.trace import trace
 
 
@@ -31,9 +31,9 @@ class Scene:
     focal: float  # widths of the picture
     stage: tuple[float, float]  # the (x, z) around which things happen
 
-    def solids(self, time: float) -> list[Solid]:
-        moving = [solid for actor in self.actors for solid in actor.at(time)]
-        return [*self.still, *moving]
+    def moving(self, time: float) -> Solids:
+        """What its actors are made of at `time`."""
+        return stack([solid for actor in self.actors for solid in actor.at(time)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,17 +42,14 @@ class World:
 
     scene: Scene
     rig: Rig
+    still: Solids
     shadows: ShadowMap  # of what does not move
 
     def at(self, time: float) -> tuple[Solids, ShadowMap]:
         """The solids of one instant, and the sun on its ground."""
-        scene = self.scene
-        solids = stack(scene.solids(time))
-        moving = stack([s for actor in scene.actors for s in actor.at(time)])
-        shadows = self.shadows
-        if len(moving):
-            shadows = shadows.with_shadows(moving, scene.light.sun)
-        return solids, shadows.softened()
+        moving = self.scene.moving(time)
+        shadows = self.shadows.with_shadows(moving, self.scene.light.sun)
+        return join(self.still, moving), shadows.softened()
 
 
 def prepare(
@@ -75,18 +72,21 @@ def prepare(
     on_screen = float(low + screen * (high - low))
     reach = max(nearest - on_screen, on_screen)
     rig = Rig(focal, max_disparity / (focal * reach), on_screen, 1 / nearest)
-    shadows = open_ground(scene.stage, 56.0, 448)
-    return World(scene, rig, shadows.with_shadows(stack(scene.still), scene.light.sun))
+    still = stack(scene.still)
+    shadows = open_ground(scene.stage, 56.0, 448).with_shadows(still, scene.light.sun)
+    return World(scene, rig, still, shadows)
 
 
 def _probe(scene: Scene, duration: float) -> np.ndarray:
     """Inverse depths of the left view, coarsely in space and time."""
     height, width = 30, 53
     rig = Rig(scene.focal * width, 0.0, 0.0, 0.3)
-    found = []
+    still, found = stack(scene.still), []
     for time in np.linspace(0, duration, 7):
         left, _ = views(scene.path, rig, float(time), height, width)
-        solids = stack(scene.solids(float(time)))
-        depth, _ = trace(left, solids, scene.atlas, np.arange(width), np.arange(height))
+        solids = join(still, scene.moving(float(time)))
+        depth, _ = trace(
+            left, solids, scene.atlas, np.arange(width), np.arange(height)[:, None]
+        )
         found.append(1 / depth)
     return np.stack(found)
