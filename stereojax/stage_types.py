@@ -63,6 +63,7 @@ class VideoIndex:
     last_duration: int  # ticks for which the last frame is shown
     keyframes: np.ndarray  # (k,) int64: pts at which decoding can start
     shots: tuple[Shot, ...]
+    damaged: bool = False  # picture is missing, and what is there was asked for
 
     def __len__(self) -> int:
         return len(self.pts)

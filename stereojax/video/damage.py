@@ -1,41 +1,54 @@
-"""Is a film whole? What its container promises against what came out of it."""
+"""Is a film whole? What the bytes of its container say, against what was decoded.
 
-import os
+Frame counts and durations in headers are no evidence that picture is missing: they are
+often wrong, and sound may outlast the picture. Bytes that are not there are.
+"""
+
 from pathlib import Path
+from typing import BinaryIO
 
+from stereojax.video import matroska
 from stereojax.video.decoding import DecodeLog
 
+_ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
-def is_incomplete(path: Path, log: DecodeLog, *, to_the_end: bool) -> bool:
-    """Whether picture is missing from what was decoded; `to_the_end` of the film?
 
-    Frame counts and durations in headers are no evidence: they are often wrong, and
-    sound may outlast the picture. Bytes that are not there are.
+def is_incomplete(log: DecodeLog, *, broken: bool) -> bool:
+    """Whether picture is missing, after the film was decoded to its end.
+
+    `broken` is what `is_broken` says. The recording of a broadcast, which has no
+    index, may well end within a frame.
     """
     if log.stopped or log.lost:
         return True
-    if not to_the_end or not is_cut(path):
-        return False  # the recording of a broadcast may well end within a frame
-    if log.promised:
+    if not broken:
+        return False
+    if log.promised:  # what is missing may be sound, or only the index at the end
         return log.lost_at_end > 0 or log.packets < log.promised
     return True
 
 
-def is_cut(path: Path) -> bool:
-    """Whether the container says that the file is longer than it is."""
+def is_broken(path: Path) -> bool:
+    """Whether the file is shorter than its container says, or makes no sense."""
     size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+    with path.open("rb", buffering=0) as file:
+        head = file.read(16)
+        if head[4:8] in _ISO_BOXES:
             return _end_of_boxes(file, size) > size
-        if head[:4] == b"\x1a\x45\xdf\xa3":
-            return _end_of_matroska(file) > size
+        if head[:4] == matroska.MAGIC:
+            return not matroska.has_all_clusters(file, size)
         if head[:4] == b"RIFF":
-            return int.from_bytes(head[4:8], "little") + 8 > size
+            return not _is_whole_riff(file, size)
+        if head[:3] == b"FLV":
+            return not _is_whole_flv(file, size)
+        if head == _ASF:
+            return _size_by_asf(file) > size
     return False
 
 
-def _end_of_boxes(file, size: int) -> int:
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
     """Where the last top-level box of an ISO file (MP4, MOV) ends."""
     end = 0
     while end < size:
@@ -44,29 +57,59 @@ def _end_of_boxes(file, size: int) -> int:
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        elif length == 0:  # to the end of the file
+        if length < 8:  # 0: to the end of the file; else no box but trailing bytes
             return size
-        if len(head) < 8 or length < 8:
-            return size  # trailing bytes that are no box
         end += length
     return end
 
 
-def _end_of_matroska(file) -> int:
-    """Where the segment of a Matroska or WebM file ends; 0 where it does not say."""
-    file.seek(4)
-    header, _ = _ebml_size(file)
-    file.seek(header, os.SEEK_CUR)
-    if file.read(4) != b"\x18\x53\x80\x67":
+def _is_whole_riff(file: BinaryIO, size: int) -> bool:
+    """An AVI is one RIFF chunk, above 1 GB several; in each, chunks follow chunks."""
+    at = 0
+    while at + 12 <= size:
+        file.seek(at)
+        name, length, _ = _riff_header(file)
+        if name != b"RIFF":
+            return True  # trailing bytes that are no chunk
+        end = at + 8 + length
+        if end > size:
+            return False
+        inner = at + 12
+        while inner + 8 <= end:
+            file.seek(inner)
+            name, length, body = _riff_header(file)
+            if not name.isascii() or body + length > end:
+                return False
+            inner = body + length + length % 2
+        at = end
+    return True
+
+
+def _riff_header(file: BinaryIO) -> tuple[bytes, int, int]:
+    name, length = file.read(4), int.from_bytes(file.read(4), "little")
+    return name, length, file.tell()
+
+
+def _is_whole_flv(file: BinaryIO, size: int) -> bool:
+    """Each tag of a Flash video is followed by its length."""
+    file.seek(5)
+    at = int.from_bytes(file.read(4), "big") + 4
+    while at < size:
+        file.seek(at)
+        head = file.read(11)
+        length = 11 + int.from_bytes(head[1:4], "big")
+        file.seek(at + length)
+        if int.from_bytes(file.read(4), "big") != length:
+            return False
+        at += length + 4
+    return True
+
+
+def _size_by_asf(file: BinaryIO) -> int:
+    """The file size in the header of a Windows Media file; 0 for a live recording."""
+    file.seek(0)
+    head = file.read(1 << 16)
+    at = head.find(_ASF_FILE_PROPERTIES)
+    if at < 0 or head[at + 88 : at + 89] == b"\x01":
         return 0
-    length, known = _ebml_size(file)
-    return file.tell() + length if known else 0
-
-
-def _ebml_size(file) -> tuple[int, bool]:
-    """A variable-length integer; all ones mean that the size is not known."""
-    first = file.read(1)[0]
-    extra = 8 - first.bit_length()
-    value = first & ((1 << (7 - extra)) - 1)
-    value = value << (8 * extra) | int.from_bytes(file.read(extra), "big")
-    return value, value != (1 << (7 * (extra + 1))) - 1
+    return int.from_bytes(head[at + 40 : at + 48], "little")

@@ -16,7 +16,8 @@ class DecodeLog:
     """What was read, and what went wrong."""
 
     packets: int = 0  # read from the container
-    promised: int = 0  # packets, by the container's index where that is exact
+    promised: int = 0  # packets, by the container's own index (MP4, AVI); 0: none
+    hidden: int = 0  # of the packets: not to be shown, by an edit list
     frames: int = 0
     lost: int = 0  # packets that cannot be decoded, between the first and last frame
     lost_at_end: int = 0  # and after the last
@@ -36,18 +37,25 @@ def decode_from(
     info: VideoInfo,
     seek_to: int | None,
     log: DecodeLog,
+    *,
     is_start: Callable[[Placed], bool] | None = None,
+    careful: bool = False,
 ) -> Iterator[Placed]:
     """All frames from the start, or from the first keyframe met after a seek.
 
     Seeks to tick `seek_to`; where that lands depends on the container, so frames are
     passed over until one is a keyframe for which `is_start` holds. Yields nothing
-    where the container cannot seek.
+    where the container cannot seek. `careful` finds every frame of a damaged film,
+    slowly.
     """
     timeline = Timeline(info.frame_rate, info.time_base)
     with open_video(info.path) as (container, stream):
         if seek_to is not None and not _seek(container, stream, seek_to):
             return
+        if careful:
+            # With a thread per frame PyAV loses what comes before an error, and hides
+            # the error itself.
+            stream.thread_type = "SLICE"
         begun = seek_to is None
         for frame in _decode(container, stream, log):
             if not begun:
@@ -59,8 +67,14 @@ def decode_from(
             begun = begun or is_start is None or is_start(placed)
             if begun:
                 yield placed
-        if seek_to is None and container.format.name.startswith("mov"):
-            log.promised = len(stream.index_entries)
+        if seek_to is None:
+            log.promised = _promised(container, stream)
+
+
+def _promised(container, stream) -> int:
+    if container.format.name.startswith("mov"):
+        return len(stream.index_entries)
+    return stream.frames if container.format.name == "avi" else 0
 
 
 def _seek(container, stream, tick: int) -> bool:
@@ -84,6 +98,7 @@ def _decode(container, stream, log: DecodeLog) -> Iterator[av.VideoFrame]:
             return
         if packet.size:
             log.packets += 1
+            log.hidden += packet.is_discard
         elif timestamp(packet) is not None:
             continue  # empty: shows the last picture again; the decoder would flush
         yield from _decode_one(packet, stream, log)

@@ -10,7 +10,7 @@ from absl import logging
 from stereojax import cli
 from stereojax.stage_types import VideoIndex, VideoInfo
 from stereojax.video.container import clock
-from stereojax.video.damage import is_incomplete
+from stereojax.video.damage import is_broken, is_incomplete
 from stereojax.video.decoding import DecodeLog, Placed, decode_from
 from stereojax.video.digest import Digest
 from stereojax.video.probe import probe, start_tick
@@ -45,7 +45,7 @@ def index_video(
                 f"{info.path}: no frame from {clock(start_s or 0)} on;"
                 f" the film is {clock(info.duration)} long"
             )
-        if is_incomplete(info.path, scan.log, to_the_end=scan.after is None):
+        if scan.incomplete:
             scan.drop_broken_tail()
             _report_missing(scan, allow_truncated)
         elif scan.damaged:
@@ -60,6 +60,7 @@ def index_video(
             last_duration=scan.last_duration(),
             keyframes=np.array(scan.keyframes, np.int64),
             shots=scan.cuts.shots(len(scan.pts)),
+            damaged=scan.incomplete,
         )
 
 
@@ -86,6 +87,7 @@ class _Scan:
         self.keyframes: list[int] = []
         self.damaged: list[int] = []  # frames that the decoder had to patch
         self.after: int | None = None  # time of the frame that follows the range
+        self.incomplete = False  # picture is missing
         self.cuts = CutFinder(info.frame_rate)
         self._first, self._stop = first, stop
         self._kind: tuple | None = None
@@ -115,6 +117,10 @@ class _Scan:
         self.cuts.add(frame)
         return True
 
+    def too_late(self, placed: Placed) -> bool:
+        """Whether a seek went past the first frame of the range."""
+        return not self.keyframes and placed.time > self._first
+
     def drop_broken_tail(self) -> None:
         """Leaves out the frames patched up where the file ends too early."""
         while len(self.pts) > 1 and self.damaged[-1:] == [len(self.pts) - 1]:
@@ -131,32 +137,57 @@ class _Scan:
         return clock(float((self.pts[frame] - self.pts[0]) * self.info.time_base))
 
 
-def _scan(info, first, stop, progress) -> _Scan:
+def _scan(
+    info: VideoInfo,
+    first: int | None,
+    stop: int | None,
+    progress: Callable[[int], None] | None,
+) -> _Scan:
+    if first is not None or stop is not None:
+        return _scan_range(info, first, stop, progress)
+    broken = is_broken(info.path)
+    for careful in (broken, True):
+        scan = _Scan(info, None, None)
+        for placed in decode_from(info, None, scan.log, careful=careful):
+            scan.add(placed)
+            if progress:
+                progress(1)
+        scan.incomplete = is_incomplete(scan.log, broken=broken)
+        # Every packet is a frame, or an error that fast decoding may have hidden.
+        if careful or scan.log.frames >= scan.log.packets - scan.log.hidden:
+            break
+    return scan
+
+
+def _scan_range(info, first, stop, progress) -> _Scan:
     run_ups = _RUN_UPS if first is not None else ()
     seeks = [first - round(s / info.time_base) for s in run_ups]
     for seek_to in [*seeks, None]:
         scan = _Scan(info, first, stop)
-        frames = decode_from(info, seek_to, scan.log)
+        frames = decode_from(info, seek_to, scan.log, careful=True)
         for placed in frames:
-            if seek_to is not None and not scan.keyframes and placed.time > first:
-                break  # the seek went too far
+            if seek_to is not None and not scan.pts and scan.too_late(placed):
+                break
             if not scan.add(placed):
                 break
             if progress and scan.pts:
                 progress(1)
         frames.close()
         if scan.pts:
-            return scan
+            break
+    broken = scan.after is None and is_broken(info.path)
+    scan.incomplete = is_incomplete(scan.log, broken=broken)
     return scan
 
 
 def _report_missing(scan: _Scan, allow_truncated: bool) -> None:
-    known = scan.log.first_loss
-    count = len(scan.pts) if known is None else min(known, len(scan.pts))
+    whole = len(scan.pts)
+    if scan.log.first_loss is not None:
+        whole = max(1, min(scan.log.first_loss, whole))
     text = (
-        f"{scan.info.path}: picture is missing after {scan.clock(max(count, 1) - 1)}"
-        f" (frame {count}; {len(scan.pts)} can be decoded, the header promises"
-        f" {clock(scan.info.duration)}): cut short or corrupt"
+        f"{scan.info.path}: picture is missing after {scan.clock(whole - 1)}: the file"
+        f" is cut short or corrupt there ({len(scan.pts)} frames can be decoded; its"
+        f" header says {clock(scan.info.duration)})"
     )
     if not allow_truncated:
         raise cli.RunError(f"{text}; --allow_truncated converts what is there")

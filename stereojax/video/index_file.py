@@ -25,6 +25,7 @@ def save_index(index: VideoIndex, path: Path) -> None:
         "info": info,
         "source_hash": index.source_hash,
         "last_duration": index.last_duration,
+        "damaged": index.damaged,
         "shots": [[shot.start, shot.stop] for shot in index.shots],
         "keyframes": index.keyframes.tolist(),
         "pts": index.pts.tolist(),
@@ -51,6 +52,7 @@ def load_index(path: Path, video_path: Path) -> VideoIndex:
             source_hash=content["source_hash"],
             pts=np.array(content["pts"], np.int64),
             last_duration=content["last_duration"],
+            damaged=content["damaged"],
             keyframes=np.array(content["keyframes"], np.int64),
             shots=tuple(
                 Shot(i, start, stop) for i, (start, stop) in enumerate(content["shots"])

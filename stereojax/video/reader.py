@@ -86,7 +86,11 @@ def _frames(
     keyframes = set(index.keyframes.tolist())
     wanted = iter(index.pts[start:].tolist())
     frames = decode_from(
-        index.info, seek_to, DecodeLog(), is_start=lambda p: p.time in keyframes
+        index.info,
+        seek_to,
+        DecodeLog(),
+        is_start=lambda placed: placed.time in keyframes,
+        careful=index.damaged,
     )
     try:
         for placed in frames:
