@@ -18,7 +18,8 @@ from stereojax.cli import RunError
 from stereojax.shapes import Shaped
 from stereojax.video import stereo_tags
 from stereojax.video.color import FromRgb
-from stereojax.video.encoding import Encoding, same_planes
+from stereojax.video.encoding import Encoding
+from stereojax.video.formats import same_planes
 
 _WAITING = 4  # pictures between the caller and the encoder's thread
 

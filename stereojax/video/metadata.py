@@ -12,6 +12,7 @@ _STALE = {
     "rotate",
     "stereo_mode",
     "alpha_mode",
+    "vendor_id",
 }
 # Statistics of mkvmerge: of the old file.
 _STALE_STARTS = ("_STATISTICS", "BPS", "NUMBER_OF_", "DURATION-")
@@ -34,4 +35,6 @@ def describe(stream: av.stream.Stream, out: av.stream.Stream) -> None:
     """Gives `out` the tags and the disposition of `stream`: language, default, ..."""
     out.metadata.clear()
     out.metadata.update(kept(stream.metadata))
+    if out.container.format.name not in ("mp4", "mov"):
+        out.metadata.pop("handler_name", None)  # "VideoHandler": of MP4 alone
     out.disposition = stream.disposition

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 
 from stereojax.cli import RunError
 from stereojax.stage_types import VideoIndex
@@ -17,7 +18,7 @@ from stereojax.video import stereo_tags
 from stereojax.video.container import open_video
 from stereojax.video.covers import add_covers
 from stereojax.video.encoding import Encoding
-from stereojax.video.metadata import kept
+from stereojax.video.metadata import describe, kept
 from stereojax.video.segments import Segments
 from stereojax.video.span import Span
 from stereojax.video.streams import Carrier, carry
@@ -37,20 +38,23 @@ def join(
     output: Path,
     *,
     encoding: Encoding,
-    start: int = 0,
-    stop: int | None = None,
+    excerpt: bool = False,
 ) -> list[str]:
     """Writes `output` and returns what the user should know, one line each.
 
-    `segments` hold the frames `start` to `stop` - 1 of the source; a part of a film
-    begins at time 0, with sound, subtitles and chapters cut to it. A whole film keeps
-    the source's timestamps: exactly in MP4 and MOV, to 1 ms in MKV and WebM, which
-    cannot do better. The file appears when it is complete.
+    `segments` hold the frames of `index`, in order. A film keeps the source's
+    timestamps: exactly in MP4 and MOV, to 1 ms in MKV and WebM, which cannot do better.
+    `excerpt`: `index` is of a part of the film; the output begins at time 0, with
+    sound, subtitles and chapters cut to that part. The file appears when it is
+    complete.
+
+    Raises:
+      RunError: the output cannot be written, or the segments do not fit the index.
     """
     output = Path(output)
     part = output.with_name(output.name + ".part")
     try:
-        notes = _write(segments, index, part, encoding, start, stop)
+        notes = _write(segments, index, part, encoding, excerpt)
         if encoding.container in (".mp4", ".m4v", ".mov"):
             stereo_tags.tag_boxes(part, encoding.layout)
         with part.open("rb") as file:
@@ -68,55 +72,52 @@ def _write(
     index: VideoIndex,
     part: Path,
     encoding: Encoding,
-    start: int,
-    stop: int | None,
+    excerpt: bool,
 ) -> list[str]:
     info = index.info
-    pts = index.pts[start:stop]
-    whole = len(pts) == len(index)
-    span = Span.whole() if whole else _span(index, start, stop)
-    shift = round(span.start / info.time_base)
-    last = index.last_duration
-    if stop is not None and stop < len(index):
-        last = int(index.pts[stop] - pts[-1])
-    with (
-        open_video(info.path) as (source, picture),
-        Segments(segments, pts - shift, last) as film,
-        av.open(
-            str(part),
-            "w",
-            format=FORMATS[encoding.container],
-            container_options=_options(encoding, info.time_base),
-        ) as target,
-    ):
-        video = target.add_stream_from_template(film.template, opaque=True)
-        video.time_base = info.time_base
-        if encoding.codec == "hevc" and encoding.container != ".mkv":
-            video.codec_context.codec_tag = "hvc1"  # the tag that Apple plays
-        video.metadata.update(kept(picture.metadata))
-        mode = stereo_tags.stereo_mode(encoding.layout)
-        if mode is not None:
-            video.metadata["stereo_mode"] = mode
-        video.disposition = picture.disposition
-        target.metadata.update(kept(source.metadata))
-        target.set_chapters(span.chapters(source.chapters()))
-        carriers, notes = carry(source, picture, target, span)
-        covers, more_notes = add_covers(source, info.path, target)
-        target.start_encoding()
-        target.mux(covers)
-        _interleave(film, video, info.time_base, source, carriers, target, notes)
+    with open_video(info.path) as (source, picture):
+        span = Span.of(index) if excerpt else Span.whole(source)
+        shift = round(span.start / info.time_base)
+        with (
+            Segments(segments, index.pts - shift, index.last_duration) as film,
+            av.open(
+                str(part),
+                "w",
+                format=FORMATS[encoding.container],
+                container_options=_options(encoding, info.time_base),
+            ) as target,
+        ):
+            video = _add_picture(film, picture, target, index, encoding)
+            target.metadata.update(kept(source.metadata))
+            target.set_chapters(span.chapters(source.chapters()))
+            carriers, notes = carry(source, picture, target, span)
+            covers, more_notes = add_covers(source, info.path, target)
+            target.start_encoding()
+            target.mux(covers)
+            _interleave(film, video, info.time_base, source, carriers, target, notes)
     return notes + more_notes
 
 
-def _span(index: VideoIndex, start: int, stop: int | None) -> Span:
-    tick = index.info.time_base
-    end = len(index) if stop is None else stop
-    until = (
-        int(index.pts[end])
-        if end < len(index)
-        else int(index.pts[-1]) + index.last_duration
-    )
-    return Span(int(index.pts[start]) * tick, until * tick)
+def _add_picture(
+    film: Segments,
+    picture: av.VideoStream,
+    target: av.container.OutputContainer,
+    index: VideoIndex,
+    encoding: Encoding,
+) -> av.VideoStream:
+    video = target.add_stream_from_template(film.template, opaque=True)
+    video.time_base = index.info.time_base
+    if len(index) > 2 and np.ptp(np.diff(index.pts)) > 1:
+        video.codec_context.framerate = 0  # varies: there is no rate to claim
+    else:
+        video.codec_context.framerate = index.info.frame_rate
+    if encoding.codec == "hevc" and encoding.container != ".mkv":
+        video.codec_context.codec_tag = "hvc1"  # the tag that Apple plays
+    describe(picture, video)
+    mode = stereo_tags.stereo_mode(encoding.layout)
+    if mode is not None:
+        video.metadata["stereo_mode"] = mode
+    return video
 
 
 def _options(encoding: Encoding, time_base: Fraction) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stereojax.video.encoding import CODECS, CONTAINERS
+from stereojax.video.codecs import CODECS, CONTAINERS
 
 # The words that players look for, as iw3 (nunif) uses them: LRF and TBF are full-size
 # views, LR and TB squeezed ones.

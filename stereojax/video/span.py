@@ -5,20 +5,35 @@ from fractions import Fraction
 
 import av
 
+from stereojax.stage_types import VideoIndex
+
+_LATE_S = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class Span:
     """The part of the source that is written, in seconds; `start` becomes 0.
 
-    A whole film keeps its clock: start 0, no end, and nothing is cut.
+    A whole film has no end here, and nothing of it is cut.
     """
 
     start: Fraction
     stop: Fraction | None
 
     @classmethod
-    def whole(cls) -> "Span":
-        return cls(Fraction(0), None)
+    def whole(cls, source: av.container.InputContainer) -> "Span":
+        """The clock of a broadcast may start anywhere: late ones are set to 0."""
+        begin = Fraction(source.start_time or 0, av.time_base)
+        broadcast = source.format.name in ("mpegts", "mpeg")
+        late = broadcast and begin > _LATE_S
+        return cls(begin if late else Fraction(0), None)
+
+    @classmethod
+    def of(cls, index: VideoIndex) -> "Span":
+        """What is shown of the film while the frames of `index` are."""
+        tick = index.info.time_base
+        stop = int(index.pts[-1]) + index.last_duration
+        return cls(int(index.pts[0]) * tick, stop * tick)
 
     @property
     def trims(self) -> bool:
@@ -56,6 +71,9 @@ def place(packet: av.Packet, span: Span, *, stretch: bool = False) -> bool:
     if packet.dts is None:
         packet.dts = packet.pts
     if not span.trims:
+        move = round(span.start / tick)
+        packet.pts -= move
+        packet.dts -= move
         return True
     begin, length = packet.pts * tick, (packet.duration or 0) * tick
     if begin >= span.stop:
