@@ -3,7 +3,6 @@
 import hashlib
 import threading
 from pathlib import Path
-from typing import Self
 
 _CHUNK = 1 << 20
 
@@ -18,7 +17,7 @@ class Digest:
         self._error: OSError | None = None
         self._thread = threading.Thread(target=self._work, name="digest", daemon=True)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Digest":
         self._thread.start()
         return self
 
