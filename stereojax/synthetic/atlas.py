@@ -15,12 +15,13 @@ _STRIDE = int(_OFFSETS[-1])
 _OFFSETS = _OFFSETS[:-1].astype(np.int32)
 
 
-def _mips(texture: Texture) -> Float[np.ndarray, "texels 4"]:
-    levels = [texture]
-    while levels[-1].shape[0] > 1:
-        a = levels[-1]
-        levels.append((a[::2, ::2] + a[1::2, ::2] + a[::2, 1::2] + a[1::2, 1::2]) / 4)
-    return np.concatenate([a.reshape(-1, 4) for a in levels])
+def _fill_mips(texels: Float[np.ndarray, "texels 4"], texture: Texture) -> None:
+    """Writes a texture into its part of the atlas, level after level."""
+    a = texture
+    for offset, side in zip(_OFFSETS, _SIDES, strict=True):
+        texels[offset : offset + side * side] = a.reshape(-1, 4)
+        if side > 1:
+            a = (a[::2, ::2] + a[1::2, ::2] + a[::2, 1::2] + a[1::2, 1::2]) / 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Atlas:
         top, bottom = a + fx[:, None] * (b - a), c + fx[:, None] * (d - c)
         return top + fy[:, None] * (bottom - top)
 
-    def grain(self, texture, u, v, level: int) -> np.ndarray:
-        """The fourth channel alone, bilinear, at one level; any shape."""
+    def grain(self, texture, u, v, level) -> np.ndarray:
+        """The fourth channel alone, bilinear, at whole levels; any shape."""
         base, offset, side, (fx, fy) = _corners(texture, u, v, level)
         a, b, c, d = (np.take(self.fourth, base + o) for o in offset(side))
         top, bottom = a + fx * (b - a), c + fx * (d - c)
@@ -106,12 +107,11 @@ class Palette:
 
     def atlas(self, rng: np.random.Generator) -> Atlas:
         children = rng.spawn(len(self._names))
-        mips = [
-            _mips(MAKERS[n](r, SIZE))
-            for (n, _), r in zip(self._names, children, strict=True)
-        ]
+        texels = np.empty((len(self._names) * _STRIDE, 4), np.float32)
+        for i, ((name, _), child) in enumerate(zip(self._names, children, strict=True)):
+            part = texels[i * _STRIDE : (i + 1) * _STRIDE]
+            _fill_mips(part, MAKERS[name](child, SIZE))
         texture, repeat, tint, detail, cutout, scatter = zip(*self._rows, strict=True)
-        texels = np.concatenate(mips)
         return Atlas(
             texels,
             texels[:, 3].copy(),

@@ -21,8 +21,8 @@ class SceneConfig:
     height: int = 270
     width: int = 480
     shots: int = 2
-    max_disparity_percent: float = 2.0  # of the width: no pixel's |disparity| is larger
-    frame_rate: float = 24.0
+    max_disparity_percent: float | int = 2.0  # of the width: no pixel's |disparity| is larger
+    frame_rate: float | int = 24.0
     sets: tuple[str, ...] = ("street", "park", "room")  # drawn from without repeats
 
     def __post_init__(self):
@@ -90,7 +90,7 @@ def make_film(seed: int, **config) -> Film:
     return Film(seed, config, tuple(shots))
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=1)  # about 100 MB each
 def _world(film: Film, index: int) -> World:
     config, shot = film.config, film.shots[index]
     order = np.random.default_rng([film.seed, 1])

@@ -56,7 +56,7 @@ def _see(world: World, view: View, solids: Solids, shadows: ShadowMap):
     x, y = np.array([(0, 0), *_PLACES], np.float32).T[:, :, None, None]
     columns = np.arange(width, dtype=np.float32) + x
     rows = np.arange(height, dtype=np.float32)[:, None] + y
-    depth, surface = trace(view, solids, scene.atlas, columns, rows, (1, 1))
+    depth, surface = trace(view, solids, scene.atlas, columns, rows, (1.0, 1.0))
 
     def colors(at):
         u = np.broadcast_to(view.across(columns), depth.shape).ravel()[at]

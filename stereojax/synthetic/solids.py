@@ -115,7 +115,7 @@ def capsule(a, b, radius, material, *, shadow=True) -> Solid:
     return Solid(CAPSULE, (a + b) / 2, axes, half, material, shadow)
 
 
-def hit(kind: int, half, origin, direction):
+def hit(kind: int | np.integer, half, origin, direction):
     """Distances (in lengths of `direction`) at which a ray enters and leaves a solid.
 
     `origin` and `direction` are triples of scalars or arrays that broadcast, in the

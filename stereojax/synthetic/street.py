@@ -29,7 +29,7 @@ def street(rng: np.random.Generator, palette: Palette) -> Draw:
     half = rng.uniform(3.2, 4.2)
     kerb = half + rng.uniform(2.2, 3.2)
     still = []
-    for side in (-1, 1):
+    for side in (-1.0, 1.0):
         middle = side * (half + kerb) / 2
         still.append(
             box((middle, 0.06, 30), ((kerb - half) / 2, 0.07, 40), paving, shadow=False)
@@ -60,16 +60,16 @@ def street(rng: np.random.Generator, palette: Palette) -> Draw:
         for z in np.arange(2, 42, 4.0)
     ]
     still.append(box((0, 7, 66), (12, rng.uniform(6, 12), 4), int(rng.choice(walls))))
-    for side in (-1, 1):
+    for side in (-1.0, 1.0):
         if rng.uniform() < 0.8:
             parked = Rigid(
                 car(palette, rng), (side * (half - 1.0), 0.0, rng.uniform(9, 22)),
                 heading=0.0 if side > 0 else np.pi,
             )  # fmt: skip
-            still += parked.at(0)
+            still += parked.at(0.0)
     speed = rng.uniform(2, 6)
     traffic = Rigid(
-        car(palette, rng), (-half / 2, 0.0, rng.uniform(14, 26)), (0, 0, -speed), np.pi
+        car(palette, rng), (-half / 2, 0.0, rng.uniform(14, 26)), (0.0, 0.0, -speed), np.pi
     )
     clothes = wardrobe(palette, rng, 6)
     places = []

@@ -19,13 +19,14 @@ def spectral(rng: Random, size: int, slope: float = 1.0, stretch=(1.0, 1.0)):
 
     `stretch` (down, across) makes its grain that many times longer.
     """
-    fy = np.fft.fftfreq(size)[:, None] * size * stretch[0]
-    fx = np.fft.rfftfreq(size)[None] * size * stretch[1]
+    fy = np.fft.fftfreq(size).astype(np.float32)[:, None] * size * stretch[0]
+    fx = np.fft.rfftfreq(size).astype(np.float32)[None] * size * stretch[1]
     squared = fx * fx + fy * fy
     squared[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.standard_normal((size, size))) * squared ** (-slope / 2)
+    white = rng.standard_normal((*squared.shape, 2), np.float32).view(np.complex64)
+    spectrum = white[..., 0] * squared ** np.float32(-slope / 2)
     noise = np.fft.irfft2(spectrum, s=(size, size))
-    return (noise / noise.std()).astype(np.float32)
+    return noise / noise.std()
 
 
 def cells(size: int, rows: int, columns: int, shift: float = 0.0):
@@ -113,7 +114,7 @@ def planks(rng: Random, size: int) -> Texture:
     offset = rng.integers(0, size, rows)[row]
     across = (np.arange(size)[None] + offset) % size
     grain = np.take_along_axis(grain, across, axis=1)
-    rings = np.sin(9 * np.take_along_axis(spectral(rng, size, 2, (1, 9)), across, 1))
+    rings = np.sin(9 * np.take_along_axis(spectral(rng, size, 2.0, (1, 9)), across, 1))
     inside = np.minimum(_edge(y, 0.05), _edge(x, 0.006))
     shade = np.exp(0.2 * grain + 0.1 * rings)
     wood = np.array([0.58, 0.38, 0.21]) * tint[row, column] * shade[..., None]

@@ -1,7 +1,7 @@
 """A scene: what stands in it, what moves in it, its light and its camera."""
 
 import dataclasses
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from stereojax.synthetic.solids import Solid, Solids, join, stack
 from stereojax.synthetic.trace import trace
 
 
+@runtime_checkable
 class Actor(Protocol):
     """Something that moves; it always has the same number of solids."""
 
