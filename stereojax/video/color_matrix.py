@@ -59,7 +59,7 @@ def _rgb_to_yuv(matrix: int) -> Float[np.ndarray, "3 3"]:
 
 def _levels(color: Color, bits: int) -> tuple[float, float, float, float]:
     """Zero and span of luma and of chroma, as 16-bit samples (H.273 8.3)."""
-    shift = 1 << (16 - bits)
+    shift = float(1 << (16 - bits))
     unit = 1 << (bits - 8)
     if color.full_range:
         span = ((1 << bits) - 1) * shift

@@ -23,6 +23,7 @@ class DecodeLog:
     lost_at_end: int = 0  # and after the last
     first_loss: int | None = None  # frames decoded before it
     stopped: str = ""  # why the container could not be read on
+    jumped: bool = False  # the clock was set back within: times are ambiguous
 
 
 class Placed(NamedTuple):
@@ -63,6 +64,7 @@ def decode_from(
                     continue
                 timeline = Timeline(info.frame_rate, info.time_base)
             time = timeline.place(timestamp(frame))
+            log.jumped |= timeline.jumped
             placed = Placed(time, timeline.exact, frame)
             begun = begun or is_start is None or is_start(placed)
             if begun:
@@ -99,7 +101,7 @@ def _decode(container, stream, log: DecodeLog) -> Iterator[av.VideoFrame]:
         if packet.size:
             log.packets += 1
             log.hidden += packet.is_discard
-        elif timestamp(packet) is not None:
+        elif packet.dts is not None or packet.pts is not None:
             continue  # empty: shows the last picture again; the decoder would flush
         yield from _decode_one(packet, stream, log)
 

@@ -58,7 +58,7 @@ def index_video(
             source_hash=digest.result(),
             pts=np.array(scan.pts, np.int64),
             last_duration=scan.last_duration(),
-            keyframes=np.array(scan.keyframes, np.int64),
+            keyframes=np.array([] if scan.log.jumped else scan.keyframes, np.int64),
             shots=scan.cuts.shots(len(scan.pts)),
             damaged=scan.incomplete,
         )
@@ -127,6 +127,15 @@ class _Scan:
             self.damaged.pop()
             self.after = self.pts.pop()
 
+    def frames_before_loss(self) -> int:
+        losses = [len(self.pts), *self.damaged[:1]]
+        if self.log.first_loss is not None:
+            losses.append(self.log.first_loss)
+        # What a container leaves out in silence is seen as a gap.
+        steps = np.diff(self.pts)
+        losses += (np.flatnonzero(steps > 2.5 * np.median(steps))[:1] + 1).tolist()
+        return max(1, min(losses))
+
     def last_duration(self) -> int:
         if self.after is not None:
             return self.after - self.pts[-1]
@@ -181,9 +190,7 @@ def _scan_range(info, first, stop, progress) -> _Scan:
 
 
 def _report_missing(scan: _Scan, allow_truncated: bool) -> None:
-    whole = len(scan.pts)
-    if scan.log.first_loss is not None:
-        whole = max(1, min(scan.log.first_loss, whole))
+    whole = scan.frames_before_loss()
     text = (
         f"{scan.info.path}: picture is missing after {scan.clock(whole - 1)}: the file"
         f" is cut short or corrupt there ({len(scan.pts)} frames can be decoded; its"

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.format import Flags
 from av.sidedata.sidedata import Type as SideDataType
 
 from stereojax import cli
@@ -41,7 +42,7 @@ def probe(path: Path) -> VideoInfo:
             path=path,
             width=width,
             height=height,
-            frame_rate=_frame_rate(stream),
+            frame_rate=_frame_rate(container, stream),
             time_base=Fraction(stream.time_base),
             duration=_duration(container, stream),
             pixel_format=name,
@@ -95,8 +96,13 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     return round(degrees / 90) * 90 % 360, mirrored
 
 
-def _frame_rate(stream: av.VideoStream) -> Fraction:
-    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+def _frame_rate(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Fraction:
+    rates = [stream.average_rate, stream.guessed_rate, stream.base_rate]
+    if container.format.flags & Flags.no_timestamps.value:
+        # FFmpeg has no times to average, only its default of 25.
+        rates = rates[1:]
     return next((Fraction(rate) for rate in rates if rate), Fraction(25))
 
 
@@ -121,14 +127,14 @@ def _color(frame: av.VideoFrame, stream: av.VideoStream, path: Path) -> Color:
         transfer=tag(frame.color_trc, context.color_trc),
         matrix=tag(frame.colorspace, context.colorspace),
         full_range=full,
-        siting=siting_of(frame, stream.codec_context.name),
     )
     if not colors.is_supported(color.matrix, name):
         raise cli.InputError(
             f"{path}: color matrix {color.matrix} (ITU-T H.273) is not supported;"
             " convert the film to BT.709 or BT.2020 first"
         )
-    return dataclasses.replace(color, **_hdr10(frame))
+    siting = siting_of(frame, context.name)
+    return dataclasses.replace(color, siting=siting, **_hdr10(frame))
 
 
 def _hdr10(frame: av.VideoFrame) -> dict[str, str]:

@@ -26,39 +26,73 @@ class Frame:
     coded: av.VideoFrame  # as decoded: not rotated, the file's own samples and tags
 
 
-def read_frames(index: VideoIndex, start: int, stop: int) -> Iterator[Frame]:
-    """Yields frames `start` to `stop - 1`, the same whatever `start` is.
+class Reader:
+    """Reads stretches of a film; one that follows on the last costs no seek.
 
-    Each call seeks and decodes from the keyframe before `start`: one call for a long
-    stretch is cheaper than many for short ones.
-
-    Raises `cli.RunError` when a frame does not come as the index has it.
+    Not for two threads at once; one stretch is read to its end, or closed, before the
+    next. Holds the file open until `close`.
     """
-    if not 0 <= start <= stop <= len(index):
-        raise ValueError(f"frames {start} to {stop} of a film of {len(index)}")
-    if start == stop:
-        return
-    info = index.info
-    to_rgb = ToRgb(assumed(info.color, info.height))
-    done = start
-    for seek_to in _seeks(index, start):
-        frames = _frames(index, seek_to, start)
-        try:
-            for frame in frames:
-                image = upright(to_rgb(frame), info.rotation, info.mirrored)
-                yield Frame(done, image, frame)
-                done += 1
-                if done == stop:
-                    return
-        finally:
-            frames.close()
-        if done > start:
-            break
-    seconds = float((index.pts[done] - index.pts[0]) * info.time_base)
-    raise cli.RunError(
-        f"{info.path}: frame {done} (at {clock(seconds)}) cannot be decoded again;"
-        " has the file changed since it was indexed? run again with --overwrite"
-    )
+
+    def __init__(self, index: VideoIndex):
+        self._index = index
+        self._to_rgb = ToRgb(assumed(index.info.color, index.info.height))
+        self._frames: Iterator[av.VideoFrame] = iter(())
+        self._next: int | None = None  # frame that `_frames` gives next
+
+    def read(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yields frames `start` to `stop - 1`, the same whatever `start` is.
+
+        Raises `cli.RunError` when a frame does not come as the index has it.
+        """
+        if not 0 <= start <= stop <= len(self._index):
+            raise ValueError(
+                f"frames {start} to {stop} of a film of {len(self._index)}"
+            )
+        info = self._index.info
+        done = start
+        while done < stop:
+            frame = self._advance(done)
+            if frame is None:
+                seconds = (self._index.pts[done] - self._index.pts[0]) * info.time_base
+                raise cli.RunError(
+                    f"{info.path}: frame {done}, at {clock(float(seconds))}, can no"
+                    " longer be decoded; has the file changed since it was indexed?"
+                    " start again with --overwrite"
+                )
+            image = upright(self._to_rgb(frame), info.rotation, info.mirrored)
+            yield Frame(done, image, frame)
+            done += 1
+
+    def close(self) -> None:
+        if self._next is not None:
+            self._frames.close()
+        self._next = None
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _advance(self, number: int) -> av.VideoFrame | None:
+        """Frame `number`; seeks unless it is the next one."""
+        if self._next == number:
+            self._next += 1
+            return next(self._frames, None)
+        for seek_to in _seeks(self._index, number):
+            self.close()
+            self._frames = _frames(self._index, seek_to, number)
+            self._next = number + 1
+            frame = next(self._frames, None)
+            if frame is not None:
+                return frame
+        return None
+
+
+def read_frames(index: VideoIndex, start: int, stop: int) -> Iterator[Frame]:
+    """Frames `start` to `stop - 1` by a `Reader` of their own."""
+    with Reader(index) as reader:
+        yield from reader.read(start, stop)
 
 
 def upright(

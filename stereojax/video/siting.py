@@ -29,13 +29,15 @@ def siting_of(frame: av.VideoFrame, decoder: str) -> str:
     if decoder not in _TELLING:
         return "left"
     width = 48 if frame.width == 32 else 32  # same size and format: not a copy
-    small = frame.reformat(width, 32, format="yuv420p")
+    # A matrix that both ends share: swscale refuses some, and none is applied.
+    matrix = {"src_colorspace": 5, "dst_colorspace": 5}
+    small = frame.reformat(width, 32, format="yuv420p", **matrix)
     for plane, axis in ((small.planes[1], 1), (small.planes[2], 0)):
         shape = (plane.height, plane.line_size)
         ramp = np.arange(max(shape), dtype=np.int64)[: shape[axis]] * 8 % 256
         ramp = ramp[None, :] if axis else ramp[:, None]
         plane.update(np.broadcast_to(ramp, shape).astype(np.uint8).tobytes())
-    full = small.reformat(format="yuv444p", interpolation="BICUBIC")
+    full = small.reformat(format="yuv444p", interpolation="BICUBIC", **matrix)
     across, down = (
         int(np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[16, 16])
         for plane in full.planes[1:]

@@ -1,0 +1,82 @@
+"""Work ahead in a thread: same items, same errors, and an end."""
+
+import gc
+import threading
+
+import pytest
+
+from stereojax.video.prefetch import prefetch
+
+
+def threads():
+    return [t for t in threading.enumerate() if t.name == "prefetch"]
+
+
+@pytest.mark.parametrize("depth", [1, 3, 100])
+def test_the_same_items_in_the_same_order(depth):
+    assert list(prefetch(iter(range(50)), depth)) == list(range(50))
+    assert not threads()
+
+
+def test_it_works_ahead_but_not_further_than_asked():
+    started = [threading.Event() for _ in range(20)]
+
+    def source():
+        for i, event in enumerate(started):
+            event.set()
+            yield i
+
+    items = prefetch(source(), 3)
+    assert next(items) == 0
+    # One item is held by the thread that waits for a place among the three.
+    assert all(event.wait(5) for event in started[:5])
+    assert not any(event.is_set() for event in started[5:])
+    items.close()
+
+
+def test_an_error_comes_after_the_items_before_it():
+    def source():
+        yield 1
+        yield 2
+        raise KeyError("broken")
+
+    items = prefetch(source(), 5)
+    assert [next(items), next(items)] == [1, 2]
+    with pytest.raises(KeyError, match="broken"):
+        next(items)
+    assert not threads()
+
+
+@pytest.mark.parametrize("end", ["close", "forget", "throw"])
+def test_a_consumer_that_stops_early_ends_the_thread_and_closes_the_source(end):
+    closed = threading.Event()
+
+    def source():
+        try:
+            yield from range(10**9)
+        finally:
+            closed.set()
+
+    items = prefetch(source(), 2)
+    assert next(items) == 0
+    assert len(threads()) == 1
+    if end == "close":
+        items.close()
+    elif end == "throw":
+        with pytest.raises(ValueError, match="stop"):
+            items.throw(ValueError("stop"))
+    else:
+        del items
+        gc.collect()
+    assert closed.wait(5)
+    assert not threads()
+
+
+def test_nothing_starts_before_the_first_item_is_asked_for():
+    prefetch(iter(range(5)), 2)
+    assert not threads()
+
+
+def test_depth_must_be_positive():
+    with pytest.raises(ValueError, match="depth 0"):
+        next(prefetch(iter(()), 0))

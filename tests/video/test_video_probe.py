@@ -1,0 +1,167 @@
+"""What a film is, and the one line that says why a file is none."""
+
+from fractions import Fraction
+
+import av
+import pytest
+from clips import picture, write_film, write_sound_only
+
+from stereojax import cli
+from stereojax.stage_types import Color
+from stereojax.video.probe import probe
+
+
+def test_an_ordinary_film(tmp_path):
+    info = probe(write_film(tmp_path / "a.mp4", 12, rate=Fraction(30000, 1001)))
+    assert (info.width, info.height, info.rotation, info.mirrored) == (64, 48, 0, False)
+    assert info.frame_rate == Fraction(30000, 1001)
+    assert info.time_base == Fraction(1, 30000)
+    assert info.duration == pytest.approx(12 * 1001 / 30000, abs=1e-3)
+    assert (info.pixel_format, info.bit_depth) == ("yuv420p", 8)
+    assert info.sample_aspect == 1
+    assert info.color == Color()
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_turned_film_has_the_size_that_a_viewer_sees(tmp_path, rotation):
+    path = write_film(tmp_path / "a.mp4", 2, rotation=rotation, aspect=Fraction(4, 3))
+    info = probe(path)
+    assert info.rotation == rotation
+    turned = rotation != 180
+    assert (info.width, info.height) == ((48, 64) if turned else (64, 48))
+    assert info.sample_aspect == (Fraction(3, 4) if turned else Fraction(4, 3))
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_a_mirrored_film(tmp_path, rotation):
+    info = probe(write_film(tmp_path / "a.mp4", 2, rotation=rotation, flip=True))
+    assert (info.rotation, info.mirrored) == (rotation, True)
+
+
+def test_color_tags_of_hdr10(tmp_path):
+    mastering = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    params = f"log-level=none:master-display={mastering}:max-cll=1000,400:hdr10=1"
+    info = probe(
+        write_film(
+            tmp_path / "a.mkv",
+            [picture(0, 64, 64)],
+            codec="libx265",
+            pixel_format="yuv420p10le",
+            tags=dict(color_primaries=9, color_trc=16, colorspace=9, color_range=1),
+            options={"x265-params": params, "chroma_sample_location": "topleft"},
+        )
+    )
+    assert info.bit_depth == 10
+    assert info.color == Color(9, 16, 9, False, "topleft", mastering, "1000,400")
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "color_range", "full"),
+    [
+        ("libx264", "yuv420p", 2, True),
+        ("libx264", "yuv420p", 1, False),
+        ("mjpeg", "yuvj420p", 2, True),
+        ("ffv1", "gray", 0, True),
+        ("png", "rgb24", 0, True),
+    ],
+)
+def test_range(tmp_path, codec, pixel_format, color_range, full):
+    tags = {"color_range": color_range} if color_range else {}
+    path = write_film(
+        tmp_path / "a.mkv" if codec != "png" else tmp_path / "a.mov",
+        2,
+        codec=codec,
+        pixel_format=pixel_format,
+        tags=tags,
+    )
+    assert probe(path).color.full_range is full
+
+
+@pytest.mark.parametrize("location", ["left", "center", "topleft", "top"])
+def test_chroma_siting(tmp_path, location):
+    options = {"chroma_sample_location": location}
+    path = write_film(tmp_path / "a.mp4", 1, options=options)
+    assert probe(path).color.siting == location
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "libvpx-vp9", "mpeg2video"])
+def test_chroma_lies_left_where_a_file_does_not_say(tmp_path, codec):
+    assert probe(write_film(tmp_path / "a.mkv", 2, codec=codec)).color.siting == "left"
+
+
+def test_a_cover_picture_is_not_the_film(tmp_path):
+    info = probe(write_film(tmp_path / "a.mp4", 3, cover=True))
+    assert (info.width, info.height) == (64, 48)
+
+
+def test_a_raw_stream_has_the_rate_that_it_says(tmp_path):
+    assert probe(write_film(tmp_path / "a.h264", 5, rate=24)).frame_rate == 24
+
+
+def only_a_cover(path):
+    from av.stream import Disposition
+    from clips import write_sound
+
+    with av.open(str(path), "w") as out:
+        sound = out.add_stream("aac", rate=44100)
+        art = out.add_stream("png", rate=1)
+        art.width, art.height, art.pix_fmt = 32, 32, "rgb24"
+        art.disposition = Disposition.attached_pic
+        frame = av.VideoFrame.from_ndarray(picture(0, 32, 32), "rgb24")
+        for packet in [*art.encode(frame), *art.encode()]:
+            out.mux(packet)
+        write_sound(out, sound, 1)
+
+
+def unknown_codec(path):
+    write_film(path, 2, codec="mjpeg", pixel_format="yuvj420p")
+    path.write_bytes(path.read_bytes().replace(b"MJPG", b"ZZZZ"))
+
+
+def no_first_frame(path):
+    write_film(path, 3, container_options={"movflags": "faststart"})
+    data = path.read_bytes()
+    start = data.index(b"mdat") + 4
+    path.write_bytes(data[:start] + bytes(len(data) - start))
+
+
+def header_cut_off(path):
+    data = write_film(path, 12).read_bytes()
+    path.write_bytes(data[: data.index(b"moov")])
+
+
+def strange_matrix(path):
+    write_film(path, 2, tags={"colorspace": 14})
+
+
+BAD = {
+    "nowhere.mp4": (None, "no such file"),
+    "folder.mp4": (lambda p: p.mkdir(), "directory"),
+    "empty.mp4": (lambda p: p.touch(), "empty"),
+    "noise.mp4": (lambda p: p.write_bytes(bytes(range(256)) * 40), "not a video"),
+    "notes.txt": (lambda p: p.write_text("not a film\n" * 40), "text"),
+    "cut.mp4": (header_cut_off, "moov"),
+    "sound.m4a": (write_sound_only, "no video stream, only audio"),
+    "song.mp4": (only_a_cover, "no video stream"),
+    "new.avi": (unknown_codec, "no decoder"),
+    "zeros.mp4": (no_first_frame, "not one frame"),
+    "ictcp.mp4": (strange_matrix, "matrix 14"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_film_gets_one_line(tmp_path, name):
+    make, expected = BAD[name]
+    path = tmp_path / name
+    if make:
+        make(path)
+    with pytest.raises(cli.InputError, match=expected) as error:
+        probe(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_name_with_a_colon_is_no_protocol(tmp_path):
+    path = tmp_path / "pipe:1.mp4"
+    write_film(tmp_path / "a.mp4", 1).rename(path)
+    assert probe(path).width == 64
