@@ -1,0 +1,87 @@
+"""From a checkpoint in torch's layout to a part on disk."""
+
+from pathlib import Path
+
+from flax import nnx
+
+from convert_weights import depth_anything
+from convert_weights.engine import convert_tensors
+from convert_weights.parts import Part
+from convert_weights.sources import Checkpoint, Folder, open_source, read_checkpoint
+from stereojax.cli import InputError
+from stereojax.weights import save
+from stereojax.weights.catalogue import CATALOGUE
+
+FAMILIES = (depth_anything,)
+MODELS = tuple(name for family in FAMILIES for name in family.MODELS)
+DOWNLOADS = ".fetch"
+
+
+def convert(
+    source: str | Path, output: str | Path, *, model: str | None = None
+) -> Path:
+    """Converts the weights at `source` into the weights root `output`.
+
+    Args:
+      source: a folder, a file (.safetensors, .pth) or a hub repository (owner/name).
+      output: the root; or the folder of the part itself, if it has the part's name.
+      model: what the source must be; by default whatever it is found to be.
+
+    Returns:
+      The folder of the part.
+
+    Raises:
+      InputError: the source is missing, gated, broken, or no model that is known.
+      RunError: the hub cannot be reached or breaks off.
+    """
+    if model is not None and model not in MODELS:
+        raise InputError(f"--model={model}: expected one of {', '.join(MODELS)}")
+    output = Path(output).expanduser()
+    with open_source(source, output / DOWNLOADS) as folder:
+        return convert_folder(folder, output, model=model)
+
+
+def convert_folder(folder: Folder, output: Path, *, model: str | None) -> Path:
+    """As `convert`, from a folder that is open."""
+    checkpoint = read_checkpoint(folder)
+    part = _detect(checkpoint)
+    name = _agreed(part.name, model, checkpoint.label)
+    network = nnx.eval_shape(part.build)
+    state = convert_tensors(network, checkpoint.tensors, part.table, what=name)
+    published = CATALOGUE.get(name)
+    config = {
+        "part": name,
+        "class": type(network).__name__,
+        "sizes": part.sizes,
+        "source": checkpoint.label,
+        "licence": published.licence if published else "not known; see the source",
+    }
+    return save(_place(output, name), config, state)
+
+
+def _detect(checkpoint: Checkpoint) -> Part:
+    for family in FAMILIES:
+        if part := family.detect(checkpoint):
+            return part
+    names = sorted(checkpoint.tensors.shapes)
+    some = f"its tensors are {', '.join(names[:3])}, ..." if names else "it is empty"
+    raise InputError(
+        f"{checkpoint.label}: not a model that can be converted ({some}); expected "
+        "Depth Anything V2 as its authors or transformers publish it"
+    )
+
+
+def _agreed(found: str, wanted: str | None, label: str) -> str:
+    """`wanted` if what was found is that, or of its family in sizes of its own."""
+    if wanted is None or found == wanted:
+        return found
+    if wanted.startswith(found):
+        return wanted
+    if found.startswith(wanted):
+        return found
+    raise InputError(f"{label}: holds {found}, expected {wanted}")
+
+
+def _place(output: Path, name: str) -> Path:
+    names = tuple(name.split("/"))
+    return output if output.parts[-len(names) :] == names else output / name

@@ -1,0 +1,165 @@
+"""Depth Anything V2, in the layout of its authors and in that of transformers."""
+
+import dataclasses
+import math
+import re
+from typing import Any
+
+from flax import nnx
+
+from convert_weights.parts import Part
+from convert_weights.sources import Checkpoint
+from convert_weights.table import Rename, Table, pieces
+from stereojax.cli import InputError
+from stereojax.depth.depth_anything_v2 import (
+    PRESETS,
+    DepthAnythingV2,
+    DepthAnythingV2Config,
+)
+
+FAMILY = "depth_anything_v2"
+MODELS = (FAMILY, *PRESETS)
+
+# In every checkpoint, read by no one: the token of masked training, and the skip of the
+# coarsest map, which has nothing to skip to.
+UNUSED = (
+    r"pretrained\.mask_token",
+    r"depth_head\.scratch\.refinenet4\.resConfUnit1\..*",
+)
+
+ORIGINAL = Table(unused=UNUSED)
+
+_LAYER = r"backbone\.encoder\.layer\.(\d+)"
+_QKV = tuple(
+    rf"{_LAYER}\.attention\.(?:attention\.{long}|{short})"
+    for long, short in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"))
+)
+TRANSFORMERS = Table(
+    unused=UNUSED,
+    renames=(
+        Rename(r"backbone\.embeddings\.(cls_token|mask_token)", r"pretrained.\1"),
+        Rename(r"backbone\.embeddings\.position_embeddings", r"pretrained.pos_embed"),
+        Rename(
+            r"backbone\.embeddings\.patch_embeddings\.projection",
+            r"pretrained.patch_embed.proj",
+        ),
+        Rename(rf"{_LAYER}\.(norm[12]|mlp\.fc[12])", r"pretrained.blocks.\1.\2"),
+        Rename(_QKV, r"pretrained.blocks.\1.attn.qkv"),
+        Rename(
+            rf"{_LAYER}\.attention\.(?:output\.dense|o_proj)",
+            r"pretrained.blocks.\1.attn.proj",
+        ),
+        Rename(
+            rf"{_LAYER}\.layer_scale([12])\.lambda1", r"pretrained.blocks.\1.ls\2.gamma"
+        ),
+        Rename(r"backbone\.layernorm", r"pretrained.norm"),
+        Rename(
+            r"neck\.reassemble_stage\.layers\.(\d)\.projection",
+            r"depth_head.projects.\1",
+        ),
+        Rename(
+            r"neck\.reassemble_stage\.layers\.(\d)\.resize",
+            r"depth_head.resize_layers.\1",
+        ),
+        # Here they count from 0, and the fusion from the coarsest map.
+        *(
+            Rename(rf"neck\.convs\.{i}", rf"depth_head.scratch.layer{i + 1}_rn")
+            for i in range(4)
+        ),
+        *(
+            Rename(
+                rf"neck\.fusion_stage\.layers\.{i}\.{source}",
+                rf"depth_head.scratch.refinenet{4 - i}.{target}",
+            )
+            for i in range(4)
+            for source, target in (
+                (r"projection", r"out_conv"),
+                (r"residual_layer([12])\.convolution([12])", r"resConfUnit\1.conv\2"),
+            )
+        ),
+        Rename(r"head\.conv1", r"depth_head.scratch.output_conv1"),
+        Rename(r"head\.conv2", r"depth_head.scratch.output_conv2.0"),
+        Rename(r"head\.conv3", r"depth_head.scratch.output_conv2.2"),
+    ),
+)
+
+
+def detect(checkpoint: Checkpoint) -> Part | None:
+    """The part that `checkpoint` holds; None if it is of another family.
+
+    Raises:
+      InputError: a variant that is not supported, or one without what gives its sizes.
+    """
+    names = checkpoint.tensors.shapes
+    if _any(names, "pretrained.") and _any(names, "depth_head."):
+        table = ORIGINAL
+    elif _any(names, "backbone.embeddings.") and _any(names, "neck.fusion_stage."):
+        table = TRANSFORMERS
+    else:
+        return None
+    metric = checkpoint.config.get("depth_estimation_type") == "metric"
+    if metric or "metric" in checkpoint.file:
+        raise InputError(
+            f"{checkpoint.label}: a metric model, whose depth grows with distance; "
+            "expected a relative one (Depth-Anything-V2-Small, Base or Large)"
+        )
+    config = _sizes(checkpoint, table)
+    name = next((name for name, preset in PRESETS.items() if preset == config), FAMILY)
+    return Part(
+        name,
+        dataclasses.asdict(config),
+        table,
+        lambda: DepthAnythingV2(config, rngs=nnx.Rngs(0)),
+    )
+
+
+def _any(names: dict[str, Any], prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in names)
+
+
+def _sizes(checkpoint: Checkpoint, table: Table) -> DepthAnythingV2Config:
+    """From the shapes; what they do not tell, from the config or as published."""
+    tensors = checkpoint.tensors.shapes
+    shapes = {p.target: tensors[p.source] for p in pieces(tensors, table)}
+
+    def shape(name: str, axes: int = 4) -> tuple[int, ...]:
+        found = shapes.get(name, ())
+        if len(found) != axes:
+            raise InputError(
+                f"{checkpoint.label}: {name}, which gives the sizes, is "
+                f"{f'of shape {found}' if name in shapes else 'missing'}"
+            )
+        return found
+
+    dim, _, patch, _ = shape("pretrained.patch_embed.proj.weight")
+    blocks = (re.match(r"pretrained\.blocks\.(\d+)\.", name) for name in shapes)
+    depth = 1 + max((int(match[1]) for match in blocks if match), default=-1)
+    backbone = checkpoint.config.get("backbone_config") or {}
+    return DepthAnythingV2Config(
+        dim=dim,
+        depth=depth,
+        heads=backbone.get("num_attention_heads") or dim // 64,
+        taps=_taps(backbone, depth, checkpoint.label),
+        features=shape("depth_head.scratch.layer1_rn.weight")[0],
+        out_channels=tuple(
+            shape(f"depth_head.projects.{i}.weight")[0] for i in range(4)
+        ),
+        last=shape("depth_head.scratch.output_conv2.0.weight")[0],
+        patch=patch,
+        grid=math.isqrt(shape("pretrained.pos_embed", 3)[1] - 1),
+    )
+
+
+def _taps(backbone: dict[str, Any], depth: int, label: str) -> tuple[int, ...]:
+    stages = backbone.get("out_indices") or [
+        int(name.removeprefix("stage")) for name in backbone.get("out_features") or ()
+    ]
+    if len(stages) == 4:  # counted from 1: stage 0 is the patch embedding
+        return tuple(stage - 1 for stage in stages)
+    for preset in PRESETS.values():
+        if preset.depth == depth:
+            return preset.taps
+    raise InputError(
+        f"{label}: {depth} transformer blocks and no config.json that says which of "
+        "them are used; published models have 12 or 24"
+    )

@@ -1,0 +1,130 @@
+"""What `--source` names: a folder, a file or a hub repository, and what is in it."""
+
+import contextlib
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any, Protocol
+
+from convert_weights.tensors import Safetensors, Tensors, TorchFile
+from stereojax.cli import InputError
+from stereojax.weights.hub import HubRepo
+
+TORCH = (".pth", ".pt", ".bin")
+
+
+class Folder(Protocol):
+    """Files by name, wherever they lie."""
+
+    label: str
+
+    def names(self) -> list[str]: ...
+
+    def get(self, name: str) -> Path: ...
+
+
+class LocalFolder:
+    """A folder, or one of its files with the folder's `config.json`."""
+
+    def __init__(self, path: Path):
+        self.label = str(path)
+        self._folder = path if path.is_dir() else path.parent
+        self._only = None if path.is_dir() else {path.name, "config.json"}
+
+    def names(self) -> list[str]:
+        files = (p.name for p in self._folder.iterdir() if p.is_file())
+        return sorted(n for n in files if self._only is None or n in self._only)
+
+    def get(self, name: str) -> Path:
+        return self._folder / name
+
+
+def open_source(
+    source: str | Path, downloads: Path
+) -> contextlib.AbstractContextManager[Folder]:
+    """The folder that `source` stands for; a hub repository is fetched to `downloads`.
+
+    Raises:
+      InputError: it is neither there nor shaped like the name of a repository.
+    """
+    path = Path(source).expanduser()
+    if path.exists():
+        return contextlib.nullcontext(LocalFolder(path))
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(source)):
+        return HubRepo(str(source), downloads)
+    raise InputError(
+        f"--source={source}: no such file or folder, and not the name of a hub "
+        "repository (owner/name)"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """The tensors of one network, and the config that lies beside them."""
+
+    label: str
+    file: str  # the name of the file of tensors, or of their index
+    config: dict[str, Any]  # of config.json; empty where there is none
+    tensors: Tensors
+
+
+def read_checkpoint(folder: Folder) -> Checkpoint:
+    """Opens the weights in `folder`; no tensor is read yet.
+
+    Raises:
+      InputError: there are none, too many to choose from, or they are not whole.
+    """
+    names = folder.names()
+    name = choose(names, folder.label)
+    if name.endswith(".json"):
+        tensors = Safetensors([folder.get(shard) for shard in _shards(folder, name)])
+    elif name.endswith(TORCH):
+        tensors = TorchFile(folder.get(name))
+    else:
+        tensors = Safetensors([folder.get(name)])
+    config = _json(folder.get("config.json")) if "config.json" in names else {}
+    return Checkpoint(folder.label, name, config, tensors)
+
+
+def choose(names: list[str], label: str) -> str:
+    """The one file of weights, or index of its shards, among `names`.
+
+    Safetensors come before torch's own files, which need torch.
+    """
+    whole = [
+        n
+        for n in names
+        if n.endswith(".safetensors") and not re.search(r"-\d+-of-\d+\.", n)
+    ]
+    indexes = [n for n in names if re.search(r"\.safetensors\.index(\.\w+)?\.json$", n)]
+    torch_files = [n for n in names if n.endswith(TORCH)]
+    for found in (whole, indexes, torch_files):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InputError(
+                f"{label}: several files of weights ({', '.join(found)}); give one of "
+                "them as --source"
+            )
+    raise InputError(
+        f"{label}: no weights there; expected a file ending in .safetensors or .pth"
+    )
+
+
+def _shards(folder: Folder, index: str) -> list[str]:
+    path = folder.get(index)
+    try:
+        return sorted(set(_json(path)["weight_map"].values()))
+    except (KeyError, AttributeError):
+        raise InputError(f"{path}: an index without a weight_map") from None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object")
+    return content

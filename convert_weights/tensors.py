@@ -1,0 +1,78 @@
+"""Named tensors of a checkpoint's files, read one at a time."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+import ml_dtypes  # noqa: F401 - numpy learns bfloat16
+import numpy as np
+
+from stereojax.cli import InputError
+
+Shape = tuple[int, ...]
+
+
+class Tensors(Protocol):
+    """What a checkpoint holds."""
+
+    shapes: dict[str, Shape]
+
+    def read(self, name: str) -> np.ndarray: ...
+
+
+class Safetensors:
+    """One or several safetensors files, mapped; needs no torch."""
+
+    def __init__(self, files: Iterable[Path]):
+        from safetensors import SafetensorError, safe_open
+
+        self.shapes: dict[str, Shape] = {}
+        self._file = {}
+        for path in files:
+            try:
+                file = safe_open(path, framework="numpy")
+            except FileNotFoundError:
+                raise InputError(f"{path}: the file is missing") from None
+            except SafetensorError as error:
+                raise InputError(
+                    f"{path}: not a whole safetensors file ({error}); get it again"
+                ) from error
+            for name in file.keys():  # noqa: SIM118 - not a dict
+                self.shapes[name] = tuple(file.get_slice(name).get_shape())
+                self._file[name] = file
+
+    def read(self, name: str) -> np.ndarray:
+        return self._file[name].get_tensor(name)
+
+
+class TorchFile:
+    """A state dict that torch saved; torch reads it, without running its pickle."""
+
+    def __init__(self, path: Path):
+        try:
+            import torch
+        except ImportError:
+            raise InputError(
+                f"{path}: a .pth file needs torch to be read; run: pip install torch, "
+                "or give a folder or repository with safetensors"
+            ) from None
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:  # of many kinds, none of them torch's own
+            raise InputError(
+                f"{path}: not a whole torch file ({type(error).__name__}); get it again"
+            ) from error
+        if not isinstance(state, dict) or not all(
+            isinstance(value, torch.Tensor) for value in state.values()
+        ):
+            raise InputError(f"{path}: expected a dict of tensors")
+        self._state = state
+        self.shapes = {name: tuple(value.shape) for name, value in state.items()}
+
+    def read(self, name: str) -> np.ndarray:
+        import torch
+
+        tensor = self._state[name].contiguous()
+        if tensor.dtype == torch.bfloat16:  # torch makes no numpy array of it
+            return tensor.view(torch.int16).numpy().view("bfloat16")
+        return tensor.numpy()

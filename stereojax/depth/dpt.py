@@ -1,0 +1,149 @@
+"""The dense prediction head of Depth Anything V2.
+
+Follows DepthAnything/Depth-Anything-V2 (Apache-2.0), itself after arXiv 2103.13413;
+attribute names are those of its checkpoints.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from flax.typing import Dtype
+
+from stereojax.ops.bilinear import bilinear
+from stereojax.ops.taps import resize
+from stereojax.shapes import Array, Float
+
+
+class DptHead(nnx.Module):
+    """Features at four depths of the transformer to one value a pixel, >= 0."""
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        features: int,
+        out_channels: tuple[int, ...],
+        last: int,
+        patch: int,
+        dtype: Dtype | None,
+        param_dtype: Dtype,
+        rngs: nnx.Rngs,
+    ):
+        how = {"dtype": dtype, "param_dtype": param_dtype, "rngs": rngs}
+        one, two, _, four = out_channels
+        self.patch = patch
+        self.projects = nnx.List([_conv(dim, c, 1, **how) for c in out_channels])
+        self.resize_layers = nnx.List(
+            [
+                nnx.ConvTranspose(one, one, (4, 4), 4, padding="VALID", **how),
+                nnx.ConvTranspose(two, two, (2, 2), 2, padding="VALID", **how),
+                _identity,
+                _conv(four, four, 3, strides=2, **how),
+            ]
+        )
+        self.scratch = Scratch(features, out_channels, last, **how)
+
+    def __call__(
+        self, features: list[Float[Array, "b ph pw c"]]
+    ) -> Float[Array, "b h w"]:
+        rows, columns = features[0].shape[1:3]
+        maps = [
+            resize_layer(project(x))
+            for x, project, resize_layer in zip(
+                features, self.projects, self.resize_layers, strict=True
+            )
+        ]
+        return self.scratch(maps, (rows * self.patch, columns * self.patch))
+
+
+class Scratch(nnx.Module):
+    """Fuses the maps from the coarsest to the finest, then predicts."""
+
+    def __init__(self, features: int, channels: tuple[int, ...], last: int, **how):
+        bare = {"use_bias": False, **how}
+        self.layer1_rn = _conv(channels[0], features, 3, **bare)
+        self.layer2_rn = _conv(channels[1], features, 3, **bare)
+        self.layer3_rn = _conv(channels[2], features, 3, **bare)
+        self.layer4_rn = _conv(channels[3], features, 3, **bare)
+        self.refinenet1 = Fusion(features, **how)
+        self.refinenet2 = Fusion(features, **how)
+        self.refinenet3 = Fusion(features, **how)
+        self.refinenet4 = Fusion(features, skip=False, **how)
+        self.output_conv1 = _conv(features, features // 2, 3, **how)
+        # Always float32: a depth of 8 significant bits would be seen as steps.
+        exact = {**how, "dtype": jnp.float32}
+        self.output_conv2 = nnx.List(
+            [
+                _conv(features // 2, last, 3, **exact),
+                jax.nn.relu,
+                _conv(last, 1, 1, **exact),
+                jax.nn.relu,
+            ]
+        )
+
+    def __call__(
+        self, maps: list[Float[Array, "b _ _ _"]], size: tuple[int, int]
+    ) -> Float[Array, "b h w"]:
+        x1 = self.layer1_rn(maps[0])
+        x2 = self.layer2_rn(maps[1])
+        x3 = self.layer3_rn(maps[2])
+        x4 = self.layer4_rn(maps[3])
+        path = self.refinenet4(x4, None, x3.shape[1:3])
+        path = self.refinenet3(path, x3, x2.shape[1:3])
+        path = self.refinenet2(path, x2, x1.shape[1:3])
+        path = self.refinenet1(path, x1, (2 * x1.shape[1], 2 * x1.shape[2]))
+        x = upsample(self.output_conv1(path), size)
+        for layer in self.output_conv2:
+            x = layer(x)
+        return x[..., 0]
+
+
+class Fusion(nnx.Module):
+    """Adds the skip to the path, refines, and grows to the next map's size."""
+
+    def __init__(self, features: int, *, skip: bool = True, **how):
+        self.resConfUnit1 = ResidualUnit(features, **how) if skip else None
+        self.resConfUnit2 = ResidualUnit(features, **how)
+        self.out_conv = _conv(features, features, 1, **how)
+
+    def __call__(
+        self,
+        path: Float[Array, "b h w c"],
+        skip: Float[Array, "b h w c"] | None,
+        size: tuple[int, int],
+    ) -> Float[Array, "b h2 w2 c"]:
+        if skip is not None:
+            path = path + self.resConfUnit1(skip)
+        # The original grows first. A 1x1 convolution commutes with weights that sum to
+        # 1, and costs a quarter here.
+        return upsample(self.out_conv(self.resConfUnit2(path)), size)
+
+
+class ResidualUnit(nnx.Module):
+    def __init__(self, features: int, **how):
+        self.conv1 = _conv(features, features, 3, **how)
+        self.conv2 = _conv(features, features, 3, **how)
+
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        return x + self.conv2(jax.nn.relu(self.conv1(jax.nn.relu(x))))
+
+
+def upsample(
+    x: Float[Array, "b h w c"], size: tuple[int, int]
+) -> Float[Array, "b h2 w2 c"]:
+    """Bilinear, corners kept in place."""
+    rows, columns = (
+        bilinear(n, m, align_corners=True)
+        for n, m in zip(x.shape[1:3], size, strict=True)
+    )
+    return resize(x, rows, columns)
+
+
+def _conv(inputs: int, outputs: int, size: int, **how) -> nnx.Conv:
+    # Not "SAME", which pads other sides than torch where the stride is 2.
+    edge = size // 2
+    return nnx.Conv(inputs, outputs, (size, size), padding=((edge, edge),) * 2, **how)
+
+
+def _identity(x: Array) -> Array:
+    return x

@@ -1,0 +1,25 @@
+"""The parts whose public source is known, and under which licence they come."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """Where a part's weights are published."""
+
+    repo: str  # on the Hugging Face hub
+    licence: str
+    fetch: bool = False  # may be fetched without being asked for: free for any use
+
+
+CATALOGUE = {
+    "depth_anything_v2_small": Published(
+        "depth-anything/Depth-Anything-V2-Small-hf", "Apache-2.0", fetch=True
+    ),
+    "depth_anything_v2_base": Published(
+        "depth-anything/Depth-Anything-V2-Base-hf", "CC-BY-NC-4.0"
+    ),
+    "depth_anything_v2_large": Published(
+        "depth-anything/Depth-Anything-V2-Large-hf", "CC-BY-NC-4.0"
+    ),
+}

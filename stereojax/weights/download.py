@@ -1,0 +1,91 @@
+"""One file from the hub, whole or not at all, and failures found out in seconds.
+
+Not huggingface_hub's download, which takes most of a
+minute to notice that there is no network, and retries for ever where a server breaks
+off and cannot resume.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from stereojax.cli import RunError
+from stereojax.weights.session import NetworkError, endpoint, request
+
+ATTEMPTS = 3
+
+
+def download(repo: str, path: str, target: Path) -> None:
+    """Writes what lies at `path` to `target`, beside it first.
+
+    Raises:
+      InputError, NetworkError: as `request`.
+      RunError: what came is not what the hub announced.
+    """
+    from huggingface_hub.utils import tqdm
+
+    partial = target.with_name(target.name + ".partial")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            partial.open("wb") as file,
+            tqdm(
+                desc=target.name,
+                unit="B",
+                unit_scale=True,
+                mininterval=0.2 if sys.stderr.isatty() else 30,
+            ) as progress,
+        ):
+            sha256 = _fill(file, repo, path, progress)
+        if sha256 and sha256 != _sha256(partial):
+            raise RunError(f"{endpoint()}{path}: arrived changed (SHA-256); try again")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _fill(file: IO[bytes], repo: str, path: str, progress: Any) -> str | None:
+    """Gets everything, resuming where that works; returns the announced SHA-256."""
+    failures, total = 0, None
+    while True:
+        start = file.tell()
+        try:
+            with request(repo, path, start=start) as answer:
+                if answer.status_code != 206:
+                    file.seek(0)
+                    file.truncate()
+                length = answer.headers.get("content-length")
+                total = file.tell() + int(length) if length else None
+                progress.reset(total)
+                progress.update(file.tell())
+                for block in answer.iter_bytes(1 << 20):
+                    file.write(block)
+                    progress.update(len(block))
+                sha256 = _announced(answer)
+            if total in (None, file.tell()):
+                return sha256
+            reason = "incomplete"
+        except NetworkError as error:
+            reason = str(error)
+        # Only an answer that goes on from where the last one broke off is progress.
+        resumed = start and file.tell() > start
+        failures = 1 if resumed else failures + 1
+        if failures == ATTEMPTS:
+            raise NetworkError(
+                f"{endpoint()}{path}: broke off after {file.tell()} of "
+                f"{total or 'unknown'} bytes, {ATTEMPTS} times ({reason}); try again"
+            )
+
+
+def _announced(answer: Any) -> str | None:
+    """The SHA-256 of a large file, which the hub names before it redirects."""
+    for step in (*answer.history, answer):
+        if etag := step.headers.get("x-linked-etag", "").strip('"'):
+            return etag if len(etag) == 64 else None
+    return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

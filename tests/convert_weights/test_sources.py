@@ -1,0 +1,126 @@
+"""What can be given as a source, and what is said of what cannot."""
+
+import builtins
+import json
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from convert_weights.sources import choose, open_source, read_checkpoint
+from convert_weights.tensors import Safetensors, TorchFile
+from stereojax.cli import InputError
+
+ARRAYS = {
+    "half": np.arange(6, dtype=np.float16).reshape(2, 3),
+    "brain": np.array([1.5, -2], ml_dtypes.bfloat16),
+    "full": np.array(7, np.float32),
+}
+
+
+def read(source, tmp_path):
+    with open_source(source, tmp_path / "downloads") as folder:
+        return read_checkpoint(folder)
+
+
+def check(checkpoint):
+    for name, array in ARRAYS.items():
+        assert checkpoint.tensors.shapes[name] == array.shape
+        actual = checkpoint.tensors.read(name)
+        assert actual.dtype == array.dtype
+        assert np.array_equal(actual, array)
+
+
+def test_a_folder_and_a_file_of_safetensors(tmp_path):
+    save_file(ARRAYS, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"a": 1}')
+    for source in (tmp_path, tmp_path / "model.safetensors", str(tmp_path)):
+        checkpoint = read(source, tmp_path)
+        check(checkpoint)
+        assert checkpoint.config == {"a": 1}
+        assert checkpoint.label == str(source)
+
+
+def test_shards(tmp_path):
+    names = {}
+    for i, (name, array) in enumerate(ARRAYS.items(), 1):
+        shard = f"model-0000{i}-of-00003.safetensors"
+        save_file({name: array}, tmp_path / shard)
+        names[name] = shard
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": names}))
+    check(read(tmp_path, tmp_path))
+    (tmp_path / names["half"]).unlink()
+    with pytest.raises(
+        InputError, match=r"model-00001-of-00003\.safetensors: .*missing"
+    ):
+        read(tmp_path, tmp_path)
+    index.write_text("{}")
+    with pytest.raises(InputError, match="an index without a weight_map"):
+        read(tmp_path, tmp_path)
+
+
+def test_torch_files(tmp_path):
+    state = {
+        "half": torch.from_numpy(ARRAYS["half"]),
+        "brain": torch.tensor([1.5, -2], dtype=torch.bfloat16),
+        "full": torch.tensor(7.0),
+    }
+    torch.save(state, tmp_path / "model.pth")
+    check(read(tmp_path / "model.pth", tmp_path))
+    whole = (tmp_path / "model.pth").read_bytes()
+    (tmp_path / "model.pth").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"model\.pth: not a whole torch file"):
+        read(tmp_path, tmp_path)
+    torch.save([1, 2], tmp_path / "model.pth")
+    with pytest.raises(InputError, match="expected a dict of tensors"):
+        TorchFile(tmp_path / "model.pth")
+
+
+def test_without_torch_one_line_says_so(tmp_path, monkeypatch):
+    torch.save({}, tmp_path / "model.pth")
+    real = builtins.__import__
+
+    def no_torch(name, *args, **kwargs):
+        if name == "torch":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", no_torch)
+    with pytest.raises(InputError, match=r"model\.pth: .*needs torch.*pip install"):
+        read(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 40, -1])
+def test_a_truncated_file_is_named(tmp_path, keep):
+    file = tmp_path / "model.safetensors"
+    save_file(ARRAYS, file)
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(
+        InputError, match=r"model\.safetensors: not a whole safetensors"
+    ):
+        Safetensors([file])
+
+
+def test_neither_a_path_nor_a_repository(tmp_path):
+    for source in (tmp_path / "no", "./a/b", "a/b/c", "nothing", "../up"):
+        with pytest.raises(InputError, match=r"--source=.*: no such file or folder"):
+            open_source(source, tmp_path)
+
+
+def test_a_folder_without_weights_or_with_too_many(tmp_path):
+    with pytest.raises(InputError, match="no weights there"):
+        read(tmp_path, tmp_path)
+    assert choose(["a.safetensors", "b.pth", "c.pth"], "x") == "a.safetensors"
+    assert choose(["a-00001-of-00002.safetensors", "b.pth"], "x") == "b.pth"
+    with pytest.raises(InputError, match=r"several files of weights \(b.pth, c.pth\)"):
+        choose(["b.pth", "c.pth"], "x")
+
+
+def test_a_config_that_is_not_json(tmp_path):
+    save_file(ARRAYS, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config\.json: not JSON"):
+        read(tmp_path, tmp_path)

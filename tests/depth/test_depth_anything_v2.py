@@ -1,0 +1,54 @@
+"""The published sizes, by shape only, and what the network refuses."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+
+from stereojax.depth.depth_anything_v2 import (
+    PRESETS,
+    DepthAnythingV2,
+    DepthAnythingV2Config,
+)
+
+PUBLISHED = {  # all parameters of the published checkpoints
+    "depth_anything_v2_small": 24_785_089,
+    "depth_anything_v2_base": 97_470_785,
+    "depth_anything_v2_large": 335_315_649,
+}
+
+
+def abstract(config):
+    return nnx.eval_shape(lambda: DepthAnythingV2(config, rngs=nnx.Rngs(0)))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_parameter_of_the_published_size_is_there(name):
+    config = PRESETS[name]
+    arrays = jax.tree.leaves(nnx.state(abstract(config)))
+    count = sum(math.prod(array.shape) for array in arrays)
+    # The mask token, and the skip of the coarsest map, are published and never read.
+    unread = config.dim + 2 * (9 * config.features**2 + config.features)
+    assert count + unread == PUBLISHED[name]
+
+
+def test_the_largest_maps_a_full_picture_to_its_depth():
+    graph, state = nnx.split(abstract(PRESETS["depth_anything_v2_large"]))
+    depth = jax.eval_shape(
+        lambda state, x: nnx.merge(graph, state)(x),
+        state,
+        jax.ShapeDtypeStruct((2, 518, 924, 3), jnp.float32),
+    )
+    assert (depth.shape, depth.dtype) == ((2, 518, 924), jnp.float32)
+
+
+def test_sides_must_be_whole_patches():
+    config = DepthAnythingV2Config(
+        dim=16, depth=1, heads=1, taps=(0, 0, 0, 0), features=4, out_channels=(4,) * 4
+    )
+    with pytest.raises(ValueError, match="30 x 28: both must be multiples of 14"):
+        nnx.eval_shape(
+            lambda: DepthAnythingV2(config, rngs=nnx.Rngs(0))(jnp.zeros((1, 28, 30, 3)))
+        )
