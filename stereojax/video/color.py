@@ -13,7 +13,14 @@ import numpy as np
 from stereojax.shapes import Shaped
 from stereojax.stage_types import Color
 from stereojax.video import color_matrix
-from stereojax.video.pixels import Graph, bit_depth, is_gray, is_rgb, planar
+from stereojax.video.pixels import (
+    Graph,
+    bit_depth,
+    full_planes,
+    is_gray,
+    is_rgb,
+    planar,
+)
 
 UNKNOWN = 2  # H.273's code point
 BT709 = Color(1, 1, 1)
@@ -58,8 +65,13 @@ class ToRgb:
     def _yuv(self, frame: av.VideoFrame, bits: int) -> np.ndarray:
         import cv2
 
-        samples = self._convert(frame, "yuv444p16le").to_ndarray(channel_last=True)
-        return cv2.transform(samples, color_matrix.yuv_to_rgb(self._color, bits))
+        matrix = color_matrix.yuv_to_rgb(self._color, bits)
+        codes = full_planes(frame)
+        if codes is None:
+            samples = self._convert(frame, "yuv444p16le").to_ndarray(channel_last=True)
+            return cv2.transform(samples, matrix)
+        matrix[:, :3] *= 1 << (16 - bits)
+        return cv2.transform(codes, matrix)
 
     def _gray(self, frame: av.VideoFrame, bits: int) -> np.ndarray:
         import cv2

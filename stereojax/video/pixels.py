@@ -2,6 +2,9 @@
 
 import av
 import av.filter
+import numpy as np
+
+from stereojax.shapes import Shaped
 
 # Not bilinear: with these flags swscale 9.5 returns garbage for 16-bit RGB.
 # Dither off: its pattern would be in one eye only.
@@ -40,6 +43,23 @@ def planar(pixel_format: str, bits: int) -> str:
     if grid is None:  # 4:1:1 and the like have no deep twin
         return pixel_format
     return f"yuv{grid}p" + ("" if bits == 8 else f"{bits}le")
+
+
+def full_planes(frame: av.VideoFrame) -> Shaped[np.ndarray, "h w 3"] | None:
+    """The code values of Y, Cb and Cr, where chroma is not subsampled; else None.
+
+    swscale scales full range codes to the full range of 16 bits, but only here.
+    """
+    name = frame.format.name
+    bits = bit_depth(name)
+    if name not in ("yuv444p", "yuvj444p", f"yuv444p{bits}le"):
+        return None
+    dtype = np.uint8 if bits == 8 else np.uint16
+    lines = (
+        np.frombuffer(plane, dtype).reshape(plane.height, -1)[:, : frame.width]
+        for plane in frame.planes
+    )
+    return np.stack([line.astype(np.uint16) for line in lines], axis=-1)
 
 
 class Graph:
