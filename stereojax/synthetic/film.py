@@ -10,7 +10,7 @@ import numpy as np
 from stereojax.stage_types import Shot
 from stereojax.synthetic.render import StereoFrame, render_frame
 from stereojax.synthetic.sets import SETS, draw_scene
-from stereojax.synthetic.world import World, prepare
+from stereojax.synthetic.world import Scene, World, prepare
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,9 @@ class SceneConfig:
     height: int = 270
     width: int = 480
     shots: int = 2
-    max_disparity_percent: float | int = 2.0  # of the width: no pixel's |disparity| is larger
+    max_disparity_percent: float | int = (
+        2.0  # of the width: no pixel's |disparity| is larger
+    )
     frame_rate: float | int = 24.0
     sets: tuple[str, ...] = ("street", "park", "room")  # drawn from without repeats
 
@@ -90,17 +92,20 @@ def make_film(seed: int, **config) -> Film:
     return Film(seed, config, tuple(shots))
 
 
-@functools.lru_cache(maxsize=1)  # about 100 MB each
+@functools.lru_cache(maxsize=1)
 def _world(film: Film, index: int) -> World:
     config, shot = film.config, film.shots[index]
     order = np.random.default_rng([film.seed, 1])
-    names = [
-        order.permutation(config.sets) for _ in range(index // len(config.sets) + 1)
-    ]
-    name = str(np.concatenate(names)[index])
-    rng = np.random.default_rng([film.seed, 2, index])
+    rounds = index // len(config.sets) + 1
+    names = np.concatenate([order.permutation(config.sets) for _ in range(rounds)])
+    rng = np.random.default_rng([film.seed, 3, index])
     share = rng.uniform(0.6, 1.0) * config.max_disparity_percent / 100
     duration = (len(shot) - 1) / config.frame_rate
-    scene = draw_scene(name, rng)
+    scene = _scene(film.seed, index, str(names[index]))
     screen = rng.uniform(0.4, 0.8)
     return prepare(scene, duration, config.width, share * config.width, screen)
+
+
+@functools.lru_cache(maxsize=1)  # about 100 MB each
+def _scene(seed: int, index: int, name: str) -> Scene:
+    return draw_scene(name, np.random.default_rng([seed, 2, index]))

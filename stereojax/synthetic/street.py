@@ -69,7 +69,10 @@ def street(rng: np.random.Generator, palette: Palette) -> Draw:
             still += parked.at(0.0)
     speed = rng.uniform(2, 6)
     traffic = Rigid(
-        car(palette, rng), (-half / 2, 0.0, rng.uniform(14, 26)), (0.0, 0.0, -speed), np.pi
+        car(palette, rng),
+        (-half / 2, 0.0, rng.uniform(14, 26)),
+        (0.0, 0.0, -speed),
+        np.pi,
     )
     clothes = wardrobe(palette, rng, 6)
     places = []

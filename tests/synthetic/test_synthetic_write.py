@@ -13,7 +13,7 @@ from stereojax.synthetic.write import to_bytes
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    film = make_film(7, frames=5, shots=2, height=36, width=64)
+    film = make_film(7, frames=5, shots=1, height=36, width=64)
     stem = tmp_path_factory.mktemp("film") / "deep" / "film"
     counted = []
     paths = write_film(film, stem, on_frame=counted.append)
@@ -68,14 +68,14 @@ def test_disparity_is_the_rendered_one(written):
 
 
 def test_odd_sizes_are_written(tmp_path):
-    film = make_film(1, frames=1, shots=1, height=35, width=51)
+    film = make_film(7, frames=1, shots=1, height=35, width=51)
     paths = write_film(film, tmp_path / "odd")
     assert decode(paths.sbs)[0].shape == (35, 102, 3)
     assert decode(paths.left)[0].shape == (35, 51, 3)
 
 
 def test_a_render_that_breaks_leaves_nothing(tmp_path):
-    film = make_film(1, frames=3, shots=1, height=36, width=64)
+    film = make_film(7, frames=3, shots=1, height=36, width=64)
     (tmp_path / "film.mp4").write_text("was there")
 
     def stop(frames):
@@ -92,16 +92,16 @@ def test_command_line(tmp_path):
         command = [sys.executable, "-m", "stereojax.synthetic", *flags]
         return subprocess.run(command, capture_output=True, text=True)
 
-    size = "--frames=2", "--width=64", "--height=36"
+    size = "--frames=2", "--shots=1", "--width=64", "--height=36"
     done = run(f"--output={tmp_path}/film", "--seed=7", *size)
     assert done.returncode == 0, done.stderr
     names = ["film.mp4", "film_disparity.npz", "film_sbs.mkv"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
-    film = make_film(7, frames=2, height=36, width=64)
+    film = make_film(7, frames=2, shots=1, height=36, width=64)
     with np.load(tmp_path / "film_disparity.npz") as file:
         expected = [f.disparity for f in film.render()]
         np.testing.assert_array_equal(file["disparity"], expected)
-    done = run(f"--output={tmp_path}/other", "--shots=9", *size)
+    done = run(f"--output={tmp_path}/other", *size, "--shots=9")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "--shots=9" in done.stderr
