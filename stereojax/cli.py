@@ -5,7 +5,7 @@ parsed here and not by `absl.app`, which exits 1 with two lines where one line a
 wanted.
 """
 
-import math
+import logging as stdlib_logging
 import sys
 import time
 import traceback
@@ -39,6 +39,8 @@ def _main(run: Callable[[], int | None], argv: list[str]) -> int:
                 f"unexpected argument {rest[0]!r}; every setting is a flag"
             )
         logging.use_absl_handler()
+        # --verbosity is ours; jax has hundreds of debug lines to say about itself.
+        stdlib_logging.getLogger("jax").setLevel(stdlib_logging.WARNING)
         return run() or 0
     except (InputError, flags.Error) as error:
         return _fail(error, 2)
@@ -66,15 +68,6 @@ def _help(program: str) -> str:
     doc = (module.__doc__ or "").strip()
     text = flags.FLAGS.module_help(module)
     return f"{doc}\n\nflags ({program}):\n{text}"
-
-
-def in_range(name: str, value: float, low: float, high: float) -> float:
-    """Returns `value` if it lies in [low, high]; nan and inf do not."""
-    if not (math.isfinite(value) and low <= value <= high):
-        raise InputError(
-            f"--{name}={value}: expected a number from {low:g} to {high:g}"
-        )
-    return value
 
 
 class Progress:

@@ -2,11 +2,14 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
 from stereojax.stage_types import Shot
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,3 +71,10 @@ def ramp(length: int) -> np.ndarray:
     Complementary: `ramp(n) + ramp(n)[::-1] == 1`.
     """
     return (np.arange(1, length + 1, dtype=np.float32)) / (length + 1)
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` items; the last may be shorter."""
+    source = iter(items)
+    while batch := list(itertools.islice(source, size)):
+        yield batch

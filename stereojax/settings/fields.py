@@ -56,3 +56,16 @@ def fill(cls: type[S], values: dict[str, Any], where: str) -> S:
         )
     typed = {n: checked(f"{where}{n}", fields[n], v) for n, v in values.items()}
     return cls(**typed)
+
+
+def describe(field: dataclasses.Field) -> str:
+    """The help of a setting's flag: what it is, and what it takes."""
+    meta = field.metadata
+    if meta["choices"]:
+        takes = f" ({', '.join(meta['choices'])})"
+    elif meta["low"] is not None:
+        takes = f" ({meta['low']:g} to {meta['high']:g})"
+    else:
+        takes = ""
+    default = "" if field.default is None else f"; {field.default} by default"
+    return f"{meta['help']}{takes}{default}"

@@ -1,0 +1,90 @@
+"""Which depth a film gets: a file, the model asked for, or the best there is."""
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from stereojax.cli import InputError, RunError
+from stereojax.conversion.options import Options
+from stereojax.conversion.work import content_hash
+
+DEFAULT = "depth_anything_v2_small"
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """Relative inverse depth of the frames of one shot."""
+
+    name: str
+    licence: str
+    per_frame: bool  # the estimate of a slice is the slice of the estimate
+    look_ahead: int  # frames it must see before it gives the first depth
+
+    def estimate(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """(h, w, 3) uint8 or uint16 frames to (hd, wd) float32, larger = nearer."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthChoice:
+    """A depth model, or a file that holds depth already."""
+
+    name: str
+    identity: str  # tells its depth from every other: part of the key of what it made
+    estimator: Estimator | None = None
+    path: Path | None = None
+    units: str | None = None  # of what lies at `path`; None: as it says itself
+
+
+def choose(name: str, options: Options) -> DepthChoice:
+    """The depth called `name`, fetched and converted if it has to be.
+
+    `auto` is Depth Anything V2 Small where it is or can be fetched, else the prior,
+    with one line that says so.
+
+    Raises:
+      InputError: a file or a model that was asked for by name is not there.
+    """
+    if options.depth_path is not None or name == "file":
+        return _file(name, options)
+    if name == "prior":
+        return _prior()
+    if name != "auto":
+        return _depth_anything(name, options)
+    try:
+        return _depth_anything(DEFAULT, options)
+    except (InputError, RunError) as error:
+        print(f"depth: the embedded prior (lower is nearer): {error}", file=sys.stderr)
+        return _prior()
+
+
+def _file(name: str, options: Options) -> DepthChoice:
+    path, units = options.depth_path, options.depth_units
+    if name not in ("auto", "file"):
+        raise InputError(f"--depth_model={name} and --depth_path: drop one")
+    if path is None:
+        raise InputError("--depth_model=file: --depth_path says which file")
+    if not path.exists():
+        raise InputError(f"--depth_path={path}: no such file or folder")
+    identity = f"file {content_hash(path)} {units}"
+    return DepthChoice("file", identity, path=path, units=units)
+
+
+def _prior() -> DepthChoice:
+    from stereojax.depth.prior import DepthPrior
+
+    return DepthChoice("prior", "prior", DepthPrior())
+
+
+def _depth_anything(name: str, options: Options) -> DepthChoice:
+    from convert_weights.fetch import ensure
+    from stereojax.depth.depth_anything import DepthAnything
+    from stereojax.weights import fingerprint, root
+
+    folder = ensure(name, root=root(options.weights_dir), offline=options.offline)
+    model = DepthAnything.load(folder)
+    return DepthChoice(name, f"{name} {fingerprint(folder)}", model)

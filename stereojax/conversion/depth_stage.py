@@ -1,0 +1,230 @@
+"""Depth of a whole film: estimated or read once, from then on read from its file."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from stereojax import pipeline
+from stereojax.cli import InputError, Progress
+from stereojax.conversion.depth_choice import DepthChoice
+from stereojax.conversion.indexing import Span
+from stereojax.conversion.work import WorkFolder, key_of, part_of
+from stereojax.depth import sidecar
+from stereojax.depth.depth_file import (
+    DepthFile,
+    join_segments,
+    read_segment,
+    segment_meta,
+    write_segment,
+)
+from stereojax.depth.from_file import open_depth
+from stereojax.depth.normalize import RangeStatistics, shot_range
+from stereojax.shapes import Array, Float
+from stereojax.stage_types import VideoIndex
+from stereojax.video.prefetch import prefetch
+from stereojax.video.reader import Reader
+from stereojax.windows import Segment
+
+_AHEAD = 8  # frames decoded while the model is at work
+PERCENTILES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Disparity:
+    """Disparity of any frames of a film, from its depth file."""
+
+    file: DepthFile
+    ranges: tuple[tuple[float, float], ...]  # (far, near) of each shot, as stored
+    offset: int = 0  # of the first frame, where the file holds a longer film
+
+    @classmethod
+    def of(
+        cls,
+        file: DepthFile,
+        index: VideoIndex,
+        percents: tuple[float, float],
+        offset: int = 0,
+    ) -> "Disparity":
+        """Each shot ranges between two percentiles of its own depth."""
+        spans = (file.read(s.start + offset, s.stop + offset) for s in index.shots)
+        low, high = percents
+        ranges = tuple(shot_range(span, low=low, high=high) for span in spans)
+        return cls(file, ranges, offset)
+
+    def read(
+        self, start: int, stop: int, shot: int, left: Array, look: pipeline.Look
+    ) -> Float[Array, "t h w"]:
+        """Pixels at the width of `left`; the last frame repeats up to its length."""
+        frames = list(self.file.read(start + self.offset, stop + self.offset))
+        frames += frames[-1:] * (len(left) - len(frames))
+        depth = jnp.asarray(np.stack(frames))
+        if self.file.units == "pixels":
+            return depth
+        far_near = jnp.asarray(self.ranges[shot], jnp.float32)
+        return pipeline.disparity_of(depth, far_near, look, left)
+
+    def span(self, shot: int, look: pipeline.Look, width: int) -> tuple[float, float]:
+        """Disparity in pixels of what counts as far and as near in a shot."""
+        if self.file.units == "pixels":
+            return self.ranges[shot]
+        whole = look.divergence / 100 * width
+        return -look.convergence * whole, (1 - look.convergence) * whole
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmDepth:
+    """The depth of what is converted."""
+
+    file: DepthFile
+    offset: int  # the file's number of the first frame
+    reused: int  # frames of it that were there already
+
+
+def depth_of_film(
+    span: Span, segments: Sequence[Segment], choice: DepthChoice, work: WorkFolder
+) -> FilmDepth:
+    """Finds the depth file, or makes it from a model or from another kind of file."""
+    index = span.index
+    given = None
+    if choice.path is not None:
+        given = open_depth(
+            choice.path,
+            width=index.info.width,
+            height=index.info.height,
+            frames=span.film_frames,
+            units=choice.units,
+        )
+        if isinstance(given, DepthFile):
+            return FilmDepth(given, span.offset, 0)
+    plan = [(s.start, s.stop) for s in segments]
+    first_and_last = index.pts[[0, -1]].tolist()
+    key = key_of(index.source_hash, choice.identity, plan, first_and_last)
+    folder = work.stage("depth", key)
+    joined = folder / "depth.mkv"
+    try:
+        return FilmDepth(DepthFile.open(joined), 0, len(index))
+    except InputError:
+        pass  # not there yet
+    reader = Reader(index)
+    if given is not None:
+
+        def estimate(start: int, stop: int) -> Iterator[np.ndarray]:
+            return given.read(start + span.offset, stop + span.offset)
+
+        per_frame = True
+    else:
+
+        def estimate(start: int, stop: int) -> Iterator[np.ndarray]:
+            frames = prefetch(reader.read(start, stop), _AHEAD)
+            return choice.estimator.estimate(frame.image for frame in frames)
+
+        per_frame = choice.estimator.per_frame
+    paths, reused = estimate_film(index, estimate, per_frame, segments, folder)
+    reader.close()
+    units = given.units if given is not None else "relative"
+    file = join_film(index, segments, paths, joined, units=units, model=choice.name)
+    for path in paths:
+        path.unlink()
+        sidecar.path_of(path).unlink()
+    return FilmDepth(file, 0, reused)
+
+
+def publish(file: DepthFile, output: Path) -> dict[Path, Path]:
+    """Copies a depth file and its sidecar beside `output`.
+
+    Returns:
+      From each file's name to where it lies until it gets that name.
+    """
+    names = {
+        sidecar.path_of(output): sidecar.path_of(file.path),
+        output: file.path,
+    }
+    parts = {}
+    for target, source in names.items():
+        parts[target] = part_of(target)
+        shutil.copyfile(source, parts[target])
+    return parts
+
+
+def estimate_film(
+    index: VideoIndex,
+    estimate: Callable[[int, int], Iterator[np.ndarray]],
+    per_frame: bool,
+    segments: Sequence[Segment],
+    folder: Path,
+) -> tuple[list[Path], int]:
+    """Makes what of `segments` is not in `folder` yet.
+
+    Args:
+      estimate: gives the depth of frames start to stop - 1 of one shot.
+      per_frame: whether `estimate` gives the same for a part of a shot; if not, it is
+        asked for whole shots.
+
+    Returns:
+      The segments' files, and how many frames were there already.
+    """
+    paths = [folder / f"{s.index:06}.mkv" for s in segments]
+    whole = [segment_meta(p) is not None for p in paths]
+    reused = sum(len(s) for s, w in zip(segments, whole, strict=True) if w)
+    progress = Progress("depth", len(index))
+    progress.skip(reused)
+    for shot in index.shots:
+        mine = [i for i, s in enumerate(segments) if s.shot == shot.index]
+        missing = [i for i in mine if not whole[i]]
+        if not missing:
+            continue
+        # A run must be one whole estimate: with `per_frame` any part of a shot is.
+        runs = [[i] for i in missing] if per_frame else [mine]
+        for run in runs:
+            depth = estimate(segments[run[0]].start, segments[run[-1]].stop)
+            for i in run:
+                part = [next(depth) for _ in range(len(segments[i]))]
+                if not whole[i]:
+                    write_segment(paths[i], part, _times(index, segments[i]))
+                    progress.add(len(part))
+    progress.close()
+    return paths, reused
+
+
+def join_film(
+    index: VideoIndex,
+    segments: Sequence[Segment],
+    paths: Sequence[Path],
+    output: Path,
+    *,
+    units: str,
+    model: str,
+) -> DepthFile:
+    """The film's one depth file, with each shot's percentiles in its sidecar."""
+    shots: list[dict[str, Any]] = []
+    for shot in index.shots:
+        statistics = RangeStatistics()
+        for segment, path in zip(segments, paths, strict=True):
+            if segment.shot == shot.index:
+                for frame in read_segment(path):
+                    statistics.add(frame)
+        values = statistics.percentiles(PERCENTILES)
+        percentiles = {str(p): v for p, v in zip(PERCENTILES, values, strict=True)}
+        shots.append(
+            {"start": shot.start, "stop": shot.stop, "percentiles": percentiles}
+        )
+    return join_segments(
+        paths,
+        output,
+        units=units,
+        model=model,
+        source_hash=index.source_hash,
+        video_width=index.info.width,
+        video_height=index.info.height,
+        shots=shots,
+    )
+
+
+def _times(index: VideoIndex, segment: Segment) -> list[float]:
+    ticks = index.pts[segment.start : segment.stop] - index.pts[0]
+    return [float(t) * float(index.info.time_base) for t in ticks]

@@ -1,0 +1,188 @@
+"""One film from file to file: each stage's work stays on disk until all is done."""
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stereojax.cli import InputError
+from stereojax.conversion import contact_sheet, report, work
+from stereojax.conversion.depth_choice import DepthChoice, choose
+from stereojax.conversion.depth_stage import (
+    Disparity,
+    FilmDepth,
+    depth_of_film,
+    publish,
+)
+from stereojax.conversion.indexing import index_film
+from stereojax.conversion.options import Options
+from stereojax.conversion.render import Renderer
+from stereojax.conversion.targets import Target, plan_targets
+from stereojax.conversion.work import WorkFolder, content_hash, key_of
+from stereojax.settings import InferSettings, ModelSettings
+from stereojax.stage_types import VideoInfo
+from stereojax.video.mux import join
+from stereojax.video.probe import probe
+from stereojax.windows import plan_segments
+
+# Part of every key: raise it when the same settings come to mean another picture.
+VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """All that the stages of one conversion share."""
+
+    source: Path
+    info: VideoInfo
+    source_hash: str
+    model: ModelSettings
+    settings: InferSettings
+    options: Options
+    depth: DepthChoice
+    outputs: tuple[Path, ...]
+    work: WorkFolder
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[stage] = round(time.monotonic() - began, 3)
+
+    @property
+    def key(self) -> str:
+        """The same key, the same output."""
+        how = self.options
+        return key_of(
+            VERSION,
+            (self.source_hash, self.depth.identity),
+            (self.model, self.settings),
+            (how.preview, how.depth_only, how.debug_grid, how.allow_truncated),
+        )
+
+
+def convert_file(
+    source: Path,
+    output: Path,
+    model: ModelSettings,
+    settings: InferSettings,
+    options: Options,
+) -> dict[str, Any]:
+    """Converts one film and returns its report; see `convert`."""
+    info = probe(source)
+    if options.depth_only and output.suffix != ".mkv":
+        raise InputError(f"--output={output}: --depth_only writes a .mkv file")
+    targets = plan_targets(output, info, settings, options)
+    outputs = (output,) if options.depth_only else tuple(t.output for t in targets)
+    if source.resolve() in [p.resolve() for p in outputs]:
+        raise InputError(f"--output={output}: it is the input")
+    depth = choose(settings.depth_model, options)
+    folder = WorkFolder.beside(output)
+    digest = content_hash(source)
+    job = Job(source, info, digest, model, settings, options, depth, outputs, folder)
+    if report.is_complete(outputs, job.key):
+        print(f"{outputs[0]} is complete already", file=sys.stderr)
+        return work.read_json(report.path_of(outputs[0]))
+    _refuse_to_replace(outputs, options)
+    with folder.locked():
+        print(f"work folder: {folder.root}", file=sys.stderr)
+        content = _depth_only(job) if options.depth_only else _film(job, targets)
+    if not options.keep_work:
+        folder.remove()
+    return content
+
+
+def _refuse_to_replace(outputs: tuple[Path, ...], options: Options) -> None:
+    for path in outputs:
+        if path.exists() and not options.overwrite and not report.is_preview(path):
+            raise InputError(
+                f"--output={path} exists and was made from another input or with "
+                "other settings; --overwrite replaces it"
+            )
+
+
+def _depth_only(job: Job) -> dict[str, Any]:
+    with job.timed("index"):
+        span = index_film(job.source, job.info, job.source_hash, job.options, job.work)
+    segments = plan_segments(span.index.shots, job.settings.segment_frames)
+    with job.timed("depth"):
+        depth = depth_of_film(span, segments, job.depth, job.work)
+    output = job.outputs[0]
+    shots = [
+        {"start": s.start, "stop": s.stop, "depth_percentiles": s.get("percentiles")}
+        for s in depth.file.shots
+    ]
+    content = _report(job, depth, len(span.index), depth.reused) | {"shots": shots}
+    return _finish(job, content, publish(depth.file, output))
+
+
+def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
+    settings = job.settings
+    with job.timed("index"):
+        span = index_film(job.source, job.info, job.source_hash, job.options, job.work)
+    index = span.index
+    segments = plan_segments(index.shots, settings.segment_frames)
+    with job.timed("depth"):
+        depth = depth_of_film(span, segments, job.depth, job.work)
+        percents = settings.depth_low, settings.depth_high
+        disparity = Disparity.of(depth.file, index, percents, depth.offset)
+    with job.timed("render"):
+        renderer = Renderer(index, disparity, settings, targets)
+        key = key_of(job.key, [t.encoding for t in targets])
+        rendered = renderer.film(segments, job.work.stage("render", key))
+    notes = {note for t in targets for note in t.encoding.notes}
+    parts = {}
+    with job.timed("join"):
+        for target in targets:
+            files = rendered.files[target.name]
+            parts[target.output] = part = work.part_of(target.output)
+            notes |= set(join(files, index, part, encoding=target.encoding))
+    for note in sorted(notes):
+        print(note, file=sys.stderr)
+    reused = max(rendered.reused, depth.reused)
+    content = _report(job, depth, len(index), reused) | {
+        "notes": sorted(notes),
+        "reused": {"depth": depth.reused, "render": rendered.reused},
+        "shots": report.shots_of(index, rendered.by_shot),
+    }
+    if job.options.preview:
+        content["contact_sheet"] = contact_sheet.write(renderer, segments, job.outputs)
+    return _finish(job, content, parts)
+
+
+def _report(job: Job, depth: FilmDepth, frames: int, reused: int) -> dict[str, Any]:
+    return {
+        "key": job.key,
+        "versions": report.versions(),
+        "device": report.device(),
+        "input": str(job.source),
+        "outputs": [p.name for p in job.outputs],
+        "model": job.model,
+        "settings": job.settings,
+        "options": job.options,
+        "depth": {"model": depth.file.model, "units": depth.file.units},
+        "preview": job.options.preview,
+        "frames_total": frames,
+        "frames_reused": reused,
+        "seconds": job.seconds,
+    }
+
+
+def _finish(
+    job: Job, content: dict[str, Any], parts: dict[Path, Path]
+) -> dict[str, Any]:
+    """Gives the finished files their names.
+
+    The report goes first: it says how large the outputs are, so one that never got its
+    name does not pass for complete.
+    """
+    sizes = [parts[p].stat().st_size for p in job.outputs]
+    path = report.path_of(job.outputs[0])
+    work.write_json(path, content | {"bytes": sizes})
+    for output, part in parts.items():
+        part.replace(output)
+    return work.read_json(path)
