@@ -77,13 +77,13 @@ def read_checkpoint(folder: Folder) -> Checkpoint:
     """
     names = folder.names()
     name = choose(names, folder.label)
+    config = _json(folder.get("config.json")) if "config.json" in names else {}
     if name.endswith(".json"):
         tensors = Safetensors([folder.get(shard) for shard in _shards(folder, name)])
     elif name.endswith(TORCH):
         tensors = TorchFile(folder.get(name))
     else:
         tensors = Safetensors([folder.get(name)])
-    config = _json(folder.get("config.json")) if "config.json" in names else {}
     return Checkpoint(folder.label, name, config, tensors)
 
 

@@ -1,8 +1,7 @@
 """One file from the hub, whole or not at all, and failures found out in seconds.
 
-Not huggingface_hub's download, which takes most of a
-minute to notice that there is no network, and retries for ever where a server breaks
-off and cannot resume.
+Not huggingface_hub's own download, which retries for ever where a server breaks off
+and cannot resume.
 """
 
 import hashlib
@@ -59,7 +58,7 @@ def _fill(file: IO[bytes], repo: str, path: str, progress: Any) -> str | None:
                 total = file.tell() + int(length) if length else None
                 progress.reset(total)
                 progress.update(file.tell())
-                for block in answer.iter_bytes(1 << 20):
+                for block in answer.iter_bytes():
                     file.write(block)
                     progress.update(len(block))
                 sha256 = _announced(answer)

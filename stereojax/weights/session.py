@@ -1,6 +1,7 @@
 """Requests to the Hugging Face hub, whose failures are found out in seconds.
 
-Through huggingface_hub's session, token and settings.
+Through huggingface_hub's session, token and settings, but without its retries, which
+take most of a minute to notice that there is no network.
 """
 
 import os

@@ -1,0 +1,96 @@
+"""A local HTTP server that answers as the Hugging Face hub does, and misbehaves."""
+
+import hashlib
+import http.server
+import json
+import threading
+import urllib.parse
+
+
+class StandInHub:
+    """Serves `files` of `repo`; a context whose `url` is the endpoint.
+
+    Large files (safetensors) are redirected as the hub redirects to its storage.
+    """
+
+    def __init__(self, repo, files):
+        self.repo, self.files = repo, dict(files)
+        self.requests = []  # (method, path, range)
+        self.cut = None  # send only so many bytes of a large file, then hang up
+        self.can_resume = True
+        self.status = None  # of every answer below the repository, with an error code
+        self.code = ""
+        self.changed = False  # flip a bit on the way
+
+    def __enter__(self):
+        hub = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_HEAD(self):
+                hub.answer(self, body=False)
+
+            def do_GET(self):
+                hub.answer(self, body=True)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, args=(0.02,), daemon=True
+        )
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def answer(self, request, body):
+        path = urllib.parse.unquote(request.path)
+        self.requests.append((request.command, path, request.headers.get("Range")))
+        prefix = f"/{self.repo}/resolve/main/"
+        name = path.removeprefix(prefix).removeprefix("/storage/")
+        if self.status and self.repo in path:
+            self.send(request, self.status, b"no", {"X-Error-Code": self.code})
+        elif path == "/":
+            self.send(request, 200, b"hub" if body else b"")
+        elif path == f"/api/models/{self.repo}":
+            listing = {"siblings": [{"rfilename": n} for n in self.files]}
+            self.send(request, 200, json.dumps(listing).encode())
+        elif name == path or name not in self.files:
+            self.send(request, 404, b"no", {"X-Error-Code": "EntryNotFound"})
+        elif path.startswith(prefix) and name.endswith(".safetensors"):
+            sha256 = hashlib.sha256(self.files[name]).hexdigest()
+            headers = {"Location": f"/storage/{name}", "X-Linked-Etag": f'"{sha256}"'}
+            self.send(request, 302, b"", headers)
+        else:
+            self.serve(request, self.files[name], large=path.startswith("/storage/"))
+
+    def serve(self, request, content, large):
+        start = request.headers.get("Range")
+        start = int(start[6:-1]) if start and self.can_resume else 0
+        if large and self.changed:
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        status = 206 if start else 200
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(content) - start))
+        request.end_headers()
+        stop = len(content) if not large or self.cut is None else start + self.cut
+        if request.command == "GET":
+            request.wfile.write(content[start:stop])
+        if stop < len(content):
+            request.close_connection = True
+
+    def send(self, request, status, content, headers=()):
+        request.send_response(status)
+        for name, value in dict(headers).items():
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        if request.command == "GET":
+            request.wfile.write(content)
