@@ -14,6 +14,7 @@ from stereojax.shapes import Float, Shaped
 # Luma of ITU-R BT.601, which the sources of the gray kinds use.
 _LUMA = (0.299, 0.587, 0.114)
 _NONE = (0.0, 0.0, 0.0)
+_RED, _GREEN, _BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +35,11 @@ KINDS = {
     ),
     # The other kinds: P. Wimmer, "Anaglyph Methods Comparison" (3dtv.at), on coded
     # values.
-    "color": Anaglyph(((1, 0, 0), _NONE, _NONE), (_NONE, (0, 1, 0), (0, 0, 1))),
-    "half_color": Anaglyph((_LUMA, _NONE, _NONE), (_NONE, (0, 1, 0), (0, 0, 1))),
+    "color": Anaglyph((_RED, _NONE, _NONE), (_NONE, _GREEN, _BLUE)),
+    "half_color": Anaglyph((_LUMA, _NONE, _NONE), (_NONE, _GREEN, _BLUE)),
     "gray": Anaglyph((_LUMA, _NONE, _NONE), (_NONE, _LUMA, _LUMA)),
     # No red at all reaches the picture, so that reds do not flicker between the eyes.
-    "optimized": Anaglyph(((0, 0.7, 0.3), _NONE, _NONE), (_NONE, (0, 1, 0), (0, 0, 1))),
+    "optimized": Anaglyph(((0.0, 0.7, 0.3), _NONE, _NONE), (_NONE, _GREEN, _BLUE)),
     # The first printed kind: dark, and the cyan glass gets blue only.
     "true": Anaglyph((_LUMA, _NONE, _NONE), (_NONE, _NONE, _LUMA)),
 }

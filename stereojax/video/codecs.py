@@ -29,10 +29,10 @@ class Codec:
 
 # On real film the left eye is above 38 dB in every frame at these CRFs.
 CODECS = {
-    "h264": Codec("libx264", _APPLE, 16, 51, 10, "medium"),
-    "hevc": Codec("libx265", _APPLE, 16, 51, 12, "fast"),
-    "av1": Codec("libsvtav1", (".mkv", ".mp4", ".m4v", ".webm"), 18, 63, 10, "8"),
-    "ffv1": Codec("ffv1", (".mkv", ".mp4", ".m4v"), None, 0, 16, None),
+    "h264": Codec("libx264", _APPLE, 16.0, 51.0, 10, "medium"),
+    "hevc": Codec("libx265", _APPLE, 16.0, 51.0, 12, "fast"),
+    "av1": Codec("libsvtav1", (".mkv", ".mp4", ".m4v", ".webm"), 18.0, 63.0, 10, "8"),
+    "ffv1": Codec("ffv1", (".mkv", ".mp4", ".m4v"), None, 0.0, 16, None),
 }
 _X264_THREADS = 8
 _X265_FRAME_THREADS = 3

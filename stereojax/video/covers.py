@@ -33,7 +33,7 @@ def add_covers(
         if target.format.name == "matroska":
             name = stream.metadata.get("filename", f"cover.{suffix}")
             target.add_attachment(name, stream.metadata.get("mimetype", kind), data)
-        elif target.format.name in ("mp4", "mov") and codec in _TYPES:
+        elif target.format.name == "mp4" and codec in _TYPES:
             out = target.add_stream_from_template(stream, opaque=True)
             describe(stream, out)
             packet = av.Packet(data)

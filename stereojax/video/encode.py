@@ -118,7 +118,7 @@ class SegmentWriter:
                 image, coded_left = item
                 frame = to_frame(image)
                 if coded_left is not None and encoding.left_corner is not None:
-                    paste(coded_left, frame, encoding.left_corner)
+                    _paste(coded_left, frame, encoding)
                 frame.pts, frame.time_base = number, 1 / encoding.rate
                 # The encoder's choice, not that of the decoded frame.
                 frame.pict_type = 0
@@ -127,7 +127,9 @@ class SegmentWriter:
             output.mux(stream.encode())
 
 
-def _add_stream(output: av.container.OutputContainer, encoding: Encoding) -> av.stream:
+def _add_stream(
+    output: av.container.OutputContainer, encoding: Encoding
+) -> av.VideoStream:
     # SVT-AV1 prints its settings to stderr and takes no option against it.
     os.environ.setdefault("SVT_LOG", "1")
     stream = output.add_stream(
@@ -148,19 +150,20 @@ def _add_stream(output: av.container.OutputContainer, encoding: Encoding) -> av.
     return stream
 
 
-def paste(
-    source: av.VideoFrame, target: av.VideoFrame, corner: tuple[int, int]
-) -> None:
-    """Copies the source's planes into the target's, at (x, y) = `corner`."""
-    if not same_planes(source.format.name, target.format.name):
-        return  # the stream changed its format on the way: its RGB is there already
+def _paste(source: av.VideoFrame, target: av.VideoFrame, encoding: Encoding) -> None:
+    """Copies the source's planes into the target's, where the left view is."""
+    x, y = encoding.left_corner
+    # A stream may change on the way; then the view's RGB stays, which is there already.
+    if (source.width, source.height) != encoding.view_size or not same_planes(
+        source.format.name, target.format.name
+    ):
+        return
     target.make_writable()
-    count = len({c.plane for c in target.format.components})
-    for i in range(count):
+    for i in range(len({c.plane for c in target.format.components})):
         part, whole = _pixels(source, i), _pixels(target, i)
-        x = corner[0] * whole.shape[1] // target.width
-        y = corner[1] * whole.shape[0] // target.height
-        whole[y : y + part.shape[0], x : x + part.shape[1]] = part
+        left = x * whole.shape[1] // target.width
+        top = y * whole.shape[0] // target.height
+        whole[top : top + part.shape[0], left : left + part.shape[1]] = part
 
 
 def _pixels(frame: av.VideoFrame, index: int) -> Shaped[np.ndarray, "_h _w"]:

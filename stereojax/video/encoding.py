@@ -33,6 +33,7 @@ class Encoding:
     options: tuple[tuple[str, str], ...]  # for the encoder, sorted by name
     width: int  # of the packed picture
     height: int
+    view_size: tuple[int, int]  # width, height of one view, before it is packed
     rate: Fraction  # frames per second as told to the encoder; not the timestamps
     sample_aspect: Fraction
     color: Color
@@ -88,6 +89,7 @@ def choose_encoding(
         options=encoder_options(codec, crf, rate, size, color, layout),
         width=size[0],
         height=size[1],
+        view_size=(info.width, info.height),
         rate=rate,
         sample_aspect=info.sample_aspect,
         color=color,

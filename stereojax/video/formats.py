@@ -63,6 +63,11 @@ def planar_format(pixel_format: str) -> str:
 
 def check_format(name: str, codec: str, layout: str, size: tuple[int, int]) -> None:
     """Raises `InputError` where `codec` cannot hold this picture in format `name`."""
+    if layout == "anaglyph" and codec == "av1":
+        raise InputError(
+            "--layout=anaglyph needs full color resolution, which our AV1 encoder does"
+            " not write: use another --codec, in .mkv or .mp4"
+        )
     formats = [
         f.name
         for f in av.codec.Codec(CODECS[codec].encoder, "w").video_formats
@@ -76,8 +81,8 @@ def check_format(name: str, codec: str, layout: str, size: tuple[int, int]) -> N
     across, down = chroma_step(name)
     if layout == "anaglyph" and (across, down) != (1, 1):
         raise InputError(
-            f"--layout=anaglyph needs full color resolution, and {codec} in {name}"
-            " halves it: use --codec=h264, hevc or ffv1 with a 4:4:4 format"
+            f"--layout=anaglyph needs full color resolution, and --pixel_format={name}"
+            " has less: use a 4:4:4 format"
         )
     if codec in ("h264", "hevc") and (size[0] % across or size[1] % down):
         raise InputError(

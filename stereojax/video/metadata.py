@@ -1,5 +1,7 @@
 """Which tags of the source hold for the output, and under which names."""
 
+from pathlib import Path
+
 import av
 
 # Written anew by the muxer, or untrue of what is written.
@@ -38,3 +40,10 @@ def describe(stream: av.stream.Stream, out: av.stream.Stream) -> None:
     if out.container.format.name not in ("mp4", "mov"):
         out.metadata.pop("handler_name", None)  # "VideoHandler": of MP4 alone
     out.disposition = stream.disposition
+
+
+def missing_tags(wanted: dict[str, str], path: Path) -> str:
+    """The tags of the film that are not in the file at `path`, separated by commas."""
+    with av.open(f"file:{path}", metadata_errors="replace") as container:
+        found = {key.lower() for key in container.metadata}
+    return ", ".join(key for key in wanted if key.lower() not in found)

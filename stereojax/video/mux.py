@@ -5,7 +5,7 @@ order of time as they are read, so memory does not grow with the film.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,14 +14,18 @@ import numpy as np
 
 from stereojax.cli import RunError
 from stereojax.stage_types import VideoIndex
-from stereojax.video import stereo_tags
+from stereojax.video import display_size, stereo_tags
 from stereojax.video.container import open_video
 from stereojax.video.covers import add_covers
 from stereojax.video.encoding import Encoding
-from stereojax.video.metadata import describe, kept
+from stereojax.video.metadata import describe, kept, missing_tags
 from stereojax.video.segments import Segments
-from stereojax.video.span import Span
+from stereojax.video.span import Span, to_stream
 from stereojax.video.streams import Carrier, carry
+
+_MATROSKA = (".mkv", ".webm")
+# Streams are interleaved loosely: how far around an excerpt to look for its packets.
+_MARGIN_S = 10
 
 FORMATS = {
     ".mkv": "matroska",
@@ -55,7 +59,11 @@ def join(
     part = output.with_name(output.name + ".part")
     try:
         notes = _write(segments, index, part, encoding, excerpt)
-        if encoding.container in (".mp4", ".m4v", ".mov"):
+        if encoding.container in _MATROSKA:
+            display_size.patch(
+                part, encoding.layout, encoding.view_size, encoding.sample_aspect
+            )
+        else:
             stereo_tags.tag_boxes(part, encoding.layout)
         with part.open("rb") as file:
             os.fsync(file.fileno())
@@ -79,7 +87,7 @@ def _write(
         span = Span.of(index) if excerpt else Span.whole(source)
         shift = round(span.start / info.time_base)
         with (
-            Segments(segments, index.pts - shift, index.last_duration) as film,
+            Segments(segments, index, shift) as film,
             av.open(
                 str(part),
                 "w",
@@ -94,7 +102,13 @@ def _write(
             covers, more_notes = add_covers(source, info.path, target)
             target.start_encoding()
             target.mux(covers)
-            _interleave(film, video, info.time_base, source, carriers, target, notes)
+            others = _others(source, carriers, span, notes)
+            _interleave(film, video, others, target)
+        lost = missing_tags(kept(source.metadata), part)
+    if lost:
+        notes.append(
+            f"left out: tags that {encoding.container} has no place for: {lost}"
+        )
     return notes + more_notes
 
 
@@ -114,14 +128,15 @@ def _add_picture(
     if encoding.codec == "hevc" and encoding.container != ".mkv":
         video.codec_context.codec_tag = "hvc1"  # the tag that Apple plays
     describe(picture, video)
-    mode = stereo_tags.stereo_mode(encoding.layout)
-    if mode is not None:
+    video.codec_context.sample_aspect_ratio = encoding.sample_aspect
+    mode = display_size.mode_to_write(encoding.layout, encoding.sample_aspect)
+    if mode is not None and encoding.container in _MATROSKA:
         video.metadata["stereo_mode"] = mode
     return video
 
 
 def _options(encoding: Encoding, time_base: Fraction) -> dict[str, str]:
-    if encoding.container in (".mkv", ".webm"):
+    if encoding.container in _MATROSKA:
         return {"avoid_negative_ts": "disabled"}
     return {
         "movflags": "+faststart",
@@ -132,45 +147,44 @@ def _options(encoding: Encoding, time_base: Fraction) -> dict[str, str]:
 
 def _interleave(
     film: Segments,
-    video: av.stream.Stream,
-    time_base: Fraction,
-    source: av.container.InputContainer,
-    carriers: dict[int, Carrier],
+    video: av.VideoStream,
+    others: Iterator[av.Packet],
     target: av.container.OutputContainer,
-    notes: list[str],
 ) -> None:
     """Writes pictures and everything else in order of decoding time."""
-    others = _others(source, carriers, notes)
+    tick = Fraction(video.time_base)
     waiting = next(others, None)
     for packet in film.packets():
-        now = packet.dts * time_base
-        while waiting is not None and waiting[0] <= now:
-            target.mux(waiting[1])
+        to_stream(packet, video)
+        now = packet.dts * tick
+        while waiting is not None and waiting.dts * waiting.time_base <= now:
+            target.mux(waiting)
             waiting = next(others, None)
-        packet.stream, packet.time_base = video, time_base
         target.mux(packet)
     while waiting is not None:
-        target.mux(waiting[1])
+        target.mux(waiting)
         waiting = next(others, None)
 
 
 def _others(
     source: av.container.InputContainer,
     carriers: dict[int, Carrier],
+    span: Span,
     notes: list[str],
-):
-    """(seconds, packet) of every other stream, in the order of the source."""
+) -> Iterator[av.Packet]:
+    """The packets of every other stream, in the order of the source."""
     if not carriers:
         return
-    streams = [source.streams[i] for i in carriers]
+    if span.trims and span.start > _MARGIN_S:
+        source.seek(int((span.start - _MARGIN_S) * av.time_base))
     try:
-        for packet in source.demux(streams):
+        for packet in source.demux([source.streams[i] for i in carriers]):
             if packet.dts is None and packet.pts is None:
                 continue
-            for out in carriers[packet.stream_index].packets(packet):
-                yield out.dts * out.time_base, out
+            if span.is_behind(packet, _MARGIN_S):
+                break
+            yield from carriers[packet.stream_index].packets(packet)
     except av.error.FFmpegError as error:
         notes.append(f"sound and subtitles end early: the source is damaged ({error})")
     for carrier in carriers.values():
-        for out in carrier.flush():
-            yield out.dts * out.time_base, out
+        yield from carrier.flush()

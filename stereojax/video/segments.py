@@ -7,26 +7,23 @@ import av
 import numpy as np
 
 from stereojax.cli import RunError
-from stereojax.shapes import Int
+from stereojax.stage_types import VideoIndex
 
 
 class Segments:
-    """Segment files in order, which together hold the frames of `pts`.
+    """Segment files in order, which together hold the frames of `index`.
 
-    `pts`: ticks, strictly increasing, one for each frame. Use as a context manager.
+    `shift`: ticks by which the output's clock is behind the source's. Use as a context
+    manager.
     """
 
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        pts: Int[np.ndarray, " t"],
-        last_duration: int,
-    ):
+    def __init__(self, paths: Sequence[Path], index: VideoIndex, shift: int = 0):
         if not paths:
             raise RunError("no segments to join")
         self._paths = [Path(p) for p in paths]
-        self._pts = [int(p) for p in pts]
-        self._durations = [int(d) for d in np.diff(pts)] + [int(last_duration)]
+        self._tick = index.info.time_base
+        self._pts = [int(p) - shift for p in index.pts]
+        self._durations = [int(d) for d in np.diff(index.pts)] + [index.last_duration]
 
     def __enter__(self) -> "Segments":
         self._first = _open(self._paths[0])
@@ -40,7 +37,7 @@ class Segments:
         self._first.close()
 
     def packets(self) -> Iterator[av.Packet]:
-        """In decoding order, with pts, dts and duration in the ticks of `pts`."""
+        """In decoding order, timed in the ticks of the index."""
         position = 0
         for path in self._paths:
             before = position
@@ -51,6 +48,7 @@ class Segments:
                 packet.pts = self._pts[frame]
                 packet.dts = self._decoding_time(position)
                 packet.duration = self._durations[frame]
+                packet.time_base = self._tick
                 if packet.dts > packet.pts:
                     raise RunError(f"{path}: frames are coded out of order")
                 yield packet

@@ -39,6 +39,11 @@ class Span:
     def trims(self) -> bool:
         return self.stop is not None
 
+    def is_behind(self, packet: av.Packet, margin: int) -> bool:
+        """Whether the packet comes so much later that nothing wanted follows."""
+        time = packet.dts if packet.dts is not None else packet.pts
+        return self.trims and time * packet.time_base > self.stop + margin
+
     def chapters(self, chapters: list[dict]) -> list[dict]:
         """Those that lie in the span, cut to it."""
         kept = []

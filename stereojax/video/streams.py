@@ -6,7 +6,7 @@ anew, text subtitles become the container's own kind, and what is left out is na
 
 import io
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import av
 from av.stream import Discard, Disposition
@@ -16,6 +16,7 @@ from stereojax.video.recode import NEW_SOUND, NEW_TEXT, Recoded, Retitled
 from stereojax.video.span import Span, place, to_stream
 
 
+@runtime_checkable
 class Carrier(Protocol):
     """Takes one stream's packets and gives those of the output."""
 

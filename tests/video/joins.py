@@ -1,0 +1,61 @@
+"""A conversion without any depth: both views are the source."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from stereojax.stage_types import VideoIndex
+from stereojax.video.encode import SegmentWriter
+from stereojax.video.encoding import Encoding, choose_encoding
+from stereojax.video.index import index_video
+from stereojax.video.layouts import pack
+from stereojax.video.mux import join
+from stereojax.video.reader import read_frames
+
+
+@dataclasses.dataclass(frozen=True)
+class Joined:
+    index: VideoIndex  # of what was converted
+    encoding: Encoding
+    notes: list[str]
+    output: Path
+
+
+def convert(
+    source: Path,
+    output: Path,
+    layout: str = "full_sbs",
+    *,
+    segment: int = 10,
+    part: slice | None = None,
+    **flags,
+) -> Joined:
+    """Converts `source` in segments of some frames; `part` of it as an excerpt."""
+    index = index_video(source)
+    encoding = choose_encoding(
+        index.info, layout, container=output.suffix, **{"codec": None, **flags}
+    )
+    start, stop, _ = (part or slice(None)).indices(len(index))
+    segments = []
+    for first in range(start, stop, segment):
+        path = output.with_name(f"{output.name}-{first}.mkv")
+        with SegmentWriter(path, encoding) as writer:
+            for frame in read_frames(index, first, min(first + segment, stop)):
+                view = frame.image
+                writer.write(pack(view, view, layout)[0], frame.coded)
+        segments.append(path)
+    if part is not None:
+        last = int(index.pts[stop] - index.pts[stop - 1]) if stop < len(index) else 0
+        index = dataclasses.replace(
+            index,
+            pts=index.pts[start:stop],
+            last_duration=last or index.last_duration,
+        )
+    notes = join(segments, index, output, encoding=encoding, excerpt=part is not None)
+    return Joined(index, encoding, notes, output)
+
+
+def times(index: VideoIndex) -> np.ndarray:
+    """Seconds of each frame."""
+    return np.array([float(int(t) * index.info.time_base) for t in index.pts])
