@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from stereojax import pipeline
 from stereojax.conversion.pictures import inferno
 from stereojax.conversion.render import Renderer
 from stereojax.conversion.work import part_of
@@ -47,6 +46,8 @@ def chosen(segments: Sequence[Segment], rows: int = 4) -> list[Segment]:
 
 
 def _row(renderer: Renderer, frame: Segment) -> np.ndarray:
+    import mediapy
+
     with Reader(renderer.index) as reader:
         ((frames, stereo, right),) = renderer.frames(frame, reader)
     left, right = frames[0].image, np.asarray(right)[0]
@@ -54,12 +55,12 @@ def _row(renderer: Renderer, frame: Segment) -> np.ndarray:
     depth = (np.asarray(stereo.disparity[0]) - far) / max(near - far, 1e-6)
     (anaglyph,) = pack(left, right, "anaglyph", renderer.settings.anaglyph)
     tiles = {
-        "left": pipeline.as_float(left),
+        "left": mediapy.to_float01(left),
         "depth": inferno(depth),
-        "warped": stereo.warped[0],
+        "warped": np.asarray(stereo.warped[0]),
         "mask": np.repeat(np.asarray(stereo.occlusion[0])[..., None], 3, -1),
-        "right": pipeline.as_float(right),
-        "anaglyph": pipeline.as_float(anaglyph),
+        "right": mediapy.to_float01(right),
+        "anaglyph": mediapy.to_float01(anaglyph),
     }
     return np.concatenate([_tile(tiles[name]) for name in COLUMNS], axis=1)
 

@@ -31,7 +31,7 @@ from stereojax.video.reader import Reader
 from stereojax.windows import Segment
 
 _AHEAD = 8  # frames decoded while the model is at work
-PERCENTILES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
+PERCENTILES = (0.0, 1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 100.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +209,7 @@ def join_film(
                 for frame in read_segment(path):
                     statistics.add(frame)
         values = statistics.percentiles(PERCENTILES)
-        percentiles = {str(p): v for p, v in zip(PERCENTILES, values, strict=True)}
+        percentiles = {f"{p:g}": v for p, v in zip(PERCENTILES, values, strict=True)}
         shots.append(
             {"start": shot.start, "stop": shot.stop, "percentiles": percentiles}
         )

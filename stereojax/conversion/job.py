@@ -113,7 +113,7 @@ def _depth_only(job: Job) -> dict[str, Any]:
         depth = depth_of_film(span, segments, job.depth, job.work)
     output = job.outputs[0]
     shots = [
-        {"start": s.start, "stop": s.stop, "depth_percentiles": s.get("percentiles")}
+        {"start": s["start"], "stop": s["stop"], "depth": s["percentiles"]}
         for s in depth.file.shots
     ]
     content = _report(job, depth, len(span.index), depth.reused) | {"shots": shots}
@@ -140,7 +140,10 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
         for target in targets:
             files = rendered.files[target.name]
             parts[target.output] = part = work.part_of(target.output)
-            notes |= set(join(files, index, part, encoding=target.encoding))
+            excerpt = job.options.preview is not None
+            notes |= set(
+                join(files, index, part, encoding=target.encoding, excerpt=excerpt)
+            )
     for note in sorted(notes):
         print(note, file=sys.stderr)
     reused = max(rendered.reused, depth.reused)
