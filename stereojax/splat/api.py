@@ -1,16 +1,18 @@
 """`forward_splat`: one contract, whichever implementation runs."""
 
+import functools
 import math
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stereojax.shapes import Array, Float, Shaped
-from stereojax.splat.reference import splat_scatter
+from stereojax.splat.choice import IMPLEMENTATIONS, choose
+from stereojax.splat.gradient import with_gradient
+from stereojax.splat.rows import as_float, landing
 from stereojax.stage_types import Splat
-
-IMPLEMENTATIONS = {"xla_scatter": splat_scatter}
 
 
 def sharpness_for(width: int) -> float:
@@ -46,7 +48,8 @@ def forward_splat(
         CUDA kernel of the paper's authors: a source counts only when both its columns,
         floor(x) and floor(x) + 1, and both its rows, y and y + 1, are inside, which
         empties the last row and thins the first and last columns.
-      implementation: "xla_scatter", or None to choose.
+      implementation: "xla_scatter" (the specification), "xla_gather", "xla" (the one
+        of these that is faster on a CPU), or None, which takes what `choose` returns.
 
     Returns:
       `Splat(warped, occlusion)`, float32; `warped` is exactly 0 where nothing landed.
@@ -58,13 +61,40 @@ def forward_splat(
     image = jnp.asarray(image)
     if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
         raise ValueError(f"image has dtype {image.dtype}; expected uint8 or a float")
-    return IMPLEMENTATIONS[implementation or "xla_scatter"](
+    if implementation is None:
+        implementation = choose(image.shape, sharpness).implementation
+    return _splat(
         image,
         jnp.asarray(disparity),
-        jnp.float32(sharpness),
+        implementation,
+        float(sharpness),
         hard_mask=mask == "hard",
         published_border=border == "published",
     )
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("implementation", "sharpness", "hard_mask", "published_border"),
+)
+def _splat(
+    image: Shaped[Array, "*b h w c"],
+    disparity: Float[Array, "*b h w"],
+    implementation: str,
+    sharpness: float,
+    *,
+    hard_mask: bool,
+    published_border: bool,
+) -> Splat:
+    *_, width, channels = image.shape
+    pixels = as_float(image).reshape(-1, width, channels)
+    d = landing(disparity, published_border=published_border).reshape(-1, width)
+    kernel = IMPLEMENTATIONS[implementation]
+    if implementation == "xla_scatter":  # differentiable as it is: the specification
+        warped, occlusion, _, _ = kernel(pixels, d, sharpness, hard_mask=hard_mask)
+    else:
+        warped, occlusion = with_gradient(kernel, pixels, d, sharpness, hard_mask)
+    return Splat(warped.reshape(image.shape), occlusion.reshape(disparity.shape))
 
 
 def _check(

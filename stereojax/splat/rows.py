@@ -1,0 +1,84 @@
+"""What the implementations share: rows of sources in, rows of targets out."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from stereojax.shapes import Array, Bool, Float, Int, Shaped
+
+NOWHERE = 1e9  # instead of the disparity of a source that lands nowhere
+
+
+class Rows(NamedTuple):
+    """Splatted rows, and what a gradient needs to know of them."""
+
+    warped: Float[Array, "n w c"]
+    occlusion: Float[Array, "n w"]
+    total: Float[Array, "n w"]  # sum of the weights b * 2**(sharpness * (d - anchor))
+    anchor: Float[Array, "n w"]  # a disparity near those that reach the target
+
+
+# (image "n w c", d "n w" from `landing`, sharpness, *, hard_mask: bool): each row on
+# its own, so any number of frames is one long picture.
+RowSplat = Callable[..., Rows]
+
+
+def as_float(image: Shaped[Array, "*s"]) -> Float[Array, "*s"]:
+    """float32 colours; uint8 goes to [0, 1]."""
+    scale = 255 if image.dtype == jnp.uint8 else 1
+    return image.astype(jnp.float32) / scale
+
+
+def landing(
+    disparity: Float[Array, "*b h w"], *, published_border: bool
+) -> Float[Array, "*b h w"]:
+    """The disparity as float32, with NOWHERE for sources that reach no target.
+
+    Those are the ones that are not finite and the ones that leave the frame: no such
+    number reaches a cast to an integer, nor widens the range that has to be searched.
+    """
+    *_, height, width = disparity.shape
+    disparity = disparity.astype(jnp.float32)
+    row = jnp.arange(height)[:, None]
+    left = jnp.arange(width) - jnp.ceil(disparity)  # floor(x); comparisons fail for NaN
+    if published_border:
+        # The authors' CUDA kernel wants floor(x), floor(x) + 1, y and y + 1 inside.
+        lands = (left >= 0) & (left + 1 < width) & (row + 1 < height)
+    else:
+        lands = (left >= -1) & (left < width)
+    return jnp.where(lands, disparity, NOWHERE)
+
+
+def bilinear_taps(
+    d: Float[Array, "n w"],
+) -> list[tuple[Int[Array, "n w"], Float[Array, "n w"], Bool[Array, "n w"]]]:
+    """(target column, weight, does it count) of each source's two taps.
+
+    Floor and fraction are the disparity's: those of the position j - d would lose bits
+    as j grows. Each weight is one subtraction, so that neither is rounded to nothing.
+    """
+    width = d.shape[-1]
+    whole = lax.stop_gradient(jnp.floor(d))
+    right = jnp.arange(width) - whole.astype(jnp.int32)
+    taps = []
+    for target, b in ((right, whole + 1 - d), (right - 1, d - whole)):
+        taps.append((target, b, (target >= 0) & (target < width) & (b > 0)))
+    return taps
+
+
+def normalize(
+    color: Float[Array, "n w c"],
+    total: Float[Array, "n w"],
+    coverage: Float[Array, "n w"],
+    anchor: Float[Array, "n w"],
+    *,
+    hard_mask: bool,
+) -> Rows:
+    """Weighted sums to a mean, the unweighted coverage to an occlusion."""
+    covered = total > 0
+    share = covered.astype(jnp.float32) if hard_mask else jnp.clip(coverage, 0, 1)
+    warped = color / jnp.where(covered, total, 1)[..., None]
+    warped = jnp.where(covered[..., None], warped, 0)
+    return Rows(warped, lax.stop_gradient(1 - share), total, anchor)

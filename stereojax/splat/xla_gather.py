@@ -1,0 +1,135 @@
+"""The splat as a gather in plain XLA: no atomics, the same bits every run.
+
+Target t sums the sources t + k over the shifts k, nearest first. Written for CPUs,
+where whole rows of a plane are added at once, far faster than a scatter.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from stereojax.shapes import Array, Float
+from stereojax.splat.rows import NOWHERE, Rows, normalize
+
+ROWS = 32  # a block of rows, which has its own range of shifts
+UNROLL = 8  # shifts that are added in one pass over the block
+# Within a span of shifts, weights are relative to the span's first disparity. They
+# stay below 2 ** OCTAVES, and sums of them below float32's 2 ** 128.
+OCTAVES = 96
+MAX_SHARPNESS = OCTAVES / UNROLL
+
+
+def span_of(sharpness: float) -> int:
+    """How many shifts share one reference: a power of two from UNROLL to 64."""
+    span = 64
+    while span * sharpness > OCTAVES:
+        span //= 2
+    return span
+
+
+def gather_rows(
+    image: Float[Array, "n w c"],
+    d: Float[Array, "n w"],
+    sharpness: float,
+    *,
+    hard_mask: bool,
+) -> Rows:
+    """The splat of each row; the anchor is the start of the nearest span of shifts."""
+    rows, width, channels = image.shape
+    size = min(ROWS, rows)
+
+    def block(i: Array, out: Rows) -> Rows:
+        start = jnp.minimum(i * size, rows - size)  # the last block may overlap
+        cut = functools.partial(
+            lax.dynamic_slice_in_dim, start_index=start, slice_size=size
+        )
+        planes = tuple(jnp.moveaxis(cut(image), -1, 0))
+        *color, total, coverage, anchor = _block(planes, cut(d), sharpness)
+        color = jnp.stack(color, -1)
+        done = normalize(color, total, coverage, anchor, hard_mask=hard_mask)
+        return jax.tree.map(
+            lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, 0),
+            out,
+            done,
+        )
+
+    zeros = jnp.zeros((rows, width))
+    start = Rows(jnp.zeros((rows, width, channels)), zeros, zeros, zeros)
+    return lax.fori_loop(0, -(-rows // size), block, start)
+
+
+def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
+    """The sums of one block of rows: *color, total, coverage, anchor."""
+    width = d.shape[-1]
+    span = span_of(sharpness)
+    lands = d < NOWHERE
+    # A source reaches the shifts floor(d) and floor(d) + 1.
+    low = jnp.min(jnp.where(lands, jnp.floor(d), width)).astype(jnp.int32)
+    high = jnp.max(jnp.where(lands, jnp.floor(d) + 1, -width)).astype(jnp.int32)
+    first, last = low // span, high // span
+
+    # Shifts go round a ring. No source is taken for one a whole ring away, as each
+    # one's targets lie in [-1, width], and the ring is longer than that.
+    ring = width + span + 2
+
+    def twice(plane: Array, value: float) -> Array:
+        gap = jnp.full((len(plane), ring - width), value)
+        return jnp.concatenate([plane, gap, plane, gap], axis=1)
+
+    ring_d, rings = twice(d, NOWHERE), [twice(plane, 0.0) for plane in planes]
+
+    def one_span(i: Array, carry: tuple) -> tuple:
+        *color, total, coverage, anchor = carry
+        base = (last - i) * span
+        near_d, *near = (
+            lax.dynamic_slice_in_dim(x, base % ring, width + span, axis=1)
+            for x in (ring_d, *rings)
+        )
+        weight = jnp.exp2(jnp.clip(sharpness * (near_d - base), max=OCTAVES))
+        weighted = [*(plane * weight for plane in near), weight]
+
+        def some_shifts(j: Array, sums: tuple) -> tuple:
+            offset = (top - j) * UNROLL
+
+            def taps(plane: Array | None, total: Array) -> Array:
+                for u in reversed(range(UNROLL)):
+                    k = (base + offset + u).astype(jnp.float32)
+                    cut = functools.partial(
+                        lax.dynamic_slice_in_dim,
+                        start_index=offset + u,
+                        slice_size=width,
+                        axis=1,
+                    )
+                    here = cut(near_d)
+                    b = jnp.maximum(jnp.minimum(k + 1 - here, here - (k - 1)), 0)
+                    total = total + (b if plane is None else b * cut(plane))
+                return total
+
+            return tuple(
+                taps(p, total) for p, total in zip((*weighted, None), sums, strict=True)
+            )
+
+        # Only the shifts that this block has; multiples of UNROLL whatever it has, so
+        # that a target's sum does not depend on its neighbours.
+        top = jnp.minimum(high - base, span - 1) // UNROLL
+        bottom = jnp.maximum(low - base, 0) // UNROLL
+        zeros = jnp.zeros_like(total)
+        *new, new_total, coverage = lax.fori_loop(
+            0,
+            top - bottom + 1,
+            some_shifts,
+            (*[zeros] * (len(color) + 1), coverage),
+        )
+        # The first span that reaches a target is the nearest: the others are scaled to
+        # its weights.
+        here = new_total > 0
+        anchor = jnp.where(here & (anchor >= NOWHERE), base.astype(jnp.float32), anchor)
+        scale = jnp.exp2(jnp.where(here, sharpness * (base - anchor), 0))
+        color = [c + scale * n for c, n in zip(color, new, strict=True)]
+        return (*color, total + scale * new_total, coverage, anchor)
+
+    zeros = jnp.zeros_like(d)
+    start = (*[zeros] * (len(planes) + 2), jnp.full_like(d, NOWHERE))
+    return lax.fori_loop(0, last - first + 1, one_span, start)
