@@ -78,4 +78,3 @@ class InferSettings:
     segment_frames: int = setting(
         24, "frames encoded alone: what a crash can cost", low=1, high=1000
     )
-    seed: int = setting(0, "of all noise", low=0, high=2**31 - 1)
