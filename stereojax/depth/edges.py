@@ -20,6 +20,8 @@ from stereojax.shapes import Array, Float
 
 # Pixels in the settings are meant at this width of the picture.
 REFERENCE_WIDTH = 1024
+# Of the range in the window to that in twice the window: a slope has 0.5, a step 1.
+SLOPE, STEP = 0.53, 0.6
 
 
 @functools.partial(
@@ -30,7 +32,7 @@ def clean_edges(
     height: int,
     width: int,
     *,
-    sharpen: float = 3.0,
+    sharpen: float = 4.0,
     dilate: float = 1.0,
     threshold: float = 0.04,
 ) -> Float[Array, "*b h w"]:
@@ -49,8 +51,14 @@ def clean_edges(
     if radius := _pixels(sharpen, width):
         low = _around(jnp.minimum, depth, radius)
         high = _around(jnp.maximum, depth, radius)
+        span = high - low
+        wide = _around(jnp.maximum, high, radius) - _around(jnp.minimum, low, radius)
+        # A ramp that ends inside the window has no more range in one twice as large; a
+        # slope that goes on has twice as much there, and is no silhouette.
+        share = span / jnp.where(wide > 0, wide, 1)
+        gate = _gate(span, threshold) * jnp.clip((share - SLOPE) / (STEP - SLOPE), 0, 1)
         step = jnp.where(2 * depth > low + high, high, low)
-        depth += _gate(high - low, threshold) * (step - depth)
+        depth += gate * (step - depth)
     if reach := _pixels(dilate, width):
         near = _running(jnp.maximum, depth, reach, 0, axis=-1)
         depth += _gate(near - depth, threshold) * (near - depth)
