@@ -185,6 +185,18 @@ def test_the_way_to_rgb_and_back_loses_little(name, siting):
             assert psnr > 50, psnr
 
 
+def test_ycgco():
+    image = picture(0)
+    frame = rgb_to_frame(image, "yuv444p", Color(matrix=8, full_range=True))
+    y, cg, co = (plane.astype(float) for plane in samples(frame))
+    r, g, b = (image[..., i].astype(float) for i in range(3))
+    assert np.abs(y - (r + 2 * g + b) / 4).max() <= 0.51
+    assert np.abs(cg - 128 - (2 * g - r - b) / 4).max() <= 0.51
+    assert np.abs(co - 128 - (r - b) / 2).max() <= 0.51
+    back = ToRgb(Color(matrix=8, full_range=True))(frame)
+    assert np.abs(back.astype(int) - image).max() <= 2
+
+
 def test_alpha_is_dropped_not_blended():
     rgba = np.full((4, 4, 4), 200, np.uint8)
     rgba[..., 3] = 0

@@ -109,6 +109,20 @@ def test_a_film_that_lost_only_sound_or_its_index_is_whole(films, tmp_path):
     assert not index_video(cut).damaged
 
 
+def test_a_film_cut_between_two_clusters(tmp_path):
+    options = {"cluster_size_limit": "12000"}
+    path = write_film(
+        tmp_path / "a.mkv",
+        noisy_pictures(),
+        options=SHORT_GOPS,
+        container_options=options,
+    )
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"\x1f\x43\xb6\x75")])
+    with pytest.raises(cli.RunError):
+        index_video(path)
+
+
 @pytest.mark.parametrize("name", ["front.mp4", "a.mkv", "hevc.mkv", "a.webm", "a.flv"])
 def test_a_film_corrupt_in_the_middle(films, tmp_path, name):
     data = bytearray(films(name).read_bytes())

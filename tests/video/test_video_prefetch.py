@@ -47,17 +47,26 @@ def test_an_error_comes_after_the_items_before_it():
     assert not threads()
 
 
+class Endless:
+    """An iterator that is closed only by whoever calls `close`."""
+
+    def __init__(self):
+        self.closed = threading.Event()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return 0
+
+    def close(self):
+        self.closed.set()
+
+
 @pytest.mark.parametrize("end", ["close", "forget", "throw"])
 def test_a_consumer_that_stops_early_ends_the_thread_and_closes_the_source(end):
-    closed = threading.Event()
-
-    def source():
-        try:
-            yield from range(10**9)
-        finally:
-            closed.set()
-
-    items = prefetch(source(), 2)
+    source = Endless()
+    items = prefetch(source, 2)
     assert next(items) == 0
     assert len(threads()) == 1
     if end == "close":
@@ -68,7 +77,7 @@ def test_a_consumer_that_stops_early_ends_the_thread_and_closes_the_source(end):
     else:
         del items
         gc.collect()
-    assert closed.wait(5)
+    assert source.closed.wait(5)
     assert not threads()
 
 

@@ -1,6 +1,7 @@
 """What a film is, and the one line that says why a file is none."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import pytest
@@ -161,7 +162,24 @@ def test_what_is_no_film_gets_one_line(tmp_path, name):
     assert "\n" not in str(error.value)
 
 
-def test_a_name_with_a_colon_is_no_protocol(tmp_path):
-    path = tmp_path / "pipe:1.mp4"
-    write_film(tmp_path / "a.mp4", 1).rename(path)
-    assert probe(path).width == 64
+def test_a_name_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
+    write_film(tmp_path / "a.mp4", 1).rename(tmp_path / "http:1.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert probe(Path("http:1.mp4")).width == 64
+
+
+def test_a_matrix_that_swscale_refuses(tmp_path):
+    options = {"chroma_sample_location": "topleft"}
+    path = write_film(tmp_path / "a.mp4", 1, tags={"color_range": 1}, options=options)
+    # The encoder would convert; what is wanted is a tag: YCgCo.
+    tagged = tmp_path / "b.mp4"
+    with av.open(str(path)) as film, av.open(str(tagged), "w") as out:
+        stream = out.add_stream("libx264", options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.colorspace = 8
+        for frame in film.decode(video=0):
+            frame.colorspace = 8
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    color = probe(tagged).color
+    assert (color.matrix, color.siting) == (8, "topleft")

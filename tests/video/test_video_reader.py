@@ -73,16 +73,21 @@ def check_every_start(path, every=1):
                 np.testing.assert_array_equal(a, b)
 
 
-def test_a_seek_that_lands_too_late_is_tried_again(tmp_path, monkeypatch):
-    path = write_film(tmp_path / "a.mp4", 36, options=B_FRAMES)
+@pytest.mark.parametrize("lands", ["a second late", "between keyframes"])
+def test_a_seek_that_misses_is_tried_again(tmp_path, monkeypatch, lands):
+    path = write_film(tmp_path / "a.mp4", 36, codec="mpeg4", options=B_FRAMES)
     index = index_video(path)
-    seek, asked = decoding._seek, []
+    asked = []
 
-    def late(container, stream, tick):
+    def miss(container, stream, tick):
         asked.append(tick)
-        return seek(container, stream, tick + 6000)  # at 1/12288 s: 12 frames late
+        if lands == "a second late":
+            container.seek(tick + 12288, stream=stream)
+        else:
+            container.seek(tick + 512, stream=stream, any_frame=True)
+        return True
 
-    monkeypatch.setattr(decoding, "_seek", late)
+    monkeypatch.setattr(decoding, "_seek", miss)
     expected = planes(linear(path)[22])
     frame = next(read_frames(index, 22, 23))
     assert len(asked) > 1
