@@ -1,0 +1,45 @@
+"""Attention of each pixel among the frames of its window: short, and very many."""
+
+import jax
+import jax.numpy as jnp
+
+from stereojax.shapes import Array, Float
+
+SCORES = 1 << 28  # held at once
+
+
+def frame_attention(
+    q: Float[Array, "b t s n d"],
+    k: Float[Array, "b t s n d"],
+    v: Float[Array, "b t s n d"],
+) -> Float[Array, "b t s n d"]:
+    """softmax(q k^T / sqrt(d)) v over the frames t, for each pixel s and head n.
+
+    Plain XLA: a flash kernel would fill 25 frames up to 128. Where the scores of all
+    pixels would be too many, parts of the picture follow one another.
+    """
+    b, t, s, n, _ = q.shape
+    parts = min(s, -(-b * s * n * t * t // SCORES))
+    while s % parts:  # the picture is cut into equal parts
+        parts += 1
+    if parts == 1:
+        return _attend(q, k, v)
+
+    def part(i: Array) -> Array:
+        size = s // parts
+        return _attend(
+            *(
+                jax.lax.dynamic_slice_in_dim(x, i * size, size, axis=2)
+                for x in (q, k, v)
+            )
+        )
+
+    out = jax.lax.map(part, jnp.arange(parts))
+    return jnp.moveaxis(out, 0, 2).reshape(q.shape)
+
+
+@jax.checkpoint  # gradients recompute the scores, which are many times the input
+def _attend(q: Array, k: Array, v: Array) -> Array:
+    scores = jnp.einsum("btsnd,busnd->bsntu", q, k, preferred_element_type=jnp.float32)
+    weights = jax.nn.softmax(scores * q.shape[-1] ** -0.5, axis=-1)
+    return jnp.einsum("bsntu,busnd->btsnd", weights.astype(v.dtype), v)
