@@ -1,0 +1,240 @@
+"""Layers that the UNet and the VAE share: channels last, `b t h w c`."""
+
+import dataclasses
+import math
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from flax.typing import Dtype
+
+from stereojax.ops.attention import Implementation
+from stereojax.shapes import Array, Float
+
+
+@dataclasses.dataclass(frozen=True)
+class Compute:
+    """How a network runs; nothing here changes what its weights mean."""
+
+    dtype: Dtype = jnp.float32  # of activations; norms, softmax and sigmas stay float32
+    param_dtype: Dtype = jnp.float32  # of stored weights
+    attention: Implementation | None = None  # None chooses by device
+    remat: bool = False  # gradients recompute each block instead of storing it
+
+    @property
+    def types(self) -> dict[str, Any]:
+        return {"dtype": self.dtype, "param_dtype": self.param_dtype}
+
+
+def conv(
+    features_in: int, features_out: int, size: int, *, compute: Compute, rngs: nnx.Rngs
+) -> nnx.Conv:
+    """A convolution within each frame that keeps the picture's size."""
+    return nnx.Conv(features_in, features_out, (size, size), **compute.types, rngs=rngs)
+
+
+def linear(
+    features_in: int,
+    features_out: int,
+    *,
+    use_bias: bool = True,
+    compute: Compute,
+    rngs: nnx.Rngs,
+) -> nnx.Linear:
+    return nnx.Linear(
+        features_in, features_out, use_bias=use_bias, **compute.types, rngs=rngs
+    )
+
+
+def layer_norm(features: int, *, compute: Compute, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    """torch's: epsilon 1e-5 and the variance in two passes."""
+    return nnx.LayerNorm(
+        features, epsilon=1e-5, use_fast_variance=False, **compute.types, rngs=rngs
+    )
+
+
+class GroupNorm(nnx.GroupNorm):
+    """Normalises 32 groups of channels, over a frame or over all frames jointly.
+
+    Statistics are float32, in two passes, by channel and then by group: on a CPU eight
+    times faster than `nnx.GroupNorm`'s, over channels and space at once.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        epsilon: float,
+        over: Literal["frame", "frames"] = "frame",
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        super().__init__(
+            features, num_groups=32, epsilon=epsilon, **compute.types, rngs=rngs
+        )
+        self.axes = (2, 3) if over == "frame" else (1, 2, 3)
+
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h w c"]:
+        return self.normalize(x, *self.moments(x))
+
+    def moments(
+        self, x: Float[Array, "b t h w c"]
+    ) -> tuple[Float[Array, "b tt 1 1 g"], Float[Array, "b tt 1 1 g"]]:
+        """Mean and variance of each group; `tt` is t, or 1 where frames are joint."""
+        x = x.astype(jnp.float32)
+        mean = self._mean(x)
+        return mean, self._mean(jnp.square(x - self._spread(mean)))
+
+    def normalize(
+        self,
+        x: Float[Array, "b t h w c"],
+        mean: Float[Array, "b tt 1 1 g"],
+        variance: Float[Array, "b tt 1 1 g"],
+    ) -> Float[Array, "b t h w c"]:
+        factor = self._spread(jax.lax.rsqrt(variance + self.epsilon))
+        factor = factor * self.scale[...].astype(jnp.float32)
+        shift = self.bias[...].astype(jnp.float32) - self._spread(mean) * factor
+        return (x.astype(jnp.float32) * factor + shift).astype(self.dtype)
+
+    def _mean(self, x: Array) -> Array:
+        x = x.mean(axis=self.axes, keepdims=True)
+        return x.reshape(*x.shape[:-1], self.num_groups, -1).mean(axis=-1)
+
+    def _spread(self, groups: Array) -> Array:
+        return jnp.repeat(groups, self.group_size, axis=-1)
+
+
+class TemporalConv(nnx.Conv):
+    """A 3x1x1 convolution over frames, zeros beyond the first and the last.
+
+    Run as a 2-D (3, 1) convolution on `b t (h w) c`: a 3-D one makes XLA transpose the
+    activations on a GPU, and is slower on a CPU.
+    """
+
+    def __init__(
+        self, features_in: int, features_out: int, *, compute: Compute, rngs: nnx.Rngs
+    ):
+        super().__init__(
+            features_in, features_out, (3, 1, 1), **compute.types, rngs=rngs
+        )
+
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h w d"]:
+        b, t, h, w, c = x.shape
+        x = jax.lax.conv_general_dilated(
+            x.reshape(b, t, h * w, c).astype(self.dtype),
+            self.kernel[...][:, 0].astype(self.dtype),
+            window_strides=(1, 1),
+            padding=((1, 1), (0, 0)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        return x.reshape(b, t, h, w, -1) + self.bias[...].astype(self.dtype)
+
+
+class AlphaBlender(nnx.Module):
+    """Mixes the spatial and the temporal result by one learned number.
+
+    In the UNet sigmoid(mix_factor) is the spatial share; in the VAE it is the temporal
+    one (`switched`).
+    """
+
+    def __init__(self, *, initial: float, switched: bool, compute: Compute):
+        self.mix_factor = nnx.Param(jnp.full((1,), initial, compute.param_dtype))
+        self.switched = switched
+
+    def __call__(
+        self, spatial: Float[Array, "*s"], temporal: Float[Array, "*s"]
+    ) -> Float[Array, "*s"]:
+        share = jax.nn.sigmoid(self.mix_factor[...].astype(jnp.float32))
+        if self.switched:
+            share = 1 - share
+        share = share.astype(spatial.dtype)
+        return share * spatial + (1 - share) * temporal
+
+
+class Downsample2D(nnx.Module):
+    """Halves height and width. `pad` is (before, after) on both axes."""
+
+    def __init__(
+        self, features: int, *, pad: tuple[int, int], compute: Compute, rngs: nnx.Rngs
+    ):
+        self.conv = nnx.Conv(
+            features,
+            features,
+            (3, 3),
+            strides=(2, 2),
+            padding=(pad, pad),
+            **compute.types,
+            rngs=rngs,
+        )
+
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h2 w2 c"]:
+        return self.conv(x)
+
+
+class Upsample2D(nnx.Module):
+    """Doubles height and width by repetition, then convolves."""
+
+    def __init__(self, features: int, *, compute: Compute, rngs: nnx.Rngs):
+        self.conv = conv(features, features, 3, compute=compute, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h2 w2 c"]:
+        return self.conv(jnp.repeat(jnp.repeat(x, 2, axis=2), 2, axis=3))
+
+
+class TimestepEmbedding(nnx.Module):
+    """Two linear layers on a sinusoidal embedding."""
+
+    def __init__(
+        self,
+        features_in: int,
+        hidden: int,
+        features_out: int,
+        *,
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        self.linear_1 = linear(features_in, hidden, compute=compute, rngs=rngs)
+        self.linear_2 = linear(hidden, features_out, compute=compute, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b d"]:
+        return self.linear_2(jax.nn.silu(self.linear_1(x)))
+
+
+def sinusoids(values: Float[Array, "*b"], features: int) -> Float[Array, "*b c"]:
+    """Cosines, then sines, of `values` times frequencies from 1 down to 1e-4; float32.
+
+    diffusers' `Timesteps` with flip_sin_to_cos and no frequency shift.
+    """
+    half = features // 2
+    frequencies = np.exp(-math.log(10000) * np.arange(half) / half).astype(np.float32)
+    angles = values.astype(jnp.float32)[..., None] * frequencies
+    return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1)
+
+
+class GEGLU(nnx.Module):
+    """One projection; its second half, through the exact GELU, gates its first."""
+
+    def __init__(self, features: int, hidden: int, *, compute: Compute, rngs: nnx.Rngs):
+        self.proj = linear(features, 2 * hidden, compute=compute, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b d"]:
+        value, gate = jnp.split(self.proj(x), 2, axis=-1)
+        return value * jax.nn.gelu(gate, approximate=False)
+
+
+class FeedForward(nnx.Module):
+    """GEGLU to four times the width and back."""
+
+    def __init__(self, features: int, *, compute: Compute, rngs: nnx.Rngs):
+        self.net = nnx.List(
+            [
+                GEGLU(features, 4 * features, compute=compute, rngs=rngs),
+                nnx.identity,  # the dropout of diffusers, which numbers the layers
+                linear(4 * features, features, compute=compute, rngs=rngs),
+            ]
+        )
+
+    def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
+        return self.net[2](self.net[0](x))

@@ -1,0 +1,123 @@
+"""Residual blocks: one within each frame, one across frames, and the pair of them.
+
+Follows diffusers 0.42 (Apache-2.0), models/resnet.py.
+"""
+
+import jax
+from flax import nnx
+
+from stereojax.shapes import Array, Float
+from stereojax.svd.layers import (
+    AlphaBlender,
+    Compute,
+    GroupNorm,
+    TemporalConv,
+    conv,
+    linear,
+)
+
+
+class ResnetBlock2D(nnx.Module):
+    """Norm, SiLU and 3x3 convolution, twice, on each frame by itself."""
+
+    def __init__(
+        self,
+        features_in: int,
+        features_out: int,
+        *,
+        time_features: int | None,
+        epsilon: float,
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        more = {"compute": compute, "rngs": rngs}
+        self.norm1 = GroupNorm(features_in, epsilon=epsilon, **more)
+        self.conv1 = conv(features_in, features_out, 3, **more)
+        self.time_emb_proj = (
+            linear(time_features, features_out, **more) if time_features else None
+        )
+        self.norm2 = GroupNorm(features_out, epsilon=epsilon, **more)
+        self.conv2 = conv(features_out, features_out, 3, **more)
+        self.conv_shortcut = (
+            conv(features_in, features_out, 1, **more)
+            if features_in != features_out
+            else None
+        )
+
+    def __call__(
+        self, x: Float[Array, "b t h w c"], temb: Float[Array, "b k"] | None = None
+    ) -> Float[Array, "b t h w d"]:
+        hidden = self.conv1(jax.nn.silu(self.norm1(x)))
+        if self.time_emb_proj is not None:
+            hidden += self.time_emb_proj(jax.nn.silu(temb))[:, None, None, None]
+        hidden = self.conv2(jax.nn.silu(self.norm2(hidden)))
+        return hidden + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+
+class TemporalResnetBlock(nnx.Module):
+    """The same with convolutions over frames, and norms over all frames jointly.
+
+    So every frame of a window depends on every other, and on how many there are.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        time_features: int | None,
+        epsilon: float,
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        more = {"compute": compute, "rngs": rngs}
+        self.norm1 = GroupNorm(features, epsilon=epsilon, over="frames", **more)
+        self.conv1 = TemporalConv(features, features, **more)
+        self.time_emb_proj = (
+            linear(time_features, features, **more) if time_features else None
+        )
+        self.norm2 = GroupNorm(features, epsilon=epsilon, over="frames", **more)
+        self.conv2 = TemporalConv(features, features, **more)
+
+    def __call__(
+        self, x: Float[Array, "b t h w c"], temb: Float[Array, "b k"] | None = None
+    ) -> Float[Array, "b t h w c"]:
+        hidden = self.conv1(jax.nn.silu(self.norm1(x)))
+        if self.time_emb_proj is not None:
+            hidden += self.time_emb_proj(jax.nn.silu(temb))[:, None, None, None]
+        return x + self.conv2(jax.nn.silu(self.norm2(hidden)))
+
+
+class SpatioTemporalResBlock(nnx.Module):
+    """A spatial block, then a temporal one, mixed with what went into the latter.
+
+    With `time_features` it is the UNet's form; without, the VAE decoder's, whose
+    temporal epsilon is 1e-5 and whose mixer is switched.
+    """
+
+    def __init__(
+        self,
+        features_in: int,
+        features_out: int,
+        *,
+        time_features: int | None,
+        epsilon: float,
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        in_vae = time_features is None
+        more = {"time_features": time_features, "compute": compute, "rngs": rngs}
+        self.spatial_res_block = ResnetBlock2D(
+            features_in, features_out, epsilon=epsilon, **more
+        )
+        self.temporal_res_block = TemporalResnetBlock(
+            features_out, epsilon=1e-5 if in_vae else epsilon, **more
+        )
+        self.time_mixer = AlphaBlender(
+            initial=0.0 if in_vae else 0.5, switched=in_vae, compute=compute
+        )
+
+    def __call__(
+        self, x: Float[Array, "b t h w c"], temb: Float[Array, "b k"] | None = None
+    ) -> Float[Array, "b t h w d"]:
+        spatial = self.spatial_res_block(x, temb)
+        return self.time_mixer(spatial, self.temporal_res_block(spatial, temb))

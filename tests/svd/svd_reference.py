@@ -1,0 +1,132 @@
+"""diffusers' and transformers' networks, small, with nothing left at its default."""
+
+import functools
+
+import diffusers
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+import transformers
+from flax import nnx
+
+from convert_weights.engine import convert_tensors
+from convert_weights.table import Table
+from stereojax.svd.clip import CLIPVisionConfig
+from stereojax.svd.unet import UNetConfig
+from stereojax.svd.vae import VAEConfig
+from stereojax.weights import fill
+
+UNET = UNetConfig(
+    block_out_channels=(32, 64),
+    layers_per_block=2,
+    num_attention_heads=(2, 4),
+    cross_attention_dim=32,
+    addition_time_embed_dim=32,
+)
+VAE = VAEConfig(block_out_channels=(32, 64, 64), layers_per_block=2)
+CLIP = CLIPVisionConfig(
+    hidden_size=32,
+    intermediate_size=96,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    image_size=28,
+    projection_dim=48,
+)
+
+
+class Arrays:
+    """A state dict, as the converter reads a file."""
+
+    def __init__(self, module: torch.nn.Module):
+        self._state = module.state_dict()
+        self.shapes = {name: tuple(x.shape) for name, x in self._state.items()}
+
+    def read(self, name: str) -> np.ndarray:
+        return self._state[name].numpy()
+
+
+def converted(model: nnx.Module, module: torch.nn.Module, table=Table()):  # noqa: B008
+    """`model` with the weights of `module`, by the converter."""
+    state = convert_tensors(model, Arrays(module), table, what="the test")
+    return fill(model, state, what="the test")
+
+
+def alive(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """`module` with every parameter moved: no zeros, no ones, no even mixing."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, p in module.named_parameters():
+            noise = torch.randn(p.shape, generator=generator)
+            if name.endswith("mix_factor"):
+                p.copy_(noise)
+            elif p.ndim > 1:  # of a size that keeps the scale of what goes through
+                p.copy_(noise / np.sqrt(p[0].numel()))
+            else:
+                p.add_(0.2 * noise)
+    return module.eval()
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def ours(x: torch.Tensor) -> jax.Array:
+    """Channels last."""
+    return jnp.asarray(x.movedim(-3, -1).numpy() if x.ndim >= 4 else x.numpy())
+
+
+def theirs(x: torch.Tensor) -> np.ndarray:
+    """A reference result, channels last; never dead."""
+    x = x.detach().movedim(-3, -1) if x.ndim >= 4 else x.detach()
+    assert x.std() >= 0.1, "the reference is dead"
+    return x.numpy()
+
+
+def error(actual: jax.Array, expected: np.ndarray) -> float:
+    assert actual.shape == expected.shape
+    return float(np.abs(np.asarray(actual) - expected).max() / np.abs(expected).max())
+
+
+@functools.cache
+def unet(in_channels: int = 9) -> torch.nn.Module:
+    module = diffusers.UNetSpatioTemporalConditionModel(
+        in_channels=in_channels,
+        down_block_types=(
+            "CrossAttnDownBlockSpatioTemporal",
+            "DownBlockSpatioTemporal",
+        ),
+        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        block_out_channels=UNET.block_out_channels,
+        layers_per_block=UNET.layers_per_block,
+        num_attention_heads=UNET.num_attention_heads,
+        cross_attention_dim=UNET.cross_attention_dim,
+        addition_time_embed_dim=UNET.addition_time_embed_dim,
+        projection_class_embeddings_input_dim=3 * UNET.addition_time_embed_dim,
+    )
+    return alive(module)
+
+
+@functools.cache
+def vae() -> torch.nn.Module:
+    module = diffusers.AutoencoderKLTemporalDecoder(
+        down_block_types=("DownEncoderBlock2D",) * len(VAE.block_out_channels),
+        block_out_channels=VAE.block_out_channels,
+        layers_per_block=VAE.layers_per_block,
+    )
+    return alive(module)
+
+
+@functools.cache
+def clip() -> torch.nn.Module:
+    config = transformers.CLIPVisionConfig(
+        hidden_size=CLIP.hidden_size,
+        intermediate_size=CLIP.intermediate_size,
+        num_hidden_layers=CLIP.num_hidden_layers,
+        num_attention_heads=CLIP.num_attention_heads,
+        image_size=CLIP.image_size,
+        patch_size=CLIP.patch_size,
+        projection_dim=CLIP.projection_dim,
+        hidden_act="gelu",
+    )
+    return alive(transformers.CLIPVisionModelWithProjection(config))

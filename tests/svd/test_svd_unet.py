@@ -1,0 +1,223 @@
+"""The U-Net against diffusers', through the converter; and its sizes."""
+
+import math
+import re
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import svd_reference as reference
+import torch
+from flax import nnx
+from jax.extend.core import jaxprs_in_params
+from svd_reference import UNET, converted, error, noise, ours, theirs
+
+from stereojax.ops.abstract import abstract
+from stereojax.svd.layers import Compute
+from stereojax.svd.unet import (
+    DEPTHCRAFTER,
+    STEREOCRAFTER,
+    SVD_XT,
+    UNetConfig,
+    UNetSpatioTemporalConditionModel,
+)
+from stereojax.svd.unet_blocks import DownBlock
+
+B, T, H, W = 2, 3, 6, 10
+TOL = 1e-4  # of a whole network
+run = jax.jit(lambda model, *inputs: model(*inputs))
+
+
+def make(in_channels: int, **settings):
+    config = UNetConfig(**{**vars(UNET), "in_channels": in_channels})
+    model = abstract(
+        lambda rngs: UNetSpatioTemporalConditionModel(config, **settings, rngs=rngs)
+    )
+    return converted(model, reference.unet(in_channels))
+
+
+def inputs(in_channels: int, contexts: int):
+    return (
+        noise(B, T, in_channels, H, W),
+        torch.tensor([1.63777, -0.3]),
+        noise(B, contexts, UNET.cross_attention_dim, seed=1),
+        torch.tensor([[6.0, 127.0, 0.02], [7.0, 100.0, 0.0]]),
+    )
+
+
+def expected(in_channels: int, x, time, context, ids):
+    """diffusers', which repeats one context over the frames; or one context a frame.
+
+    The latter is all that DepthCrafter changes: the U-Net is given the frames' contexts
+    where its own repetition would be.
+    """
+    module = reference.unet(in_channels)
+    if context.shape[1] > 1:
+        context = PerFrame(context.flatten(0, 1)[:, None])
+    with torch.no_grad():
+        return theirs(module(x, time, context, ids).sample)
+
+
+class PerFrame(torch.Tensor):
+    """A context that is there for every frame already."""
+
+    @staticmethod
+    def __new__(cls, context):
+        return context.as_subclass(cls)
+
+    def repeat_interleave(self, *args, **more):
+        return self.as_subclass(torch.Tensor)
+
+
+@pytest.mark.parametrize(
+    ("in_channels", "contexts"), [(9, 1), (8, T)], ids=["stereocrafter", "depthcrafter"]
+)
+def test_it_predicts_what_diffusers_does(in_channels, contexts):
+    given = inputs(in_channels, contexts)
+    out = run(make(in_channels), *map(ours, given))
+    assert error(out, expected(in_channels, *given)) < TOL
+    x, time, context, ids = given
+    assert error(out, expected(in_channels, x, time, context[:, -1:] + 0.1, ids)) > 0.01
+
+
+def role(path: tuple) -> str:
+    return re.sub(r"\d+", "#", ".".join(map(str, path)))
+
+
+# One context token: what only weighs tokens against each other weighs nothing.
+INERT = re.compile(r".*\.(attn2\.to_[qk]\.kernel|norm2\.(scale|bias))")
+
+
+def test_one_wrong_weight_of_any_kind_shows():
+    model = make(9)
+    given = inputs(9, 1)
+    reference_out = expected(9, *given)
+    given = [ours(x) for x in given]
+    flat = dict(nnx.to_flat_state(nnx.state(model, nnx.Param)))
+    roles = {role(path): path for path in flat}
+    rng = np.random.default_rng(0)
+
+    def error_with(path: tuple, value: jax.Array) -> float:
+        nnx.update(model, nnx.from_flat_state([(path, flat[path].replace(value))]))
+        out = run(model, *given)
+        nnx.update(model, nnx.from_flat_state([(path, flat[path])]))
+        return error(out, reference_out)
+
+    def wrong(path: tuple) -> jax.Array:
+        value = flat[path][...]
+        return value + 0.3 * rng.standard_normal(value.shape)
+
+    silent = [
+        name for name, path in roles.items() if error_with(path, wrong(path)) < TOL
+    ]
+    inert = [n for n in roles if INERT.fullmatch(n) and "transformer_blocks" in n]
+    assert len(roles) > 150
+    assert sorted(silent) == sorted(inert)
+    # The shape check of the converter cannot see a square matrix left transposed.
+    square = ("mid_block", "attentions", 0, "proj_in", "kernel")
+    assert error_with(square, flat[square][...].T) > 10 * TOL
+
+
+def test_remat_stores_the_inputs_of_blocks_only():
+    given = [ours(x) for x in inputs(8, 1)]
+
+    def stored(remat: bool) -> int:
+        """Bytes that a gradient keeps from the way forward."""
+        config = UNetConfig(**vars(UNET))
+        graph, state = nnx.split(
+            abstract(
+                lambda rngs: UNetSpatioTemporalConditionModel(
+                    config, remat=remat, rngs=rngs
+                )
+            )
+        )
+        kept = jax.eval_shape(
+            lambda s: jax.vjp(lambda s: nnx.merge(graph, s)(*given), s)[1], state
+        )
+        return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(kept))
+
+    weights = 4 * sum(p.numel() for p in reference.unet(8).parameters())
+    assert stored(True) - weights < 0.25 * (stored(False) - weights)
+
+
+def test_remat_does_not_change_gradients():
+    x, temb, context = (
+        ours(noise(*shape)) for shape in [(1, 2, 32, 4, 6), (1, 16), (1, 1, 8)]
+    )
+    sizes = {"layers": 1, "heads": None, "context_features": 8, "time_features": 16}
+    gradients = []
+    for remat in (False, True):
+        more = {"compute": Compute(remat=remat), "rngs": nnx.Rngs(0)}
+        block = DownBlock(32, 32, downsample=False, **sizes, **more)
+        graph, state = nnx.split(block)
+        gradient = jax.jit(
+            jax.grad(
+                lambda s, graph=graph: jnp.square(
+                    nnx.merge(graph, s)(x, temb, context)[0]
+                ).mean()
+            )
+        )
+        gradients.append(gradient(state))
+    for one, other in zip(*map(jax.tree.leaves, gradients), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_bfloat16_is_what_matrices_are_multiplied_in():
+    config = UNetConfig(**vars(UNET))
+    model = abstract(
+        lambda rngs: UNetSpatioTemporalConditionModel(
+            config, dtype=jnp.bfloat16, rngs=rngs
+        )
+    )
+    given = [ours(x) for x in inputs(8, 1)]
+    jaxpr = jax.make_jaxpr(lambda m: m(*given), return_shape=True)(model)
+    assert jaxpr[1].dtype == jnp.bfloat16
+    found = list(operands(jaxpr[0].jaxpr))
+    assert len(found) > 100
+    assert set(found) == {jnp.dtype(jnp.bfloat16)}
+
+
+def operands(jaxpr) -> Iterator[jnp.dtype]:
+    """The types that go into every matrix product and convolution."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in ("dot_general", "conv_general_dilated"):
+            yield from (x.aval.dtype for x in equation.invars)
+        for inner in jaxprs_in_params(equation.params):
+            yield from operands(inner)
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [(SVD_XT, 1524623082), (STEREOCRAFTER, 1524625962), (DEPTHCRAFTER, 1524623082)],
+    ids=["svd", "stereocrafter", "depthcrafter"],
+)
+def test_full_size(config, parameters):
+    model = abstract(lambda rngs: UNetSpatioTemporalConditionModel(config, rngs=rngs))
+    arrays = jax.tree.leaves(nnx.state(model, nnx.Param))
+    assert len(arrays) == 1428
+    assert sum(math.prod(x.shape) for x in arrays) == parameters
+    if config is STEREOCRAFTER:
+        shapes = [(1, 25, 72, 128, 9), (1,), (1, 1, 1024), (1, 3)]
+        out = jax.eval_shape(
+            run, model, *(jax.ShapeDtypeStruct(s, float) for s in shapes)
+        )
+        assert out.shape == (1, 25, 72, 128, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ((0, noise(B, T, 8, H, W)), "8 channels where this U-Net takes 9"),
+        ((0, noise(B, T, 9, 7, W)), "7x10 must be multiples of 2"),
+        ((2, noise(B, 2, 32)), "2 embeddings where 1, or 3"),
+    ],
+)
+def test_a_shape_it_cannot_take_is_said(change, message):
+    given = [ours(x) for x in inputs(9, 1)]
+    given[change[0]] = ours(change[1])
+    config = UNetConfig(**{**vars(UNET), "in_channels": 9})
+    model = abstract(lambda rngs: UNetSpatioTemporalConditionModel(config, rngs=rngs))
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(run, model, *given)
