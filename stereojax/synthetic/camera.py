@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from stereojax.shapes import Float, Int
+from stereojax.shapes import Float
 from stereojax.synthetic.solids import Solids, turn
 
 _EDGES = np.array(
@@ -85,12 +85,10 @@ class View:
         """Tangents (upwards) of the rays at rows y."""
         return ((self.height / 2 - 0.5 - y) / self.rig.focal).astype(np.float32)
 
-    def windows(
-        self, solids: Solids, spread: tuple[float, float] = (0.0, 0.0)
-    ) -> Int[np.ndarray, "n 4"]:
+    def windows(self, solids: Solids) -> Float[np.ndarray, "n 4"]:
         """Columns x0:x1 and rows y0:y1 outside which a solid cannot be seen.
 
-        `spread` widens the columns, to the left and to the right.
+        Not clipped to the frame; x0 > x1 where a solid lies behind the camera.
         """
         points = (solids.corners() - self.eye) @ self.axes.T
         a, b = points[:, _EDGES[:, 0]], points[:, _EDGES[:, 1]]
@@ -104,15 +102,9 @@ class View:
         z = np.where(seen, points[..., 2], 1)
         x = points[..., 0] / z * self.rig.focal + self.width / 2 + self.shift
         y = self.height / 2 - points[..., 1] / z * self.rig.focal
-        low = np.stack([np.where(seen, a, np.inf).min(axis=1) for a in (x, y)], axis=1)
-        high = np.stack(
-            [np.where(seen, a, -np.inf).max(axis=1) for a in (x, y)], axis=1
-        )
-        low -= [2 + spread[0], 2]
-        high += [2 + spread[1], 2]
-        limits = np.array([self.width, self.height])
-        low, high = np.clip(low, 0, limits), np.clip(high, 0, limits)
-        return np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], 1).astype(int)
+        low = [np.where(seen, a, np.inf).min(axis=1) - 2 for a in (x, y)]
+        high = [np.where(seen, a, -np.inf).max(axis=1) + 2 for a in (x, y)]
+        return np.stack([low[0], high[0], low[1], high[1]], axis=1)
 
 
 def views(

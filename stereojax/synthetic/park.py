@@ -26,12 +26,12 @@ def park(rng: np.random.Generator, palette: Palette) -> Draw:
         ellipsoid((x, -6, rng.uniform(90, 130)), (40, rng.uniform(16, 30), 20), hill)
         for x in (-70, -25, 20, 65)
     ]
-    for _ in range(11):
+    for _ in range(9):
         z = rng.uniform(8, 45)
         x = rng.uniform(-0.55, 0.55) * (z + 6)
         crown = None if rng.uniform() < 0.2 else int(rng.choice(leaves))
         still += tree(rng, x, z, rng.uniform(4, 8), bark, crown)
-    for _ in range(7):
+    for _ in range(6):
         z = rng.uniform(5, 25)
         x = rng.uniform(-0.6, 0.6) * (z + 4)
         still += bush(rng, x, z, rng.uniform(0.5, 1.1), int(rng.choice(leaves)))

@@ -19,7 +19,9 @@ def tree(rng, x: float, z: float, tall: float, bark: int, leaves: int | None):
         tip = fork + out / np.linalg.norm(out) * tall * rng.uniform(0.28, 0.42)
         solids.append(capsule(fork, tip, radius * 0.45, bark))
         if leaves is None:
-            solids += twig(rng, tip, (tip - fork) * 0.7, radius * 0.25, bark, 3)
+            depth = 3 if z < 14 else 2
+            step = 0.7 * (tip - fork)
+            solids += twig(rng, tip, step, radius * 0.25, bark, depth)
         else:
             size = tall * rng.uniform(0.12, 0.19)
             radii = size * rng.uniform([0.9, 0.65, 0.9], [1.3, 0.95, 1.3])

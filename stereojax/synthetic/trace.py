@@ -1,29 +1,73 @@
 """What each ray meets first: the exact geometry of a view."""
 
+import dataclasses
+from collections.abc import Iterator
+
 import numpy as np
 
-from stereojax.shapes import Float, Int
+from stereojax.shapes import Bool, Float, Int
 from stereojax.synthetic.atlas import LEVELS, SIZE, Atlas
-from stereojax.synthetic.camera import Rig, View
+from stereojax.synthetic.camera import View
 from stereojax.synthetic.solids import Solids, hit
 
 FACES = 4  # a surface is FACES * solid + face
+_BAND = 200_000  # rays traced at once: their arrays stay in the cache
+
+
+@dataclasses.dataclass(frozen=True)
+class Sight:
+    """The solids as one eye sees them."""
+
+    view: View
+    solids: Solids
+    atlas: Atlas
+    origins: Float[np.ndarray, "n 3"]  # the eye, in each solid's axes
+    turns: Float[np.ndarray, "n 3 3"]  # from the camera's axes to each solid's
+    windows: Float[np.ndarray, "n 4"]
+    cutout: Bool[np.ndarray, "n"]
+    # One mip level a solid and instant, so that both eyes meet the same holes.
+    levels: Int[np.ndarray, "n"]
+
+
+def look(view: View, solids: Solids, atlas: Atlas) -> Sight:
+    """Prepares what all rays of a view share."""
+    distance = np.maximum((solids.center - view.eye) @ view.axes[2], view.rig.near)
+    texels = distance / view.rig.focal * atlas.repeat[solids.material] * SIZE
+    levels = np.clip(np.log2(np.maximum(texels, 1)), 0, LEVELS - 1).astype(np.int32)
+    return Sight(
+        view,
+        solids,
+        atlas,
+        np.einsum("nij,nj->ni", solids.axes, view.eye - solids.center),
+        np.einsum("nij,kj->nik", solids.axes, view.axes),
+        view.windows(solids),
+        atlas.cutout[solids.material],
+        levels,
+    )
+
+
+def bands(height: int, width: int, rays: int = 1) -> Iterator[slice]:
+    """Rows to trace together, with so many rays a pixel."""
+    step = max(1, _BAND // (width * rays))
+    for top in range(0, height, step):
+        yield slice(top, min(top + step, height))
 
 
 def trace(
-    view: View,
-    solids: Solids,
-    atlas: Atlas,
+    sight: Sight,
     columns: np.ndarray,  # (*s, 1, w), or (*s, h, w) where every ray has its own
     rows: np.ndarray,  # (*s, h, 1)
+    top: int = 0,
     spread: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[Float[np.ndarray, "*s h w"], Int[np.ndarray, "*s h w"]]:
     """Depth along the optical axis in metres (inf = sky), and the surface met.
 
-    Columns and rows are in pixels, 0 = the first centre, fractions allowed; entry j of
-    `columns` may be off column j by `spread` at most, to the left and to the right.
-    Surfaces are numbered FACES * solid + face; then the ground, then the sky.
+    Columns and rows are in pixels, 0 = the first centre, fractions allowed. Entry j of
+    `columns` may be off column j by `spread` at most, to the left and to the right;
+    entry i of `rows` off row `top + i` by one. Surfaces are numbered FACES * solid +
+    face; then the ground, then the sky.
     """
+    view, solids = sight.view, sight.solids
     u, v = np.atleast_2d(view.across(columns)), view.down(rows)
     axes, near = view.axes, np.float32(view.rig.near)
     # The ground is y = 0. A ray's direction has length 1 along the optical axis, so
@@ -35,59 +79,53 @@ def trace(
     )
     n = len(solids)
     surface = np.where(below, FACES * n, FACES * (n + 1)).astype(np.int32)
-    origins = np.einsum("nij,nj->ni", solids.axes, view.eye - solids.center)
-    turns = np.einsum("nij,kj->nik", solids.axes, axes)
-    levels = _cutout_levels(view, solids, atlas)
-    cutout = atlas.cutout[solids.material]
     per_ray = u.shape[-2] > 1
-    for k, (x0, x1, y0, y1) in enumerate(view.windows(solids, spread).tolist()):
-        if x0 >= x1 or y0 >= y1:
-            continue
+    for k, x0, x1, y0, y1 in _windows(sight, top, depth.shape, spread):
         uk, vk = u[..., y0:y1, x0:x1] if per_ray else u[..., x0:x1], v[..., y0:y1, :]
-        direction = [uk * m[0] + (vk * m[1] + m[2]) for m in turns[k]]
-        enter, leave, face = hit(solids.kind[k], solids.half[k], origins[k], direction)
-        if cutout[k]:
-            args = (
-                solids.half[k],
-                atlas,
-                solids.material[k],
-                levels[k],
-                origins[k],
-                direction,
-            )
-            enter = np.where(_solid_at(enter, *args), enter, np.inf)
-            leave = np.where(_solid_at(leave, *args), leave, np.inf)
-            enter = np.minimum(enter, leave)
+        direction = [uk * m[0] + (vk * m[1] + m[2]) for m in sight.turns[k]]
+        origin, half = sight.origins[k], solids.half[k]
+        enter, leave, face = hit(solids.kind[k], half, origin, direction)
         window = depth[..., y0:y1, x0:x1]
         nearer = (enter < window) & (enter > near)
+        if sight.cutout[k]:
+            enter = _through_holes(sight, k, direction, enter, leave, nearer)
+            nearer &= enter < window
         np.copyto(window, enter, where=nearer)
         label = np.int32(FACES * k) + face
         np.copyto(surface[..., y0:y1, x0:x1], label, where=nearer)
     return depth, surface
 
 
+def _windows(sight: Sight, top: int, shape, spread) -> list[list[int]]:
+    """(solid, x0, x1, y0, y1) of those that may be seen, within the rows traced."""
+    x0, x1, y0, y1 = sight.windows.T
+    x0, x1 = x0 - spread[0], x1 + spread[1]
+    x0, x1 = (np.clip(x, 0, shape[-1]).astype(int) for x in (x0, x1))
+    y0, y1 = (np.clip(y - top, 0, shape[-2]).astype(int) for y in (y0, y1))
+    some = np.flatnonzero((x0 < x1) & (y0 < y1))
+    return np.stack([some, x0[some], x1[some], y0[some], y1[some]], axis=1).tolist()
+
+
 def occluded(
-    left: View,
-    right: View,
-    solids: Solids,
-    atlas: Atlas,
+    left: Sight,
     depth: Float[np.ndarray, "h w"],  # of the right view's pixel centres
 ) -> Float[np.ndarray, "h w"]:
     """1 where the left camera does not see what the right view's pixel shows.
 
     It is hidden behind something nearer, or outside the left camera's frame.
     """
-    rig, width = left.rig, left.width
+    rig, width = left.view.rig, left.view.width
     disparity = rig.disparity(depth)
     columns = np.arange(width, dtype=np.float32) + disparity
     outside = (columns < -0.5) | (columns > width - 0.5)
-    low, high = float(disparity.min()), float(disparity.max())
     # Column j looks as far as j + high, so a solid seen there may be met at j.
-    rows = np.arange(left.height)[:, None]
-    first, _ = trace(left, solids, atlas, columns, rows, (high, -low))
+    spread = float(disparity.max()), -float(disparity.min())
+    rows = np.arange(len(depth))[:, None]
+    first = np.empty_like(depth)
+    for band in bands(*depth.shape):
+        first[band], _ = trace(left, columns[band], rows[band], band.start, spread)
     # Half a hundredth of a pixel at 500 columns: far above float32's rounding.
-    tolerance = 1e-5 * width
-    hidden = rig.disparity(first) > disparity + tolerance
+    hidden = rig.disparity(first) > disparity + 1e-5 * width
     return (hidden | outside).astype(np.float32)
 
 
@@ -102,19 +140,22 @@ def foliage_uv(local, half, repeat):
     return u, v
 
 
-def _solid_at(distance, half, atlas: Atlas, material, level, origin, direction):
+def _through_holes(sight: Sight, k: int, direction, enter, leave, asked):
+    """Where a ray passes a hole of the near side it may still meet the far side."""
+    at = np.flatnonzero(asked)
+    direction = [d.ravel()[at] for d in direction]
+    first, second = enter.ravel()[at], leave.ravel()[at]
+    hole = np.flatnonzero(~_leaf_at(sight, k, direction, first))
+    direction = [d[hole] for d in direction]
+    far = _leaf_at(sight, k, direction, second[hole])
+    first[hole] = np.where(far, second[hole], np.inf)
+    enter.ravel()[at] = first
+    return enter
+
+
+def _leaf_at(sight: Sight, k: int, direction, distance):
+    atlas, material = sight.atlas, sight.solids.material[k]
+    origin = sight.origins[k]
     local = [o + distance * d for o, d in zip(origin, direction, strict=True)]
-    local = [np.where(np.isfinite(a), a, 0) for a in local]
-    u, v = foliage_uv(local, half, atlas.repeat[material])
-    return atlas.grain(atlas.texture[material], u, v, level) > 0.5
-
-
-def _cutout_levels(view: View, solids: Solids, atlas: Atlas) -> np.ndarray:
-    """One mip level a solid and instant, so that both eyes meet the same holes."""
-    distance = np.maximum((solids.center - view.eye) @ view.axes[2], view.rig.near)
-    return _level(view.rig, distance, atlas.repeat[solids.material])
-
-
-def _level(rig: Rig, distance, repeat):
-    texels = distance / rig.focal * repeat * SIZE
-    return np.clip(np.log2(np.maximum(texels, 1)), 0, LEVELS - 1).astype(np.int32)
+    u, v = foliage_uv(local, sight.solids.half[k], atlas.repeat[material])
+    return atlas.grain(atlas.texture[material], u, v, sight.levels[k]) > 0.5

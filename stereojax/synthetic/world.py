@@ -9,7 +9,7 @@ from stereojax.synthetic.atlas import Atlas
 from stereojax.synthetic.camera import CameraPath, Rig, views
 from stereojax.synthetic.light import Light, ShadowMap, open_ground
 from stereojax.synthetic.solids import Solid, Solids, join, stack
-from stereojax.synthetic.trace import trace
+from stereojax.synthetic.trace import look, trace
 
 
 @runtime_checkable
@@ -86,8 +86,7 @@ def _probe(scene: Scene, duration: float) -> np.ndarray:
     for time in np.linspace(0, duration, 7):
         left, _ = views(scene.path, rig, float(time), height, width)
         solids = join(still, scene.moving(float(time)))
-        depth, _ = trace(
-            left, solids, scene.atlas, np.arange(width), np.arange(height)[:, None]
-        )
+        sight = look(left, solids, scene.atlas)
+        depth, _ = trace(sight, np.arange(width), np.arange(height)[:, None])
         found.append(1 / depth)
     return np.stack(found)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stereojax.synthetic import make_film
+from stereojax.synthetic.camera import View
 from stereojax.synthetic.film import SETS, _world
 from stereojax.synthetic.render import render_frame
 
@@ -148,3 +149,15 @@ def test_things_move_while_the_camera_stands_still(film):
     assert 0.01 < moved.mean() < 0.6
     # What stands still looks the same, but for shadows and filtered edges.
     assert np.mean(np.abs(a.left - b.left).max(-1)[~moved] < 1e-6) > 0.7
+
+
+def test_nothing_is_missed_outside_the_windows(film, monkeypatch):
+    """The columns and rows searched for a solid hold all of it."""
+    world = _world(film, 0)
+    height, width = 61, 109
+    frame = render_frame(world, 0.8, height, width)
+    whole = np.array([[0.0, width, 0.0, height]])
+    monkeypatch.setattr(View, "windows", lambda _, s: whole.repeat(len(s), 0))
+    full = render_frame(world, 0.8, height, width)
+    for field in ("disparity", "right_disparity", "occlusion"):
+        np.testing.assert_array_equal(getattr(frame, field), getattr(full, field))
