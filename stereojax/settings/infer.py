@@ -64,7 +64,7 @@ class InferSettings:
     )
     hole_dilate: float = setting(1.0, "growth of the filled hole, px", low=0, high=32)
     feather: float = setting(
-        2.0, "width of the seam between fill and picture, px", low=0, high=64
+        4.0, "width of the seam between fill and picture, px", low=0, high=64
     )
     layout: str = setting("full_sbs", "how the eyes are packed", choices=LAYOUTS)
     anaglyph: str = setting("dubois", "red-cyan method", choices=ANAGLYPHS)
