@@ -1,0 +1,1 @@
+"""Filling what the left camera never saw, and composing the right view."""
