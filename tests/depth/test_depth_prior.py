@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -162,14 +163,12 @@ def test_the_guided_filter_smooths_inside_a_color_and_not_across():
     guide[:, 48:] = (0.6, 0.3, 0.1)
     step = np.where(np.arange(96) < 48, 0.2, 0.8)[None, :, None]
     noisy = (step + rng.normal(0, 0.1, (64, 96, 1))).astype(np.float32)
-    got = np.asarray(
-        guided_filter(jnp.asarray(guide), jnp.asarray(noisy), radius=12, epsilon=1e-4)
-    )
+    smooth = jax.jit(guided_filter, static_argnames=("radius", "epsilon"))
+    got = np.asarray(smooth(guide, noisy, radius=12, epsilon=1e-4))
     assert np.abs(got - step).max() < 0.06 and np.abs(noisy - step).max() > 0.3
     # What is linear in the guide's colours passes through.
     colors = rng.uniform(0, 1, (64, 96, 3)).astype(np.float32)
     colors = np.repeat(np.repeat(colors[::4, ::4], 4, 0), 4, 1)  # its own coarse grid
     linear = colors @ np.array([[0.5], [-0.2], [0.9]], np.float32) + 0.1
-    colors, linear = jnp.asarray(colors), jnp.asarray(linear)
-    got = guided_filter(colors, linear, radius=12, epsilon=1e-7)
+    got = smooth(colors, linear, radius=12, epsilon=1e-7)
     np.testing.assert_allclose(got, linear, atol=1e-3)
