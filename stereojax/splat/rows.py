@@ -41,6 +41,8 @@ def landing(
     """
     *_, height, width = disparity.shape
     disparity = disparity.astype(jnp.float32)
+    # Colours times a tap lighter than this could leave float32's range.
+    disparity = jnp.where(jnp.abs(disparity) < 2.0**-100, 0, disparity)
     row = jnp.arange(height)[:, None]
     left = jnp.arange(width) - jnp.ceil(disparity)  # floor(x); comparisons fail for NaN
     if published_border:

@@ -40,22 +40,3 @@ def oracle(image, disparity, *, sharpness=0.5, mask="soft", border="full"):
     if mask == "hard":
         return warped, np.where(landed, 0.0, 1.0)
     return warped, 1 - np.clip(coverage, 0, 1)
-
-
-def scene(shape, low, high, seed=0, channels=3):
-    """(image, disparity): slanted ground with discs in front, float32."""
-    rng = np.random.default_rng(seed)
-    *batch, height, width = shape
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    image = rng.random((*shape, channels), dtype=np.float32)
-    disparity = np.empty(shape, np.float32)
-    for frame in np.ndindex(*batch):
-        depth = 0.5 + 0.5 * np.sin(9 * x / width + 3 * y / height + rng.random())
-        for _ in range(6):
-            cx, cy = rng.random() * width, rng.random() * height
-            radius = (0.05 + 0.15 * rng.random()) * width
-            disc = (x - cx) ** 2 + (y - cy) ** 2 < radius**2
-            depth = np.where(disc, rng.random(), depth)
-        depth = (depth - depth.min()) / max(np.ptp(depth), 1e-6)
-        disparity[frame] = low + (high - low) * depth
-    return image, disparity + rng.normal(0, 0.05, shape).astype(np.float32)

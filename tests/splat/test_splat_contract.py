@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import oracle, scene
+from oracle import oracle
 
 from stereojax.splat import forward_splat, sharpness_for
+from stereojax.splat.workloads import scene
 
 WIDTHS = st.sampled_from([1, 2, 33])  # few, as each one compiles
 FEW = settings(max_examples=20, deadline=None)
@@ -19,6 +20,7 @@ FEW = settings(max_examples=20, deadline=None)
 
 def disparities(width, rows=2, bound=50):
     number = st.floats(-bound, bound, width=32, allow_subnormal=False)
+    number = number.map(lambda d: d if abs(d) > 1e-30 else 0.0)  # as `landing` does
     return hnp.arrays(np.float32, (rows, width), elements=number)
 
 
@@ -175,7 +177,7 @@ class TestContract:
         np.testing.assert_allclose(done.warped, oracle(image, disparity)[0], atol=1e-5)
 
     def test_gradients_are_finite_and_right(self, splat):
-        image, disparity = scene((2, 40), -30, 90)
+        image, disparity = scene((2, 40), -6, 15)
         disparity[0, :4] = np.nan, np.inf, 1e30, -1e4
         weights = np.random.default_rng(1).normal(size=image.shape)
 

@@ -1,0 +1,127 @@
+"""How fast frames splat: each implementation beside PyTorch's and NumPy's way.
+
+    python -m benchmarks.splat --sizes 1080p --ranges 20
+
+Prints a table and writes benchmarks/results/splat_PLATFORM.json. `roofline` is the
+share of the time that moving each byte once would take at the speed of a copy here: a
+frame's colours and disparity in, colours and occlusion out, 32 bytes a pixel.
+"""
+
+import argparse
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import measure, splat_peers
+from stereojax.splat import choose, forward_splat
+from stereojax.splat.choice import IMPLEMENTATIONS
+from stereojax.splat.workloads import RANGES, SIZES, scene
+
+BYTES = 32  # a pixel, in and out
+PEER = "PyTorch scatter_add_, planar"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default=",".join(SIZES), help="of " + str([*SIZES]))
+    parser.add_argument("--ranges", default=",".join(map(str, RANGES)), help="pixels")
+    parser.add_argument("--frames", type=int, help="a call; default 1, on a GPU 8")
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each row")
+    parser.add_argument("--output", default=f"splat_{jax.default_backend()}")
+    flags = parser.parse_args(argv)
+    frames = flags.frames or (1 if jax.default_backend() == "cpu" else 8)
+    rows = []
+    for size in flags.sizes.split(","):
+        for pixels in map(int, flags.ranges.split(",")):
+            rows += compare(SIZES[size], pixels, frames, flags.seconds, size=size)
+    print(measure.table(rows))
+    for row in rows:
+        if row["implementation"] == "default":
+            print(verdict(rows, row))
+    print("written:", measure.save(flags.output, rows))
+
+
+def compare(
+    shape: tuple[int, int], pixels: int, frames: int, seconds: float, size: str
+) -> list[dict[str, Any]]:
+    """A row for each implementation and peer, on the same frames."""
+    image, disparity = scene((frames, *shape), 0, pixels)
+    ours = runners(jnp.asarray(image), jnp.asarray(disparity))
+    theirs, missing = splat_peers.peers(image, disparity)
+    timings = measure.race(ours | theirs, seconds=seconds)
+    copied = copy_speed(image.size * 4)
+    head = {"size": size, "range": pixels, "frames": frames}
+    rows = []
+    for name, timing in timings.items():
+        per_frame = timing.best / frames
+        sources = shape[0] * shape[1]
+        rows.append(
+            head
+            | {
+                "implementation": name,
+                "ms": per_frame * 1e3,
+                "cpu_ms": timing.cpu / frames * 1e3,
+                "Mpx/s": sources / per_frame / 1e6,
+                "roofline": BYTES * sources / copied / per_frame,
+                "repeatable": repeatable(ours[name]) if name in ours else None,
+                "note": choose(image.shape).reason if name == "default" else None,
+            }
+        )
+    for name, reason in missing.items():
+        rows.append(head | {"implementation": name, "note": reason})
+    return rows
+
+
+def runners(image: jax.Array, disparity: jax.Array) -> dict[str, splat_peers.Runner]:
+    names = {"default": None} | {name: name for name in available()}
+    return {
+        name: functools.partial(
+            jax.jit(functools.partial(forward_splat, implementation=implementation)),
+            image,
+            disparity,
+        )
+        for name, implementation in names.items()
+    }
+
+
+def available() -> list[str]:
+    """The implementations that are themselves here, not their stand-ins."""
+    return list(IMPLEMENTATIONS)
+
+
+def repeatable(run: splat_peers.Runner, times: int = 5) -> bool:
+    """Whether every bit is the same each time."""
+    runs = [[np.asarray(x).tobytes() for x in jax.tree.leaves(run())]]
+    for _ in range(times - 1):
+        runs.append([np.asarray(x).tobytes() for x in jax.tree.leaves(run())])
+    return all(run == runs[0] for run in runs)
+
+
+def copy_speed(size: int) -> float:
+    """Bytes a second, read and written, of a large copy on the default device."""
+    plain = jnp.zeros(max(size, 1 << 24) // 4, jnp.float32)
+    copy = jax.jit(lambda x: x + 1)
+    timing = measure.race({"copy": lambda: copy(plain)}, seconds=0.5)["copy"]
+    return 2 * plain.nbytes / timing.best
+
+
+def verdict(rows: list[dict[str, Any]], ours: dict[str, Any]) -> str:
+    """Ours against the best of PyTorch's, in words."""
+    keys = ("size", "range", "frames")
+    for row in rows:
+        same = all(row[key] == ours[key] for key in keys)
+        if same and row["implementation"] == PEER and "ms" in row:
+            return (
+                f"{ours['size']}, {ours['range']} px: {row['ms'] / ours['ms']:.2f}"
+                f" times as fast as {PEER}"
+                f" ({row['cpu_ms'] / ours['cpu_ms']:.2f} by CPU time)"
+            )
+    return f"{ours['size']}, {ours['range']} px: no {PEER} to compare with"
+
+
+if __name__ == "__main__":
+    main()
