@@ -11,12 +11,12 @@ from stereojax.synthetic.solids import box, capsule, ellipsoid
 
 def park(rng: np.random.Generator, palette: Palette) -> Draw:
     """The camera looks along z over a lawn."""
-    lawn = palette.add("grass", 0.22)
+    lawn = palette.add("grass", 0.22, detail=1.2)
     stone = palette.add("rough", 0.5, (0.8, 0.78, 0.74))
     sand = palette.add("rough", 0.4, (1.0, 0.85, 0.62), variant=1)
     wood = palette.add("planks", 0.9)
     bark = palette.add("bark", 0.9)
-    hill = palette.add("foliage", 0.06, (0.8, 0.9, 0.8))
+    hill = palette.add("foliage", 0.2, (0.9, 1.0, 0.9), variant=2)
     leaves = [
         palette.add("foliage", rng.uniform(0.45, 0.8), cutout=True, variant=v)
         for v in (0, 1)

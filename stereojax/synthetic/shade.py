@@ -94,7 +94,7 @@ def _albedo(atlas: Atlas, material, uv, level):
     rgba = atlas.sample(texture, uv[0], uv[1], level)
     albedo = rgba[:, :3] * atlas.tint[material]
     # Grain, where the texture itself is magnified: it fades in as texels grow.
-    strength = atlas.detail[material] * np.clip(0.5 - 0.5 * level, 0, 1)
+    strength = atlas.detail[material] * np.clip(0.7 - 0.45 * level, 0, 1)
     at = np.flatnonzero(strength > 0)
     if len(at):
         finer = np.clip(level[at] + np.log2(_FINER), 0, 8).astype(np.int32)

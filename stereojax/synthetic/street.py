@@ -11,7 +11,7 @@ from stereojax.synthetic.solids import box, capsule
 
 def street(rng: np.random.Generator, palette: Palette) -> Draw:
     """The camera looks down the street (along z) from the road or a pavement."""
-    asphalt = palette.add("rough", 0.25, np.array([0.5, 0.5, 0.54]))
+    asphalt = palette.add("rough", 0.35, np.array([0.55, 0.55, 0.58]), detail=1.3)
     paving = palette.add("tiles", 0.45, (0.9, 0.9, 0.9))
     paint = palette.add("rough", 1.0, (1.5, 1.5, 1.4))
     metal = palette.add("smooth", 1.0, (0.25, 0.27, 0.28), variant=8)

@@ -55,7 +55,7 @@ def rough(rng: Random, size: int) -> Texture:
     blotch, grit = spectral(rng, size, 1.6), spectral(rng, size, 0.4)
     hue = spectral(rng, size, 1.4)[..., None] * rng.uniform(-0.04, 0.04, 3)
     stones = np.where(grit > 1.8, rng.uniform(0.1, 0.35), 0.0)
-    value = 0.5 * np.exp(0.22 * blotch + 0.16 * grit) + stones
+    value = 0.5 * np.exp(0.2 * blotch + 0.26 * grit) + stones
     return _finish(value[..., None] * (1 + hue), grit)
 
 
