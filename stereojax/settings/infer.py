@@ -57,7 +57,7 @@ class InferSettings:
         99.0, "percentile of a shot's depth that counts as near", low=50, high=100
     )
     edge_sharpen: float = setting(
-        3.0, "radius that turns soft depth edges into steps, px", low=0, high=32
+        4.0, "radius that turns soft depth edges into steps, px", low=0, high=32
     )
     edge_dilate: float = setting(
         1.0, "growth of the foreground in depth, px", low=0, high=32
