@@ -8,6 +8,8 @@ from stereojax.synthetic.atlas import Palette
 from stereojax.synthetic.draw import muted
 from stereojax.synthetic.solids import Solid, box, capsule, ellipsoid, turn
 
+_TURN = 9.0  # seconds
+
 
 @dataclasses.dataclass(frozen=True)
 class Clothes:
@@ -34,9 +36,11 @@ class Person:
 
     def at(self, time: float) -> list[Solid]:
         h, c = self.tall, self.clothes
-        axes = turn(self.heading)
+        run, back = _there_and_back(time)
         forward = np.array([np.sin(self.heading), np.cos(self.heading)])
-        x, z = np.array(self.start) + self.speed * time * forward
+        x, z = np.array(self.start) + self.speed * run * forward
+        heading = self.heading + np.pi * back
+        axes = turn(heading)
         # One stride (two steps) covers about 0.85 of the height.
         beat = self.phase + 2 * np.pi * time * self.speed / (0.85 * h)
         bob = 0.012 * h * abs(np.cos(beat)) if self.speed else 0.0
@@ -48,7 +52,7 @@ class Person:
 
         def lump(center, radii, material):
             place = origin + h * (np.array(center) @ axes)
-            return ellipsoid(place, h * np.array(radii), material, yaw=self.heading)
+            return ellipsoid(place, h * np.array(radii), material, yaw=heading)
 
         body = [
             lump((0, 0.68, 0), (0.098, 0.165, 0.068), c.top),
@@ -87,6 +91,13 @@ class Person:
         return body
 
 
+def _there_and_back(time: float) -> tuple[float, bool]:
+    """Seconds from the start, for one who turns round every so often, and whether."""
+    legs, part = divmod(time, _TURN)
+    back = bool(legs % 2)
+    return (_TURN - part if back else part), back
+
+
 def _down(angle: float) -> np.ndarray:
     return np.array([0.0, -np.cos(angle), np.sin(angle)])
 
@@ -106,7 +117,8 @@ class Rigid:
     def at(self, time: float) -> list[Solid]:
         axes = turn(self.heading + self.spin * time)
         part = (self.beat * time) % 1.0
-        place = np.array(self.start) + np.array(self.velocity) * time
+        run = _there_and_back(time)[0] if self.bounce else time
+        place = np.array(self.start) + np.array(self.velocity) * run
         place[1] += self.bounce * 4 * part * (1 - part)
         return [
             dataclasses.replace(s, center=place + s.center @ axes, axes=s.axes @ axes)

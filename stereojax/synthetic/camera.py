@@ -15,6 +15,7 @@ from stereojax.synthetic.solids import Solids, turn
 _EDGES = np.array(
     [[a, a | bit] for a in range(8) for bit in (1, 2, 4) if not a & bit], np.int32
 )
+_SWING = 4.0  # seconds for which a move lasts before it slows down and returns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +41,12 @@ class CameraPath:
             for i in range(3)
         ]
         sway = [self.sway * np.sin((3.1 + i) * time + p[6 + i]) for i in range(3)]
-        position = np.array(self.position) + np.array(self.velocity) * time + sway
+        # However long the shot, the camera stays where there is something to see.
+        run = _SWING * np.sin(time / _SWING)
+        position = np.array(self.position) + np.array(self.velocity) * run + sway
         axes = turn(
-            self.yaw + self.yaw_rate * time + angles[0],
-            self.pitch + self.pitch_rate * time + angles[1],
+            self.yaw + self.yaw_rate * run + angles[0],
+            self.pitch + self.pitch_rate * run + angles[1],
             0.4 * angles[2],
         )
         return position, axes

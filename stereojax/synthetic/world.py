@@ -83,7 +83,7 @@ def _probe(scene: Scene, duration: float) -> np.ndarray:
     height, width = 30, 53
     rig = Rig(scene.focal * width, 0.0, 0.0, 0.3)
     still, found = stack(scene.still), []
-    for time in np.linspace(0, duration, 7):
+    for time in np.linspace(0, duration, int(np.clip(4 * duration, 7, 60))):
         left, _ = views(scene.path, rig, float(time), height, width)
         solids = join(still, scene.moving(float(time)))
         sight = look(left, solids, scene.atlas)
