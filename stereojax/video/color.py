@@ -22,7 +22,8 @@ from stereojax.video.pixels import (
     planar,
 )
 
-UNKNOWN = 2  # H.273's code point
+# H.273: unknown; reserved; and 0, which as a matrix says RGB and is else reserved.
+_UNTAGGED = (2, 0, 3)
 BT709 = Color(1, 1, 1)
 BT601 = Color(6, 6, 6)
 
@@ -35,7 +36,7 @@ def assumed(color: Color, height: int) -> Color:
         **{
             name: getattr(default, name)
             for name in ("primaries", "transfer", "matrix")
-            if getattr(color, name) == UNKNOWN
+            if getattr(color, name) in _UNTAGGED
         },
     )
 
@@ -161,10 +162,20 @@ class FromRgb:
         return self._graph(frame)
 
 
+def is_tagged(color: Color) -> bool:
+    """Whether a matrix is named; else `assumed` fills one in."""
+    return color.matrix not in _UNTAGGED
+
+
+def has_matrix(pixel_format: str) -> bool:
+    """Whether there is a matrix between its samples and RGB."""
+    return not (is_rgb(pixel_format) or is_gray(pixel_format))
+
+
 def is_supported(matrix: int, pixel_format: str) -> bool:
-    """Whether frames with this H.273 matrix can be read; unknown ones can."""
-    no_matrix = is_rgb(pixel_format) or is_gray(pixel_format)
-    return matrix == UNKNOWN or no_matrix or matrix in color_matrix.SUPPORTED
+    """Whether frames with this H.273 matrix can be read; untagged ones can."""
+    known = matrix in _UNTAGGED or matrix in color_matrix.SUPPORTED
+    return known or not has_matrix(pixel_format)
 
 
 def rgb_to_frame(

@@ -40,8 +40,6 @@ def has_all_clusters(file: BinaryIO, size: int) -> bool:
             return False
         end = size if length is None else at + length
         while at < end:
-            if at >= size:
-                return False  # cut between two elements: there was more
             name, length, body = _element(file, at, None)
             if name == _CLUSTER:
                 at = _walk_cluster(file, body, length, min(end, size))
@@ -75,7 +73,7 @@ def _walk_cluster(file: BinaryIO, at: int, length: int | None, limit: int) -> in
 def _element(file: BinaryIO, at: int, end: int | None) -> tuple[int, int | None, int]:
     """(identifier, length or None where that is unknown, where the content starts).
 
-    The element must end by `end`, unless that is None.
+    The element must end by `end`, unless that is None. There must be one.
     """
     file.seek(at)
     head = file.read(12)

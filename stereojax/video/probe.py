@@ -117,7 +117,7 @@ def _color(frame: av.VideoFrame, stream: av.VideoStream, path: Path) -> Color:
     context = stream.codec_context
 
     def tag(of_frame: int, of_stream: int) -> int:
-        return int(of_stream if of_frame == colors.UNKNOWN else of_frame)
+        return int(of_stream if of_frame == 2 else of_frame)  # 2: not known
 
     color_range = frame.color_range or context.color_range
     # Grey without a tag is full range, as FFmpeg has it.

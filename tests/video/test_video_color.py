@@ -236,3 +236,6 @@ def test_what_is_not_tagged_is_assumed_by_height():
     tagged = Color(9, 16, 9, True)
     assert colors.assumed(tagged, 480) == tagged
     assert colors.assumed(Color(9, 2, 9), 1080) == Color(9, 1, 9)
+    # RGB, which is no matrix to write Y'CbCr by, and what is reserved.
+    assert colors.assumed(Color(1, 13, 0), 1080) == Color(1, 13, 1)
+    assert colors.assumed(Color(3, 3, 3), 480) == Color(6, 6, 6)

@@ -1,6 +1,7 @@
 """A damaged film stops with one line; a whole one, however odd, never does."""
 
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -171,3 +172,20 @@ def test_bytes_after_the_end_do_not_matter(films, tmp_path, name):
     path = tmp_path / name
     path.write_bytes(films(name).read_bytes() + b"ID3 or other trailing bytes....")
     assert len(index_video(path)) == FRAMES
+
+
+def test_an_edit_list_that_starts_within_a_group_of_pictures(films, tmp_path):
+    data = bytearray(films("front.mp4").read_bytes())
+    entry = data.index(b"elst") + 12
+    duration, media_time = struct.unpack(">2I", data[entry : entry + 8])
+    data[entry : entry + 8] = struct.pack(">2I", duration // 2, media_time + 5 * 512)
+    path = tmp_path / "a.mp4"
+    path.write_bytes(data)
+    expected = linear(path)
+    assert len(expected) < FRAMES
+    index = index_video(path)
+    assert not index.damaged
+    assert index.pts.tolist() == [f.pts for f in expected]
+    for start in (0, 3, 10):
+        frame = next(read_frames(index, start, len(index)))
+        assert all(map(np.array_equal, planes(frame.coded), planes(expected[start])))

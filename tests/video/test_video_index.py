@@ -202,3 +202,22 @@ def test_a_truncated_range_is_an_error_only_where_it_is_truncated(tmp_path):
     assert len(index_video(cut, start_s=0.0, duration_s=0.5)) == 12
     with pytest.raises(cli.RunError, match="allow_truncated"):
         index_video(cut, start_s=0.5, duration_s=3.0)
+
+
+@pytest.mark.parametrize(
+    ("film", "note"),
+    [
+        (dict(codec="ffv1"), "no color matrix is tagged; read as BT.601"),
+        (dict(images=[picture(0, 32, 720)]), "read as BT.709"),
+        (dict(options={"x264-params": "tff=1"}), "interlaced"),
+        (dict(tags={"colorspace": 1}), None),
+        (dict(codec="ffv1", pixel_format="gbrp16le"), None),
+    ],
+)
+def test_what_is_worth_a_note(tmp_path, caplog, film, note):
+    index_video(write_film(tmp_path / "a.mkv", **{"images": 3, **film}))
+    lines = [r.getMessage() for r in caplog.records]
+    if note:
+        assert any(note in line and "a.mkv" in line for line in lines), lines
+    else:
+        assert not lines
