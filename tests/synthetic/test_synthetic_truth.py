@@ -154,6 +154,9 @@ def test_things_move_while_the_camera_stands_still(film):
 def test_nothing_is_missed_outside_the_windows(film, monkeypatch):
     """The columns and rows searched for a solid hold all of it."""
     world = _world(film, 0)
+    # Eyes far apart: disparities much larger than any margin.
+    rig = dataclasses.replace(world.rig, baseline=5 * world.rig.baseline)
+    world = dataclasses.replace(world, rig=rig)
     height, width = 61, 109
     frame = render_frame(world, 0.8, height, width)
     whole = np.array([[0.0, width, 0.0, height]])
