@@ -1,6 +1,7 @@
 """Background fill: what the left camera never saw, guessed without weights."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ def fill_background(
     warped: Float[Array, "t h w 3"],
     occlusion: Float[Array, "t h w"],
     *,
-    steps: int = 12,
+    steps: int = 10,
     threshold: float = HOLE_THRESHOLD,
     row_share: float = 0.4,
 ) -> Float[Array, "t h w 3"]:
@@ -56,11 +57,10 @@ def _fill(colors, hole, steps, row_share):
     width = hole.shape[1]
     scale = width / 1024  # amounts are pixels of a picture 1024 wide
     extended, distance, from_right = extend_rows(colors, hole, reach=5 * scale)
-    largest = 1
-    while largest < 0.012 * width:
-        largest *= 2
+    # The largest distance is 16 at a width of 1024; at least one pass.
+    passes = 1 + max(0, math.ceil(math.log2(0.012 * width)))
     membrane = blend_columns(
-        extended, hole, scale + 0.3 * distance, edge=0.3, largest=largest
+        extended, hole, scale + 0.3 * distance, edge=0.3, passes=passes
     )
     membrane = relax(
         membrane, hole, left=jnp.where(from_right, 0.1, 1.0), vertical=0.3, steps=steps

@@ -5,7 +5,6 @@ import math
 import jax.numpy as jnp
 from jax import lax
 
-from stereojax.inpaint.shift import neighbor
 from stereojax.shapes import Array, Bool, Float, Int
 
 
@@ -33,45 +32,48 @@ def extend_rows(
       The filled picture; each hole pixel's distance in pixels to what it was taken
       from; and which of them were taken from the right.
     """
-    width = hole.shape[1]
-    known = ~hole
-    x = jnp.arange(width, dtype=jnp.int32)[None]
-    at_right = lax.cummin(jnp.where(known, x, width), axis=1, reverse=True)
-    at_left = lax.cummax(jnp.where(known, x, -1), axis=1)
-    from_right = at_right < width
-    source = jnp.clip(jnp.where(from_right, at_right, at_left), 0, width - 1)
-    rightward = _take(_mean_ahead(colors, known, reach, 1), source)
-    leftward = _take(_mean_ahead(colors, known, reach, -1), source)
+    decay = math.exp(-1 / reach)
+    rightward, to_right, from_right = _look_ahead(colors, hole, decay, reverse=True)
+    leftward, to_left, _ = _look_ahead(colors, hole, decay, reverse=False)
     extended = jnp.where(from_right, rightward, leftward)
-    distance = jnp.abs(source - x).astype(jnp.float32)
-    row = _nearest_row(known.any(axis=1))
-    extended = jnp.where(known.any(), extended[:, row], 0.5)
+    distance = jnp.where(from_right, to_right, to_left)
+    row = _nearest_row(jnp.any(~hole, axis=1))
+    extended = jnp.where(jnp.any(~hole), extended[:, row], 0.5)
     return jnp.where(hole, extended, colors), distance, from_right
 
 
-def _take(
-    values: Float[Array, "c h w"], columns: Int[Array, "h w"]
-) -> Float[Array, "c h w"]:
-    return jnp.take_along_axis(values, columns[None], axis=2)
-
-
-def _mean_ahead(
+def _look_ahead(
     colors: Float[Array, "c h w"],
-    known: Bool[Array, "h w"],
-    reach: float,
-    direction: int,
-) -> Float[Array, "c h w"]:
-    """The mean of the known pixels from each one onwards, exp(-distance / reach)."""
-    weight = known.astype(colors.dtype)
-    total = jnp.concatenate([colors * weight, weight[None]])
-    # Sums over 1, 2, 4, ... pixels, each of two of the sums before it.
-    for level in range(max(1, math.ceil(math.log2(4 * reach)))):
-        step = 2**level
-        decay = math.exp(-step / reach)
-        total = total + decay * neighbor(total, 0, direction * step)
-        # Or the compiler merges the levels and computes each pixel 2 ** n times.
-        total = lax.optimization_barrier(total)
-    return total[:-1] / jnp.maximum(total[-1:], jnp.finfo(colors.dtype).tiny)
+    hole: Bool[Array, "h w"],
+    decay: float,
+    *,
+    reverse: bool,
+) -> tuple[Float[Array, "c h w"], Float[Array, "h w"], Bool[Array, "h w"]]:
+    """The mean of the known pixels of a row from each pixel on, the nearest heaviest.
+
+    Rightwards if `reverse`. The n-th known pixel has the weight decay ** n. Also the
+    distance to the first of them, and whether there is any.
+    """
+    columns = lax.optimization_barrier(jnp.transpose(colors, (2, 0, 1)))
+
+    def step(carry, column):
+        total, weight, distance = carry
+        color, hole = column
+        total = jnp.where(hole, total, color + decay * total)
+        weight = jnp.where(hole, weight, 1 + decay * weight)
+        distance = jnp.where(hole, distance + 1, 0)
+        return (total, weight, distance), (total / jnp.maximum(weight, 1), distance)
+
+    c, height, width = colors.shape
+    zero = jnp.zeros(height, colors.dtype)
+    # Until a known pixel comes the distance is the width or more.
+    carry = (jnp.zeros((c, height), colors.dtype), zero, zero + width)
+    # Unrolled for accelerators, which pay for each round.
+    _, (mean, distance) = lax.scan(
+        step, carry, (columns, hole.T), reverse=reverse, unroll=8
+    )
+    distance = distance.T
+    return jnp.transpose(mean, (1, 2, 0)), distance, distance < width
 
 
 def _nearest_row(valid: Bool[Array, "h"]) -> Int[Array, "h"]:

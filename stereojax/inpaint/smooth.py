@@ -13,32 +13,47 @@ def blend_columns(
     width: Float[Array, "h w"],
     *,
     edge: float,
-    largest: int,
+    passes: int,
 ) -> Float[Array, "c h w"]:
     """Blends the rows of an extension, the more the wider `width` says, in pixels.
 
     Streaks of texture melt; rows that differ by much more than `edge` (Euclidean, over
     the channels) stay apart, so that a horizontal edge runs on into the hole. Passes at
-    distances `largest`, .., 4, 2, 1 make a wide kernel of few taps ("a trous").
+    distances 2 ** (passes - 1), .., 4, 2, 1 make a wide kernel of few taps ("a trous").
     """
-    blended = extended
-    distance = largest
-    while distance >= 1:
-        apart = extended - neighbor(extended, distance, 0)
-        alike = jnp.exp(-(apart**2).sum(axis=0) / (2 * edge**2))
-        # `link` joins a pixel to the one `distance` below it.
-        link = alike * hole * neighbor(hole, distance, 0)
+    height = hole.shape[0]
+    margin = 2 ** (passes - 1)
+
+    def padded(x: Array) -> Array:
+        return jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(margin, margin), (0, 0)])
+
+    def below(x: Array, distance: Array) -> Array:
+        return lax.dynamic_slice_in_dim(x, margin + distance, height, x.ndim - 2)
+
+    guide, weight = padded(extended), hole.astype(extended.dtype)
+    weights = padded(weight)
+
+    def blend(i: Array, blended: Array) -> Array:
+        distance = margin >> i
+        apart = (extended - below(guide, distance)) ** 2
+        # A loop and not `.sum(axis=0)`, which is ten times slower on a CPU.
+        apart = sum(apart[channel] for channel in range(len(apart)))
+        # How much a pixel has to do with the one `distance` below it.
+        link = jnp.exp(apart / (-2 * edge**2)) * weight * below(weights, distance)
         share = jnp.clip(width / distance, 0, 1)
-        below = share * link
-        above = share * neighbor(link, -distance, 0)
-        blended = (
+        down = share * link
+        up = share * below(padded(link), -distance)
+        total = 1 + down + up
+        down, up = down / total, up / total
+        others = padded(blended)
+        return (
             blended
-            + below * neighbor(blended, distance, 0)
-            + above * neighbor(blended, -distance, 0)
-        ) / (1 + below + above)
-        blended = lax.optimization_barrier(blended)
-        distance //= 2
-    return blended
+            + down * (below(others, distance) - blended)
+            + up * (below(others, -distance) - blended)
+        )
+
+    # A loop with a moving distance compiles and runs faster than unrolled passes.
+    return lax.fori_loop(0, passes, blend, extended)
 
 
 def relax(
