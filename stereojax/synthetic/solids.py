@@ -14,6 +14,7 @@ import numpy as np
 from stereojax.shapes import Bool, Float, Int
 
 BOX, ELLIPSOID, CAPSULE, GROUND, SKY = range(5)
+_TINY = np.float32(1e-20)  # too small to change any number but 0
 _CORNERS = np.array(
     [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32
 )
@@ -131,7 +132,8 @@ def hit(kind: int | np.integer, half, origin, direction):
 
 
 def _hit_box(half, origin, direction):
-    inverse = [1 / d for d in direction]
+    # A ray parallel to a face still has a side of it.
+    inverse = [1 / (d + _TINY) for d in direction]
     middle = [-o * i for o, i in zip(origin, inverse, strict=True)]
     extent = [h * np.abs(i) for h, i in zip(half, inverse, strict=True)]
     x, y, z = (m - e for m, e in zip(middle, extent, strict=True))
@@ -162,7 +164,7 @@ def _hit_capsule(half, origin, direction):
     radius, straight = half[0], half[1]
     (ox, oy, oz), (dx, dy, dz) = origin, direction
     across = dx * dx + dz * dz
-    over = 1 / across
+    over = 1 / (across + _TINY)
     middle = -(ox * dx + oz * dz) * over
     x, z = ox + middle * dx, oz + middle * dz
     inside = radius * radius - (x * x + z * z)

@@ -76,6 +76,23 @@ def test_small_and_far_stays_exact_in_float32(kind):
     assert np.quantile(error, 0.99) < 1e-5
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [BOX, ELLIPSOID, CAPSULE])
+def test_rays_along_an_axis(kind, dtype):
+    half = HALF[kind].astype(dtype)
+    for axis in range(3):
+        end = half[axis] + (half[0] if kind == CAPSULE and axis == 1 else 0)
+        for sign in (-1, 1):
+            direction = np.zeros(3, dtype)
+            direction[axis] = sign
+            # Through the middle, and beside the solid.
+            origin = np.zeros((3, 2), dtype)
+            origin[axis] = -3 * sign
+            origin[(axis + 1) % 3, 1] = 2
+            enter, _, _ = hit(kind, half, origin, direction)
+            np.testing.assert_allclose(enter, [3 - end, np.inf], rtol=1e-5)
+
+
 def test_a_capsule_runs_between_its_ends_in_any_direction():
     rng = np.random.default_rng(0)
     ends = rng.normal(size=(20, 2, 3))
