@@ -6,7 +6,7 @@ from stereojax.shapes import Array, Shaped
 
 
 def neighbor(
-    x: Shaped[Array, "*b h w"], dy: int, dx: int, outside: float = 0
+    x: Shaped[Array, "*b h w"], dy: int, dx: int, outside: float | int | bool = 0
 ) -> Shaped[Array, "*b h w"]:
     """What lies `dy` rows below and `dx` columns to the right of each pixel.
 
