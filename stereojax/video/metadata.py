@@ -10,6 +10,7 @@ _STALE = {
     "minor_version",
     "compatible_brands",
     "encoder",
+    "software",
     "duration",
     "rotate",
     "stereo_mode",

@@ -136,11 +136,19 @@ def _add_picture(
 
 
 def _options(encoding: Encoding, time_base: Fraction) -> dict[str, str]:
+    # Packets come in order already. By itself the muxer would hold back ten seconds of
+    # picture to wait for a subtitle: gigabytes, where the picture is lossless.
+    options = {"max_interleave_delta": "100000"}  # microseconds
     if encoding.container in _MATROSKA:
-        return {"avoid_negative_ts": "disabled"}
-    return {
+        # Sound may begin before 0 (the encoder's run-up): do not shift the picture.
+        return options | {"avoid_negative_ts": "disabled"}
+    return options | {
         "movflags": "+faststart",
         "video_track_timescale": str(time_base.denominator),
+        # In these ticks MP4 says when a stream begins; 1000 would round it.
+        "movie_timescale": str(
+            time_base.denominator * -(-10000 // time_base.denominator)
+        ),
         "strict": "unofficial",  # st3d
     }
 

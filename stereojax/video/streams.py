@@ -119,8 +119,9 @@ def _name(stream: av.stream.Stream) -> str:
 
 def _codec(stream: av.stream.Stream) -> str:
     context = stream.codec_context
-    name = context.name if context is not None else getattr(stream, "name", None)
-    return name or "unknown codec"
+    if context is not None:
+        return context.codec.canonical_name
+    return getattr(stream, "name", None) or "unknown codec"
 
 
 class Copied:

@@ -177,8 +177,8 @@ def test_matroska_gives_mp4_what_it_can_hold(tmp_path):
     assert_texts(joined.output, 0)
     assert_texts(joined.output, 1)
     assert len(joined.notes) == 3
-    assert "srt (eng), which mp4 cannot hold" in joined.notes[0]
-    assert "ssa (fra), which mp4 cannot hold" in joined.notes[1]
+    assert "subrip (eng), which mp4 cannot hold" in joined.notes[0]
+    assert "ass (fra), which mp4 cannot hold" in joined.notes[1]
     assert joined.notes[2].startswith("left out: attachment stream")
     for number in (0, 1, 2):
         first, samples = sound(source, number)
@@ -188,21 +188,28 @@ def test_matroska_gives_mp4_what_it_can_hold(tmp_path):
         np.testing.assert_allclose(copied[:count], samples[:count], atol=1e-6)
 
 
-def test_sound_that_webm_cannot_hold_is_encoded_anew_and_stays_in_time(tmp_path):
+@pytest.mark.parametrize(
+    ("before", "suffix", "after"),
+    [("flac", ".webm", "libopus"), ("libopus", ".mov", "aac")],
+)
+def test_sound_that_does_not_fit_is_encoded_anew_and_stays_in_time(
+    tmp_path, before, suffix, after
+):
     source = rich_films.write_rich_film(
         tmp_path / "film.mkv",
-        sound=("flac",),
+        sound=(before,),
         subtitles=("srt",),
         sound_delay=Fraction(1, 4),
     )
-    joined = joins.convert(source, tmp_path / "out.webm")
+    joined = joins.convert(source, tmp_path / f"out{suffix}")
+    text = "webvtt" if suffix == ".webm" else "mov_text"
     assert streams(joined.output)[1:] == [
-        ("audio", "opus", "eng"),
-        ("subtitle", "webvtt", "eng"),
+        ("audio", after.removeprefix("lib"), "eng"),
+        ("subtitle", text, "eng"),
     ]
     assert [n.split(":")[0] for n in joined.notes] == [
-        "encoded anew as libopus",
-        "converted to webvtt",
+        f"encoded anew as {after}",
+        f"converted to {text}",
     ]
     assert_texts(joined.output)
     first, samples = sound(source)
