@@ -142,13 +142,12 @@ def _options(encoding: Encoding, time_base: Fraction) -> dict[str, str]:
     if encoding.container in _MATROSKA:
         # Sound may begin before 0 (the encoder's run-up): do not shift the picture.
         return options | {"avoid_negative_ts": "disabled"}
+    ticks = time_base.denominator
     return options | {
         "movflags": "+faststart",
-        "video_track_timescale": str(time_base.denominator),
-        # In these ticks MP4 says when a stream begins; 1000 would round it.
-        "movie_timescale": str(
-            time_base.denominator * -(-10000 // time_base.denominator)
-        ),
+        "video_track_timescale": str(ticks),
+        # In these ticks MP4 says when a stream begins; its usual 1000 would round it.
+        "movie_timescale": str(ticks * -(-10000 // ticks)),
         "strict": "unofficial",  # st3d
     }
 

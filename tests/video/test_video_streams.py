@@ -218,9 +218,9 @@ def test_sound_that_does_not_fit_is_encoded_anew_and_stays_in_time(
     opus = opus[max(0, -shift) :]
     count = min(len(samples), len(opus)) - 4800
     assert count > 38000
-    # The same wave at the same time: a shift by a millisecond would show.
+    # The same wave at the same time: half a millisecond of shift gives 0.4.
     correlation = np.corrcoef(samples[4800:count], opus[4800:count])[0, 1]
-    assert correlation > 0.99
+    assert correlation > 0.98
 
 
 def test_silence_fills_a_gap_in_sound_that_is_encoded_anew(tmp_path):
