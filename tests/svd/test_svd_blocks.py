@@ -12,7 +12,7 @@ from diffusers.models.transformers.transformer_temporal import (
     TransformerSpatioTemporalModel as TorchTransformer,
 )
 from flax import nnx
-from svd_reference import alive, converted, error, noise, ours, theirs
+from svd_reference import alive, converted, error, noise, ours, run, theirs
 
 from stereojax.svd.layers import (
     AlphaBlender,
@@ -69,7 +69,7 @@ def test_residual_block(features_in, time_features, epsilon):
     temb = noise(B, time_features) if time_features else None
     frames = None if temb is None else temb.repeat_interleave(T, dim=0)
     expected = theirs(over_frames(module, x, frames, ZEROS))
-    out = model(ours(x), None if temb is None else ours(temb))
+    out = run(model, ours(x), None if temb is None else ours(temb))
     assert error(out, expected) < 1e-5
 
 
@@ -82,7 +82,7 @@ def test_transformer(contexts):
     x, context = noise(B, T, 64, H, W), noise(B, contexts, 24, seed=1)
     every = context.expand(B, T, 24).flatten(0, 1)[:, None]
     expected = theirs(over_frames(module, x, every, ZEROS, return_dict=False))
-    assert error(model(ours(x), ours(context)), expected) < 1e-5
+    assert error(run(model, ours(x), ours(context)), expected) < 1e-5
 
 
 def test_attention_of_the_vae():
@@ -100,7 +100,7 @@ def test_attention_of_the_vae():
     model = converted(FrameSelfAttention(64, **MORE), module)
     x = noise(B, T, 64, H, W)
     expected = theirs(over_frames(module, x))
-    assert error(model(ours(x)), expected) < 1e-5
+    assert error(run(model, ours(x)), expected) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_downsampling_pads_as_its_network_does(pad, torch_padding):
     model = converted(Downsample2D(32, pad=pad, **MORE), module)
     x = noise(B, T, 32, H, W)
     expected = theirs(over_frames(module, x))
-    assert error(model(ours(x)), expected) < 1e-5
+    assert error(run(model, ours(x)), expected) < 1e-5
 
 
 def test_sinusoids_have_cosines_first():
@@ -130,7 +130,7 @@ def test_group_norm_takes_its_statistics_where_it_says(over):
         if over == "frame"
         else module(x.movedim(1, 2)).movedim(2, 1)
     )
-    assert error(model(ours(x)), theirs(expected)) < 1e-5
+    assert error(run(model, ours(x)), theirs(expected)) < 1e-5
 
 
 @pytest.mark.parametrize(

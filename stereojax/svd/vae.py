@@ -1,0 +1,90 @@
+"""AutoencoderKLTemporalDecoder: frames to latents one by one, and back jointly.
+
+Follows diffusers 0.42 (Apache-2.0), models/autoencoders/.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+from flax.typing import Dtype
+
+from stereojax.ops.attention import Implementation
+from stereojax.shapes import Array, Float
+from stereojax.svd.layers import Compute, conv
+from stereojax.svd.vae_decoder import TemporalDecoder
+from stereojax.svd.vae_encoder import Encoder
+
+
+@dataclasses.dataclass(frozen=True)
+class VAEConfig:
+    """Sizes, under the names of diffusers' config.json."""
+
+    latent_channels: int = 4
+    block_out_channels: tuple[int, ...] = (128, 256, 512, 512)
+    layers_per_block: int = 2
+    scaling_factor: float = 0.18215  # what the U-Net sees is this times the latents
+
+    @classmethod
+    def from_dict(cls, sizes: dict[str, Any]) -> "VAEConfig":
+        """Of JSON, where tuples are lists."""
+        return cls(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()}
+        )
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent, each way."""
+        return 2 ** (len(self.block_out_channels) - 1)
+
+
+SVD_VAE = VAEConfig()
+TINY_VAE = VAEConfig(block_out_channels=(32, 32, 64, 64), layers_per_block=1)
+
+
+class AutoencoderKLTemporalDecoder(nnx.Module):
+    """SVD's VAE. Pixels are in [-1, 1]; latents are not scaled here."""
+
+    def __init__(
+        self,
+        config: VAEConfig = SVD_VAE,
+        *,
+        dtype: Dtype = jnp.float32,
+        param_dtype: Dtype = jnp.float32,
+        attention: Implementation | None = None,
+        rngs: nnx.Rngs,
+    ):
+        more = {"compute": Compute(dtype, param_dtype, attention), "rngs": rngs}
+        sizes = {
+            "widths": config.block_out_channels,
+            "layers": config.layers_per_block,
+            **more,
+        }
+        moments = 2 * config.latent_channels
+        self.config, self.dtype = config, dtype
+        self.encoder = Encoder(moments, **sizes)
+        self.quant_conv = conv(moments, moments, 1, **more)
+        self.decoder = TemporalDecoder(config.latent_channels, **sizes)
+
+    def encode(self, frames: Float[Array, "b t h w 3"]) -> Float[Array, "b t h2 w2 z"]:
+        """The mode of the latents' distribution; each frame for itself.
+
+        Raises:
+          ValueError: height or width are no multiples of `config.factor`.
+        """
+        _, _, h, w, _ = frames.shape
+        factor = self.config.factor
+        if h % factor or w % factor:
+            raise ValueError(
+                f"frames of {h}x{w} must be multiples of {factor} each way; pad them"
+            )
+        moments = self.quant_conv(self.encoder(frames.astype(self.dtype)))
+        return jnp.split(moments, 2, axis=-1)[0]  # the mean; then the log variance
+
+    def decode(self, latents: Float[Array, "b t h w z"]) -> Float[Array, "b t h2 w2 3"]:
+        """All frames jointly: norms and convolutions reach over every frame given.
+
+        So decoding in chunks of frames gives another result than decoding at once.
+        """
+        return self.decoder(latents.astype(self.dtype))

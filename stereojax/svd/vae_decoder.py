@@ -1,0 +1,107 @@
+"""The VAE's temporal decoder.
+
+Follows diffusers 0.42 (Apache-2.0), models/autoencoders/
+autoencoder_kl_temporal_decoder.py and models/unets/unet_3d_blocks.py.
+"""
+
+import jax
+from flax import nnx
+
+from stereojax.shapes import Array, Float
+from stereojax.svd.layers import Compute, GroupNorm, TemporalConv, Upsample2D, conv
+from stereojax.svd.resnet import SpatioTemporalResBlock
+from stereojax.svd.vae_attention import FrameSelfAttention
+
+
+class TemporalDecoder(nnx.Module):
+    """Latents of a window's frames to their pixels."""
+
+    def __init__(
+        self,
+        features_in: int,
+        *,
+        widths: tuple[int, ...],
+        layers: int,
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        more = {"compute": compute, "rngs": rngs}
+        down = tuple(reversed(widths))
+        self.conv_in = conv(features_in, down[0], 3, **more)
+        self.mid_block = MidBlockTemporalDecoder(down[0], layers=layers, **more)
+        self.up_blocks = nnx.List(
+            UpBlockTemporalDecoder(
+                down[max(i - 1, 0)],
+                width,
+                layers=layers + 1,
+                upsample=i < len(down) - 1,
+                **more,
+            )
+            for i, width in enumerate(down)
+        )
+        self.conv_norm_out = GroupNorm(widths[0], epsilon=1e-6, **more)
+        self.conv_out = conv(widths[0], 3, 3, **more)
+        self.time_conv_out = TemporalConv(3, 3, **more)
+
+    def __call__(self, x: Float[Array, "b t h w z"]) -> Float[Array, "b t h2 w2 3"]:
+        x = self.mid_block(self.conv_in(x))
+        for block in self.up_blocks:
+            x = block(x)
+        x = self.conv_out(jax.nn.silu(self.conv_norm_out(x)))
+        return self.time_conv_out(x)
+
+
+class MidBlockTemporalDecoder(nnx.Module):
+    """Residual blocks, with attention after the first."""
+
+    def __init__(self, features: int, *, layers: int, compute: Compute, rngs: nnx.Rngs):
+        more = {"compute": compute, "rngs": rngs}
+        self.resnets = nnx.List(
+            SpatioTemporalResBlock(
+                features, features, time_features=None, epsilon=1e-6, **more
+            )
+            for _ in range(layers)
+        )
+        self.attentions = nnx.List([FrameSelfAttention(features, **more)])
+
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h w c"]:
+        x = self.resnets[0](x)
+        # diffusers pairs the blocks left with the attentions, of which there is one:
+        # a third residual block would never run.
+        for resnet, attention in zip(self.resnets[1:], self.attentions, strict=False):
+            x = resnet(attention(x))
+        return x
+
+
+class UpBlockTemporalDecoder(nnx.Module):
+    """Residual blocks, then twice the size but for the last."""
+
+    def __init__(
+        self,
+        features_in: int,
+        features_out: int,
+        *,
+        layers: int,
+        upsample: bool,
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        more = {"compute": compute, "rngs": rngs}
+        self.resnets = nnx.List(
+            SpatioTemporalResBlock(
+                features_in if i == 0 else features_out,
+                features_out,
+                time_features=None,
+                epsilon=1e-6,
+                **more,
+            )
+            for i in range(layers)
+        )
+        self.upsamplers = (
+            nnx.List([Upsample2D(features_out, **more)]) if upsample else None
+        )
+
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h2 w2 d"]:
+        for resnet in self.resnets:
+            x = resnet(x)
+        return x if self.upsamplers is None else self.upsamplers[0](x)

@@ -1,0 +1,100 @@
+"""The VAE's encoder: Stable Diffusion's, frame by frame.
+
+Follows diffusers 0.42 (Apache-2.0), models/autoencoders/vae.py.
+"""
+
+import jax
+from flax import nnx
+
+from stereojax.shapes import Array, Float
+from stereojax.svd.layers import Compute, Downsample2D, GroupNorm, conv
+from stereojax.svd.resnet import ResnetBlock2D
+from stereojax.svd.vae_attention import FrameSelfAttention
+
+
+class Encoder(nnx.Module):
+    """Pixels to the latents' mean and log variance (before `quant_conv`)."""
+
+    def __init__(
+        self,
+        features_out: int,
+        *,
+        widths: tuple[int, ...],
+        layers: int,
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        more = {"compute": compute, "rngs": rngs}
+        self.conv_in = conv(3, widths[0], 3, **more)
+        self.down_blocks = nnx.List(
+            DownEncoderBlock(
+                widths[max(i - 1, 0)],
+                width,
+                layers=layers,
+                downsample=i < len(widths) - 1,
+                **more,
+            )
+            for i, width in enumerate(widths)
+        )
+        self.mid_block = MidEncoderBlock(widths[-1], **more)
+        self.conv_norm_out = GroupNorm(widths[-1], epsilon=1e-6, **more)
+        self.conv_out = conv(widths[-1], features_out, 3, **more)
+
+    def __call__(self, x: Float[Array, "b t h w 3"]) -> Float[Array, "b t h2 w2 z"]:
+        x = self.conv_in(x)
+        for block in self.down_blocks:
+            x = block(x)
+        x = self.mid_block(x)
+        return self.conv_out(jax.nn.silu(self.conv_norm_out(x)))
+
+
+class DownEncoderBlock(nnx.Module):
+    """Residual blocks, then half the size but for the last."""
+
+    def __init__(
+        self,
+        features_in: int,
+        features_out: int,
+        *,
+        layers: int,
+        downsample: bool,
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        more = {"compute": compute, "rngs": rngs}
+        self.resnets = nnx.List(
+            ResnetBlock2D(
+                features_in if i == 0 else features_out,
+                features_out,
+                time_features=None,
+                epsilon=1e-6,
+                **more,
+            )
+            for i in range(layers)
+        )
+        # Zeros on the right and below only, unlike the U-Net.
+        self.downsamplers = (
+            nnx.List([Downsample2D(features_out, pad=(0, 1), **more)])
+            if downsample
+            else None
+        )
+
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h2 w2 d"]:
+        for resnet in self.resnets:
+            x = resnet(x)
+        return x if self.downsamplers is None else self.downsamplers[0](x)
+
+
+class MidEncoderBlock(nnx.Module):
+    """Residual block, attention, residual block."""
+
+    def __init__(self, features: int, *, compute: Compute, rngs: nnx.Rngs):
+        more = {"compute": compute, "rngs": rngs}
+        self.resnets = nnx.List(
+            ResnetBlock2D(features, features, time_features=None, epsilon=1e-6, **more)
+            for _ in range(2)
+        )
+        self.attentions = nnx.List([FrameSelfAttention(features, **more)])
+
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h w c"]:
+        return self.resnets[1](self.attentions[0](self.resnets[0](x)))
