@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from flax import nnx
-
 from convert_weights import depth_anything
 from convert_weights.engine import convert_tensors
 from convert_weights.parts import Part
 from convert_weights.sources import Checkpoint, Folder, open_source, read_checkpoint
 from stereojax.cli import InputError
+from stereojax.ops.abstract import abstract
 from stereojax.weights import save
 from stereojax.weights.catalogue import CATALOGUE
 
@@ -46,7 +45,7 @@ def convert_folder(folder: Folder, output: Path, *, model: str | None) -> Path:
     checkpoint = read_checkpoint(folder)
     part = _detect(checkpoint)
     name = _agreed(part.name, model, checkpoint.label)
-    network = nnx.eval_shape(part.build)
+    network = abstract(part.build)
     state = convert_tensors(network, checkpoint.tensors, part.table, what=name)
     published = CATALOGUE.get(name)
     config = {

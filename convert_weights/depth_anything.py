@@ -5,8 +5,6 @@ import math
 import re
 from typing import Any
 
-from flax import nnx
-
 from convert_weights.parts import Part
 from convert_weights.sources import Checkpoint
 from convert_weights.table import Rename, Table, pieces
@@ -109,7 +107,7 @@ def detect(checkpoint: Checkpoint) -> Part | None:
         name,
         dataclasses.asdict(config),
         table,
-        lambda: DepthAnythingV2(config, rngs=nnx.Rngs(0)),
+        lambda rngs: DepthAnythingV2(config, rngs=rngs),
     )
 
 

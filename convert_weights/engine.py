@@ -18,7 +18,7 @@ def convert_tensors(
     """The arrays that `model` needs, out of `tensors`, in the types of `tensors`.
 
     Args:
-      model: abstract will do (`nnx.eval_shape`); only its shapes are read.
+      model: abstract will do (`ops.abstract`); only its shapes are read.
       what: the part's name, for errors.
 
     Raises:

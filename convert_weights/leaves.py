@@ -28,7 +28,7 @@ class Leaf:
 
 
 def leaves(model: nnx.Module) -> list[Leaf]:
-    """Every array of `model`, which may be abstract (of `nnx.eval_shape`)."""
+    """Every array of `model`, which may be abstract (of `ops.abstract`)."""
     modules = dict(nnx.iter_modules(model))
     return [
         _leaf(path, variable.shape, modules[path[:-1]])

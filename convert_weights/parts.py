@@ -16,4 +16,4 @@ class Part:
     name: str  # depth_anything_v2_small
     sizes: dict[str, Any]  # of its config, as JSON holds them
     table: Table
-    build: Callable[[], nnx.Module]  # only its shapes are used
+    build: Callable[[nnx.Rngs], nnx.Module]  # only its shapes are used

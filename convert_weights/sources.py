@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Protocol
 
-from convert_weights.tensors import Safetensors, Tensors, TorchFile
+from convert_weights.tensors import Safetensors, Tensors, TorchFile, need_torch
 from stereojax.cli import InputError
 from stereojax.weights.hub import HubRepo
 
@@ -81,6 +81,7 @@ def read_checkpoint(folder: Folder) -> Checkpoint:
     if name.endswith(".json"):
         tensors = Safetensors([folder.get(shard) for shard in _shards(folder, name)])
     elif name.endswith(TORCH):
+        need_torch(f"{folder.label}/{name}")  # before the file is fetched
         tensors = TorchFile(folder.get(name))
     else:
         tensors = Safetensors([folder.get(name)])

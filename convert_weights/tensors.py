@@ -1,5 +1,6 @@
 """Named tensors of a checkpoint's files, read one at a time."""
 
+import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -21,41 +22,40 @@ class Tensors(Protocol):
 
 
 class Safetensors:
-    """One or several safetensors files, mapped; needs no torch."""
+    """One or several safetensors files; needs no torch."""
 
     def __init__(self, files: Iterable[Path]):
         from safetensors import SafetensorError, safe_open
 
         self.shapes: dict[str, Shape] = {}
-        self._file = {}
+        self._file: dict[str, Path] = {}
         for path in files:
             try:
-                file = safe_open(path, framework="numpy")
+                with safe_open(path, framework="numpy") as file:
+                    for name in file.keys():  # noqa: SIM118 - not a dict
+                        self.shapes[name] = tuple(file.get_slice(name).get_shape())
+                        self._file[name] = path
             except FileNotFoundError:
                 raise InputError(f"{path}: the file is missing") from None
             except SafetensorError as error:
                 raise InputError(
                     f"{path}: not a whole safetensors file ({error}); get it again"
                 ) from error
-            for name in file.keys():  # noqa: SIM118 - not a dict
-                self.shapes[name] = tuple(file.get_slice(name).get_shape())
-                self._file[name] = file
 
     def read(self, name: str) -> np.ndarray:
-        return self._file[name].get_tensor(name)
+        from safetensors import safe_open
+
+        # Opened for each tensor: what is mapped stays in memory until it is closed.
+        with safe_open(self._file[name], framework="numpy") as file:
+            return file.get_tensor(name)
 
 
 class TorchFile:
     """A state dict that torch saved; torch reads it, without running its pickle."""
 
     def __init__(self, path: Path):
-        try:
-            import torch
-        except ImportError:
-            raise InputError(
-                f"{path}: a .pth file needs torch to be read; run: pip install torch, "
-                "or give a folder or repository with safetensors"
-            ) from None
+        import torch
+
         try:
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except Exception as error:  # of many kinds, none of them torch's own
@@ -76,3 +76,12 @@ class TorchFile:
         if tensor.dtype == torch.bfloat16:  # torch makes no numpy array of it
             return tensor.view(torch.int16).numpy().view("bfloat16")
         return tensor.numpy()
+
+
+def need_torch(name: str) -> None:
+    """Raises InputError where torch, which alone reads `name`, is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise InputError(
+            f"{name}: needs torch to be read; run: pip install torch, or give a folder "
+            "or repository with safetensors"
+        )

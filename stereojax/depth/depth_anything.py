@@ -14,6 +14,7 @@ from flax.typing import Dtype
 
 from stereojax.depth.depth_anything_v2 import DepthAnythingV2, DepthAnythingV2Config
 from stereojax.depth.preprocess import network_size, preprocess
+from stereojax.ops.abstract import abstract
 from stereojax.shapes import Array, Float, Shaped
 
 
@@ -59,9 +60,7 @@ class DepthAnything:
             )
         sizes = DepthAnythingV2Config.from_dict(config["sizes"])
         dtype = dtype or (jnp.float32 if _on_cpu() else jnp.bfloat16)
-        shapes = nnx.eval_shape(
-            lambda: DepthAnythingV2(sizes, dtype=dtype, rngs=nnx.Rngs(0))
-        )
+        shapes = abstract(lambda rngs: DepthAnythingV2(sizes, dtype=dtype, rngs=rngs))
         network = fill(shapes, state, what=config["part"])
         return cls(network, name=config["part"], licence=config["licence"], batch=batch)
 

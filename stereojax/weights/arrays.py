@@ -56,7 +56,7 @@ def files_digest(folder: Path) -> str:
 def _checkpointer() -> Iterator[Any]:
     import orbax.checkpoint as ocp
 
-    # OCDBT, the default, holds a second copy more while it writes.
+    # Orbax holds a second copy while it writes; with OCDBT, its default, a third.
     handler = ocp.PyTreeCheckpointHandler(use_ocdbt=False)
     with _without_warnings(), ocp.Checkpointer(handler) as checkpointer:
         yield checkpointer

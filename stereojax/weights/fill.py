@@ -14,7 +14,7 @@ def fill(model: M, state: dict[Any, Any], *, what: str) -> M:
     """`model` with the arrays of `state`, in the model's own types.
 
     Args:
-      model: may be abstract (of `nnx.eval_shape`); is not changed.
+      model: may be abstract (of `ops.abstract`); is not changed.
       state: nested as the model is; list entries are keyed by int.
       what: the part's name, for errors.
 

@@ -1,6 +1,6 @@
 """What can be given as a source, and what is said of what cannot."""
 
-import builtins
+import importlib.util
 import json
 
 import ml_dtypes
@@ -79,18 +79,22 @@ def test_torch_files(tmp_path):
         TorchFile(tmp_path / "model.pth")
 
 
-def test_without_torch_one_line_says_so(tmp_path, monkeypatch):
-    torch.save({}, tmp_path / "model.pth")
-    real = builtins.__import__
+def test_without_torch_one_line_says_so(monkeypatch):
+    class Remote:
+        label = "owner/name"
 
-    def no_torch(name, *args, **kwargs):
-        if name == "torch":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
+        def names(self):
+            return ["model.pth"]
 
-    monkeypatch.setattr(builtins, "__import__", no_torch)
-    with pytest.raises(InputError, match=r"model\.pth: .*needs torch.*pip install"):
-        read(tmp_path, tmp_path)
+        def get(self, name):
+            pytest.fail("fetched in vain")
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda n: None if n == "torch" else find(n)
+    )
+    with pytest.raises(InputError, match=r"name/model\.pth: needs torch.*pip install"):
+        read_checkpoint(Remote())
 
 
 @pytest.mark.parametrize("keep", [0, 5, 40, -1])

@@ -12,6 +12,7 @@ from stereojax.depth import depth_anything
 from stereojax.depth.depth_anything import DepthAnything
 from stereojax.depth.depth_anything_v2 import DepthAnythingV2, DepthAnythingV2Config
 from stereojax.depth.preprocess import preprocess
+from stereojax.ops.abstract import abstract
 from stereojax.weights import save
 
 SIZES = DepthAnythingV2Config(
@@ -91,7 +92,7 @@ def test_sixteen_bits_mean_the_same_picture():
 
 
 def test_a_part_loads_into_the_network(tmp_path):
-    shapes = nnx.eval_shape(lambda: DepthAnythingV2(SIZES, rngs=nnx.Rngs(0)))
+    shapes = abstract(lambda rngs: DepthAnythingV2(SIZES, rngs=rngs))
     rng = np.random.default_rng(0)
     state = nnx.map_state(
         lambda _, x: rng.standard_normal(x.shape).astype(np.float16), nnx.state(shapes)

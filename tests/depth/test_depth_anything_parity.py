@@ -14,6 +14,7 @@ from convert_weights import convert
 from stereojax import weights
 from stereojax.depth.depth_anything_v2 import DepthAnythingV2, DepthAnythingV2Config
 from stereojax.depth.dpt import upsample
+from stereojax.ops.abstract import abstract
 
 SQUARE, WIDE = (70, 70), (42, 98)  # at the size of training, and not
 
@@ -38,9 +39,7 @@ def load(part, *, dtype=None, **changes):
     config, state = weights.load(part)
     sizes = DepthAnythingV2Config.from_dict(config["sizes"])
     sizes = dataclasses.replace(sizes, **changes)
-    shapes = nnx.eval_shape(
-        lambda: DepthAnythingV2(sizes, dtype=dtype, rngs=nnx.Rngs(0))
-    )
+    shapes = abstract(lambda rngs: DepthAnythingV2(sizes, dtype=dtype, rngs=rngs))
     return weights.fill(shapes, state, what="tiny")
 
 

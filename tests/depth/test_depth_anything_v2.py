@@ -12,6 +12,7 @@ from stereojax.depth.depth_anything_v2 import (
     DepthAnythingV2,
     DepthAnythingV2Config,
 )
+from stereojax.ops.abstract import abstract
 
 PUBLISHED = {  # all parameters of the published checkpoints
     "depth_anything_v2_small": 24_785_089,
@@ -20,14 +21,14 @@ PUBLISHED = {  # all parameters of the published checkpoints
 }
 
 
-def abstract(config):
-    return nnx.eval_shape(lambda: DepthAnythingV2(config, rngs=nnx.Rngs(0)))
+def network(name):
+    return abstract(lambda rngs: DepthAnythingV2(PRESETS[name], rngs=rngs))
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_parameter_of_the_published_size_is_there(name):
     config = PRESETS[name]
-    arrays = jax.tree.leaves(nnx.state(abstract(config)))
+    arrays = jax.tree.leaves(nnx.state(network(name)))
     count = sum(math.prod(array.shape) for array in arrays)
     # The mask token, and the skip of the coarsest map, are published and never read.
     unread = config.dim + 2 * (9 * config.features**2 + config.features)
@@ -35,7 +36,7 @@ def test_every_parameter_of_the_published_size_is_there(name):
 
 
 def test_the_largest_maps_a_full_picture_to_its_depth():
-    graph, state = nnx.split(abstract(PRESETS["depth_anything_v2_large"]))
+    graph, state = nnx.split(network("depth_anything_v2_large"))
     depth = jax.eval_shape(
         lambda state, x: nnx.merge(graph, state)(x),
         state,
@@ -48,7 +49,6 @@ def test_sides_must_be_whole_patches():
     config = DepthAnythingV2Config(
         dim=16, depth=1, heads=1, taps=(0, 0, 0, 0), features=4, out_channels=(4,) * 4
     )
+    net = abstract(lambda rngs: DepthAnythingV2(config, rngs=rngs))
     with pytest.raises(ValueError, match="30 x 28: both must be multiples of 14"):
-        nnx.eval_shape(
-            lambda: DepthAnythingV2(config, rngs=nnx.Rngs(0))(jnp.zeros((1, 28, 30, 3)))
-        )
+        jax.eval_shape(lambda net, x: net(x), net, jnp.zeros((1, 28, 30, 3)))
