@@ -1,5 +1,6 @@
 """The first use of a part: fetched from a local server that stands in for the hub."""
 
+import concurrent.futures
 import socket
 import time
 
@@ -147,6 +148,15 @@ def test_a_repository_without_the_file(hub, tmp_path, missing):
     del hub.files[missing]
     with pytest.raises(RunError, match=f"{missing}: not found"):
         ensure(SMALL, root=tmp_path)
+
+
+def test_two_at_once_fetch_it_once(hub, tmp_path):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        both = [pool.submit(ensure, SMALL, root=tmp_path) for _ in range(2)]
+        assert [f.result() for f in both] == [tmp_path / SMALL] * 2
+    fetched = [path for _, path, _ in hub.requests if path.startswith("/storage/")]
+    assert len(fetched) == 1
+    assert left(tmp_path) == []
 
 
 @pytest.fixture
