@@ -21,7 +21,7 @@ from stereojax.video.color import FromRgb
 from stereojax.video.encoding import Encoding
 from stereojax.video.formats import same_planes
 
-_WAITING = 4  # pictures between the caller and the encoder's thread
+_WAITING = 2  # pictures between the caller and the encoder's thread
 
 
 class SegmentWriter:
@@ -124,7 +124,8 @@ class SegmentWriter:
                 frame.pict_type = 0
                 output.mux(stream.encode(frame))
                 number += 1
-            output.mux(stream.encode())
+            if not self._abort.is_set():
+                output.mux(stream.encode())
 
 
 def _add_stream(

@@ -17,6 +17,21 @@ _STALE = {
     "alpha_mode",
     "vendor_id",
 }
+# ISO 639-2 has two codes for some languages; FFmpeg's MOV muxer knows one of them, or
+# one of its own, and drops the other.
+_QUICKTIME_LANGUAGES = {
+    "cze": "ces",
+    "deu": "ger",
+    "ell": "gre",
+    "fre": "fra",
+    "isl": "ice",
+    "nld": "dut",
+    "rum": "ron",
+    "slo": "slk",
+    "sqi": "alb",
+    "swe": "sve",
+    "zho": "chi",
+}
 # Statistics of mkvmerge: of the old file.
 _STALE_STARTS = ("_STATISTICS", "BPS", "NUMBER_OF_", "DURATION-")
 
@@ -38,6 +53,9 @@ def describe(stream: av.stream.Stream, out: av.stream.Stream) -> None:
     """Gives `out` the tags and the disposition of `stream`: language, default, ..."""
     out.metadata.clear()
     out.metadata.update(kept(stream.metadata))
+    language = out.metadata.get("language")
+    if out.container.format.name == "mov" and language in _QUICKTIME_LANGUAGES:
+        out.metadata["language"] = _QUICKTIME_LANGUAGES[language]
     if out.container.format.name not in ("mp4", "mov"):
         out.metadata.pop("handler_name", None)  # "VideoHandler": of MP4 alone
     out.disposition = stream.disposition

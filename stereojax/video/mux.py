@@ -87,9 +87,9 @@ def _write(
         span = Span.of(index) if excerpt else Span.whole(source)
         shift = round(span.start / info.time_base)
         with (
-            Segments(segments, index, shift) as film,
+            Segments(segments, index, encoding.rate, shift) as film,
             av.open(
-                str(part),
+                f"file:{part}",  # colons in the name are no protocol
                 "w",
                 format=FORMATS[encoding.container],
                 container_options=_options(encoding, info.time_base),

@@ -1,6 +1,7 @@
 """The packets of all segments as one stream, with the source's timestamps."""
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,14 +14,21 @@ from stereojax.stage_types import VideoIndex
 class Segments:
     """Segment files in order, which together hold the frames of `index`.
 
-    `shift`: ticks by which the output's clock is behind the source's. Use as a context
-    manager.
+    `rate`: frames per second of the segments' own numbering. `shift`: ticks by which
+    the output's clock is behind the source's. Use as a context manager.
     """
 
-    def __init__(self, paths: Sequence[Path], index: VideoIndex, shift: int = 0):
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        index: VideoIndex,
+        rate: Fraction,
+        shift: int = 0,
+    ):
         if not paths:
             raise RunError("no segments to join")
         self._paths = [Path(p) for p in paths]
+        self._rate = rate
         self._tick = index.info.time_base
         self._pts = [int(p) - shift for p in index.pts]
         self._durations = [int(d) for d in np.diff(index.pts)] + [index.last_duration]
@@ -73,11 +81,10 @@ class Segments:
                     f"{path}: was encoded with other settings than"
                     f" {self._paths[0].name}; remove the work folder"
                 )
-            rate = stream.average_rate
             for packet in container.demux(stream):
                 if packet.size:
                     # The writer numbered the frames; Matroska rounded to 1 ms.
-                    yield round(packet.pts * packet.time_base * rate), packet
+                    yield round(packet.pts * packet.time_base * self._rate), packet
 
 
 def _open(path: Path) -> av.container.InputContainer:

@@ -78,8 +78,9 @@ def read_stereo_mode(path: Path) -> str | None:
                     return {v: k for k, v in _ST3D.items()}.get(value)
     with av.open(f"file:{path}") as container:
         stream = container.streams.video[0]
-        if "stereo_mode" in stream.metadata:
-            return stream.metadata["stereo_mode"]
+        mode = stream.metadata.get("stereo_mode")
+        if mode is not None:
+            return None if mode == "mono" else mode
         return _mode_of_frame(next(container.decode(stream)))
 
 

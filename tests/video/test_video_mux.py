@@ -247,6 +247,13 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_name_with_colons_and_quotes_is_only_a_name(tmp_path):
+    source = clips.write_film(tmp_path / "it's: a %d film.mp4", 2)
+    for suffix in (".mp4", ".mkv"):
+        joined = joins.convert(source, tmp_path / f"http: 'it' %03d{suffix}")
+        assert len(clips.linear(f"file:{joined.output}")) == 2
+
+
 def test_a_source_with_one_frame(tmp_path):
     source = clips.write_film(tmp_path / "film.mp4", 1)
     for suffix in (".mp4", ".mkv"):

@@ -111,6 +111,7 @@ def test_matroska_asks_for_the_size_of_one_view(film, tmp_path):
     wide = clips.write_film(tmp_path / "wide.mp4", 2, aspect=2)
     assert shown("full_sbs", wide) == (1, 128, 48, None)
     assert shown("right", wide) == (0, 128, 48, None)
+    assert read_stereo_mode(tmp_path / "out.mkv") is None
     huge = clips.write_film(
         tmp_path / "huge.mp4", [clips.picture(0, 250, 48)], aspect=2
     )

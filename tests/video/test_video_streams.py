@@ -307,6 +307,61 @@ def test_an_excerpt_from_deep_in_a_film_finds_its_sound(tmp_path):
     assert abs(values[-1] / 100 - 69) <= 2
 
 
+@pytest.mark.parametrize(
+    ("suffix", "expected"), [(".mov", "ger"), (".mp4", "deu"), (".mkv", "deu")]
+)
+def test_languages_survive_under_the_name_that_the_container_knows(
+    tmp_path, monkeypatch, suffix, expected
+):
+    monkeypatch.setattr(rich_films, "LANGUAGES", ("deu",))
+    source = rich_films.write_rich_film(tmp_path / "film.mkv", sound=("aac",), frames=4)
+    joined = joins.convert(source, tmp_path / f"out{suffix}")
+    assert streams(joined.output)[1] == ("audio", "aac", expected)
+
+
+def test_the_time_code_survives(tmp_path):
+    source = tmp_path / "film.mov"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream("libx264", rate=24)
+        stream.width, stream.height = 48, 32
+        stream.metadata["timecode"] = "01:00:00:00"
+        for i in range(3):
+            image = clips.picture(i, 48, 32)
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pts, frame.time_base = i, Fraction(1, 24)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    for suffix in (".mov", ".mp4", ".mkv"):
+        joined = joins.convert(source, tmp_path / f"out{suffix}")
+        assert joined.notes == []
+        with av.open(str(joined.output)) as container:
+            tags = container.streams.video[0].metadata
+            assert len(container.streams) == (1 if suffix == ".mkv" else 2)
+        assert {k.lower(): v for k, v in tags.items()}["timecode"] == "01:00:00:00"
+
+
+def test_data_without_a_place_is_named(tmp_path):
+    source = tmp_path / "film.ts"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream("libx264", rate=24)
+        stream.width, stream.height = 48, 32
+        data = out.add_data_stream("klv")
+        out.start_encoding()
+        for i in range(24):
+            image = clips.picture(i, 48, 32)
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pts, frame.time_base = i, Fraction(1, 24)
+            out.mux(stream.encode(frame))
+            packet = av.Packet(bytes(range(20)))
+            packet.stream, packet.pts, packet.dts = data, i, i
+            packet.time_base = Fraction(1, 24)
+            out.mux(packet)
+        out.mux(stream.encode())
+    joined = joins.convert(source, tmp_path / "out.mp4")
+    assert joined.notes == ["left out: data stream 1, klv, which mp4 cannot hold"]
+    assert len(clips.linear(joined.output)) == 24
+
+
 def test_a_second_picture_is_left_out_by_name(tmp_path):
     source = tmp_path / "film.mkv"
     with av.open(str(source), "w") as out:
