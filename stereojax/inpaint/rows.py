@@ -49,28 +49,30 @@ def _look_ahead(
     *,
     reverse: bool,
 ) -> tuple[Float[Array, "c h w"], Float[Array, "h w"], Bool[Array, "h w"]]:
-    """The mean of the known pixels of a row from each pixel on, the nearest heaviest.
+    """The mean of the known pixels of a row from the next known one on.
 
-    Rightwards if `reverse`. The n-th known pixel has the weight decay ** n. Also the
-    distance to the first of them, and whether there is any.
+    Rightwards if `reverse`. A known pixel n further on has the weight decay ** n. Also
+    the distance to the next known pixel, and whether there is any.
     """
     columns = lax.optimization_barrier(jnp.transpose(colors, (2, 0, 1)))
 
     def step(carry, column):
-        total, weight, distance = carry
+        total, weight, mean, distance = carry
         color, hole = column
-        total = jnp.where(hole, total, color + decay * total)
-        weight = jnp.where(hole, weight, 1 + decay * weight)
+        total = decay * total + jnp.where(hole, 0, color)
+        weight = decay * weight + jnp.where(hole, 0, 1)
+        # Held through a hole, along which total and weight may fall to 0.
+        mean = jnp.where(hole, mean, total / jnp.maximum(weight, 1))
         distance = jnp.where(hole, distance + 1, 0)
-        return (total, weight, distance), (total / jnp.maximum(weight, 1), distance)
+        return (total, weight, mean, distance), (mean, distance)
 
     c, height, width = colors.shape
-    zero = jnp.zeros(height, colors.dtype)
+    none, empty = jnp.zeros(height), jnp.zeros((c, height))
     # Until a known pixel comes the distance is the width or more.
-    carry = (jnp.zeros((c, height), colors.dtype), zero, zero + width)
+    carry = (empty, none, empty, none + width)
     # Unrolled for accelerators, which pay for each round.
     _, (mean, distance) = lax.scan(
-        step, carry, (columns, hole.T), reverse=reverse, unroll=8
+        step, carry, (columns, hole.T), reverse=reverse, unroll=4
     )
     distance = distance.T
     return jnp.transpose(mean, (1, 2, 0)), distance, distance < width
