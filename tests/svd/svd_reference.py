@@ -138,6 +138,24 @@ def clip() -> torch.nn.Module:
     return alive(transformers.CLIPVisionModelWithProjection(config))
 
 
+def published(steps: int) -> diffusers.EulerDiscreteScheduler:
+    """The scheduler as SVD configures it."""
+    reference = diffusers.EulerDiscreteScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        timestep_type="continuous",
+        timestep_spacing="leading",
+        steps_offset=1,
+        use_karras_sigmas=True,
+        sigma_min=0.002,
+        sigma_max=700.0,
+    )
+    reference.set_timesteps(steps)
+    return reference
+
+
 def role(path: tuple) -> str:
     """A parameter's name without the numbers of blocks and layers."""
     return ".".join("#" if isinstance(p, int) else p for p in path)

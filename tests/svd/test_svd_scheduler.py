@@ -4,27 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler
+from svd_reference import published
 
 from stereojax.svd import scheduler
-
-
-def published(steps: int) -> EulerDiscreteScheduler:
-    """As SVD configures it."""
-    reference = EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
-        timestep_type="continuous",
-        timestep_spacing="leading",
-        steps_offset=1,
-        use_karras_sigmas=True,
-        sigma_min=0.002,
-        sigma_max=700.0,
-    )
-    reference.set_timesteps(steps)
-    return reference
 
 
 @pytest.mark.parametrize("steps", [2, 5, 8, 25])
