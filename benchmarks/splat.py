@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import measure, splat_peers
 from stereojax.splat import choose, forward_splat
-from stereojax.splat.choice import IMPLEMENTATIONS
+from stereojax.splat.implementations import IMPLEMENTATIONS
 from stereojax.splat.workloads import RANGES, SIZES, scene
 
 BYTES = 32  # a pixel, in and out

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from stereojax.shapes import Array, Float, Shaped
-from stereojax.splat.choice import IMPLEMENTATIONS, choose
+from stereojax.splat.choice import choose
 from stereojax.splat.gradient import with_gradient
+from stereojax.splat.implementations import IMPLEMENTATIONS
 from stereojax.splat.rows import as_float, landing
 from stereojax.stage_types import Splat
 
@@ -49,7 +50,9 @@ def forward_splat(
         floor(x) and floor(x) + 1, and both its rows, y and y + 1, are inside, which
         empties the last row and thins the first and last columns.
       implementation: "xla_scatter" (the specification), "xla_gather", "xla" (the one
-        of these that is faster on a CPU), or None, which takes what `choose` returns.
+        of these that is faster on a CPU), "pallas_gpu", "pallas_tpu", or None: what
+        `choose` finds for the platform and the size. One that cannot run here is
+        replaced, and the log says by what and why.
 
     Returns:
       `Splat(warped, occlusion)`, float32; `warped` is exactly 0 where nothing landed.
@@ -61,12 +64,11 @@ def forward_splat(
     image = jnp.asarray(image)
     if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
         raise ValueError(f"image has dtype {image.dtype}; expected uint8 or a float")
-    if implementation is None:
-        implementation = choose(image.shape, sharpness).implementation
+    choice = choose(image.shape, sharpness, wanted=implementation)
     return _splat(
         image,
         jnp.asarray(disparity),
-        implementation,
+        choice.implementation,
         float(sharpness),
         hard_mask=mask == "hard",
         published_border=border == "published",
@@ -91,7 +93,8 @@ def _splat(
     d = landing(disparity, published_border=published_border).reshape(-1, width)
     kernel = IMPLEMENTATIONS[implementation]
     if implementation == "xla_scatter":  # differentiable as it is: the specification
-        warped, occlusion, _, _ = kernel(pixels, d, sharpness, hard_mask=hard_mask)
+        done = kernel(pixels, d, sharpness, hard_mask=hard_mask, residuals=False)
+        warped, occlusion = done.warped, done.occlusion
     else:
         warped, occlusion = with_gradient(kernel, pixels, d, sharpness, hard_mask)
     return Splat(warped.reshape(image.shape), occlusion.reshape(disparity.shape))

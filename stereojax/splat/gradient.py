@@ -5,6 +5,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from stereojax.shapes import Array, Float
 from stereojax.splat.rows import Rows, RowSplat, bilinear_taps
@@ -19,14 +20,14 @@ def with_gradient(
     hard_mask: bool,
 ) -> tuple[Float[Array, "n w c"], Float[Array, "n w"]]:
     """(warped, occlusion) by `kernel`, with gradients from two gathers."""
-    done = _batchable(kernel, sharpness, hard_mask)(image, d)
+    done = _batchable(kernel, sharpness, hard_mask, residuals=False)(image, d)
     return done.warped, done.occlusion
 
 
 def _forward(
     kernel: RowSplat, image: Array, d: Array, sharpness: float, hard_mask: bool
 ) -> tuple:
-    done = _batchable(kernel, sharpness, hard_mask)(image, d)
+    done = _batchable(kernel, sharpness, hard_mask, residuals=True)(image, d)
     return (done.warped, done.occlusion), (image, d, done)
 
 
@@ -59,18 +60,18 @@ def _backward(
 with_gradient.defvjp(_forward, _backward)
 
 
-def _batchable(kernel: RowSplat, sharpness: float, hard_mask: bool):
+def _batchable(kernel: RowSplat, sharpness: float, hard_mask: bool, residuals: bool):
     """The kernel, with an axis that vmap adds folded into the rows."""
 
     @jax.custom_batching.custom_vmap
     def rows(image: Float[Array, "n w c"], d: Float[Array, "n w"]) -> Rows:
-        return kernel(image, d, sharpness, hard_mask=hard_mask)
+        return kernel(image, d, sharpness, hard_mask=hard_mask, residuals=residuals)
 
     @rows.def_vmap
-    def _(size: int, batched: list, image: Array, d: Array) -> tuple:
+    def _(size: int, batched: list, *arrays: Array | np.ndarray) -> tuple:
         image, d = (
             x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
-            for x, is_batched in zip((image, d), batched, strict=True)
+            for x, is_batched in zip(arrays, batched, strict=True)
         )
         flat = rows(image.reshape(-1, *image.shape[2:]), d.reshape(-1, d.shape[2]))
         done = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), flat)

@@ -13,6 +13,7 @@ def scatter_rows(
     sharpness: float,
     *,
     hard_mask: bool,
+    residuals: bool = True,
 ) -> Rows:
     """The splat of each row; the anchor is the largest disparity that reaches it."""
     width = d.shape[-1]
@@ -37,4 +38,6 @@ def scatter_rows(
         total = total.at[row, index].add(weight, mode="drop")
         coverage = coverage.at[row, index].add(b, mode="drop")
 
-    return normalize(color, total, coverage, nearest, hard_mask=hard_mask)
+    return normalize(
+        color, total, coverage, nearest, hard_mask=hard_mask, residuals=residuals
+    )

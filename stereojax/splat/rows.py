@@ -16,12 +16,13 @@ class Rows(NamedTuple):
 
     warped: Float[Array, "n w c"]
     occlusion: Float[Array, "n w"]
-    total: Float[Array, "n w"]  # sum of the weights b * 2**(sharpness * (d - anchor))
-    anchor: Float[Array, "n w"]  # a disparity near those that reach the target
+    total: Float[Array, "n w"] | None  # sum of weights b * 2**(sharpness*(d - anchor))
+    anchor: Float[Array, "n w"] | None  # a disparity near those that reach the target
 
 
-# (image "n w c", d "n w" from `landing`, sharpness, *, hard_mask: bool): each row on
-# its own, so any number of frames is one long picture.
+# (image "n w c", d "n w" from `landing`, sharpness, *, hard_mask, residuals): each row
+# on its own, so any number of frames is one long picture. `residuals=False` leaves out
+# total and anchor.
 RowSplat = Callable[..., Rows]
 
 
@@ -77,10 +78,12 @@ def normalize(
     anchor: Float[Array, "n w"],
     *,
     hard_mask: bool,
+    residuals: bool,
 ) -> Rows:
     """Weighted sums to a mean, the unweighted coverage to an occlusion."""
     covered = total > 0
     share = covered.astype(jnp.float32) if hard_mask else jnp.clip(coverage, 0, 1)
     warped = color / jnp.where(covered, total, 1)[..., None]
     warped = jnp.where(covered[..., None], warped, 0)
-    return Rows(warped, lax.stop_gradient(1 - share), total, anchor)
+    more = (total, anchor) if residuals else (None, None)
+    return Rows(warped, lax.stop_gradient(1 - share), *more)

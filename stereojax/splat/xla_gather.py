@@ -35,6 +35,7 @@ def gather_rows(
     sharpness: float,
     *,
     hard_mask: bool,
+    residuals: bool = True,
 ) -> Rows:
     """The splat of each row; the anchor is the start of the nearest span of shifts."""
     rows, width, channels = image.shape
@@ -48,7 +49,9 @@ def gather_rows(
         planes = tuple(jnp.moveaxis(cut(image), -1, 0))
         *color, total, coverage, anchor = _block(planes, cut(d), sharpness)
         color = jnp.stack(color, -1)
-        done = normalize(color, total, coverage, anchor, hard_mask=hard_mask)
+        done = normalize(
+            color, total, coverage, anchor, hard_mask=hard_mask, residuals=residuals
+        )
         return jax.tree.map(
             lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, 0),
             out,
@@ -56,7 +59,8 @@ def gather_rows(
         )
 
     zeros = jnp.zeros((rows, width))
-    start = Rows(jnp.zeros((rows, width, channels)), zeros, zeros, zeros)
+    more = (zeros, zeros) if residuals else (None, None)
+    start = Rows(jnp.zeros((rows, width, channels)), zeros, *more)
     return lax.fori_loop(0, -(-rows // size), block, start)
 
 

@@ -1,0 +1,141 @@
+"""What runs where, what stands in for what is missing, and that the log says so."""
+
+import functools
+import logging
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from stereojax.splat import (
+    Choice,
+    choice,
+    choose,
+    forward_splat,
+    implementations,
+    pallas_tpu,
+    sharpness_for,
+)
+from stereojax.splat.reference import scatter_rows
+from stereojax.splat.rows import Rows
+
+FRAME = (1080, 1920, 3)
+
+
+@pytest.fixture(autouse=True)
+def forgetful():
+    for cached in (choice._log_once, choice._broken, implementations.pallas_module):
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "name", "word"),
+    [
+        (FRAME, {}, "xla", "cpu"),
+        ((20, 30, 3), {}, "xla_scatter", "small"),
+        ((25, *FRAME), {"platform": "gpu"}, "pallas_gpu", "gpu"),
+        (FRAME, {"platform": "tpu"}, "pallas_tpu", "tpu"),
+        ((80, 9000, 3), {"platform": "tpu"}, "xla_gather", "9000 wide"),
+        (FRAME, {"sharpness": 13.0, "platform": "gpu"}, "xla_scatter", "13"),
+        (FRAME, {"wanted": "xla_gather"}, "xla_gather", "asked"),
+        (FRAME, {"wanted": "pallas_gpu"}, "pallas_gpu", "asked"),
+    ],
+)
+def test_choices_and_their_reasons(shape, options, name, word):
+    made = choose(shape, **options)
+    assert made.implementation == name and word in made.reason
+
+
+def test_a_jax_without_the_kernel_s_backend(monkeypatch, caplog):
+    monkeypatch.delitem(sys.modules, "stereojax.splat.pallas_gpu", raising=False)
+    monkeypatch.setitem(sys.modules, "jax.experimental.pallas.mosaic_gpu", None)
+    monkeypatch.delattr("jax.experimental.pallas.mosaic_gpu", raising=False)
+    made = choose(FRAME, platform="gpu")
+    assert made.implementation == "xla_scatter" and "import" in made.reason
+    assert "xla_scatter instead of pallas_gpu: this jax cannot import" in caplog.text
+    image, disparity = np.ones((4, 9, 3), np.float32), np.zeros((4, 9), np.float32)
+    done = forward_splat(image, disparity, implementation="pallas_gpu")
+    np.testing.assert_array_equal(done.warped, 1)
+
+
+def on_a_gpu(monkeypatch, kernel, capability="9.0"):
+    """Pretends that the default device is a GPU and `kernel` its kernel."""
+
+    class Device:
+        device_kind, compute_capability = "a card", capability
+
+    module = type("module", (), {"gather_rows": staticmethod(kernel)})
+    monkeypatch.setattr(choice, "default_platform", lambda: "gpu")
+    monkeypatch.setattr(choice, "pallas_module", lambda name: module)
+    monkeypatch.setattr(jax, "local_devices", lambda: [Device()])
+
+
+def test_an_older_gpu(monkeypatch, caplog):
+    on_a_gpu(monkeypatch, scatter_rows, capability="8.6")
+    assert choose(FRAME) == Choice(
+        "xla_scatter", "a card has compute capability 8.6, not 9.0"
+    )
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+def broken(image, d, *args, **options):
+    raise RuntimeError("no ptxas\nfound")
+
+
+def wrong(image, d, *args, **options):
+    done = scatter_rows(image, d, *args, **options)
+    return done._replace(warped=done.warped.at[0, 3].add(1e-3))
+
+
+def not_a_number(image, d, *args, **options) -> Rows:
+    done = scatter_rows(image, d, *args, **options)
+    return done._replace(occlusion=done.occlusion * np.nan)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "word"),
+    [(broken, "RuntimeError: no ptxas found"), (wrong, "0.001"), (not_a_number, "nan")],
+)
+def test_a_kernel_that_fails_where_it_should_run(monkeypatch, caplog, kernel, word):
+    on_a_gpu(monkeypatch, kernel)
+    made = choose(FRAME)
+    assert made.implementation == "xla_scatter" and word in made.reason
+    assert word in caplog.text
+
+
+def test_a_kernel_is_tried_while_the_caller_traces(monkeypatch):
+    kernel = functools.partial(pallas_tpu.gather_rows, interpret=True)
+    on_a_gpu(monkeypatch, kernel)
+    made = []
+
+    def traced(x):
+        made.append(choose(FRAME))
+        return x
+
+    jax.jit(jax.vmap(jax.grad(traced)))(np.ones(3, np.float32))
+    assert made == [Choice("pallas_gpu", "gpu: deterministic kernel")]
+
+
+def test_wide_ranges_on_a_cpu_equal_narrow_ones():
+    rng = np.random.default_rng(0)
+    image = rng.random((4, 300, 3), dtype=np.float32)
+    for high in (5, 200):
+        disparity = rng.uniform(0, high, (4, 300)).astype(np.float32)
+        true = forward_splat(image, disparity, implementation="xla_scatter")
+        done = forward_splat(image, disparity, implementation="xla")
+        np.testing.assert_allclose(done.warped, true.warped, atol=1e-6)
+
+
+def test_the_depth_test_is_as_soft_at_every_resolution():
+    assert sharpness_for(1024) == 0.5
+    # The same two surfaces, a gap of 1 % of the width apart, at two sizes.
+    shares = []
+    for width in (200, 800):
+        image = np.zeros((1, width, 3), np.float32)
+        image[0, width // 2] = 1
+        disparity = np.zeros((1, width), np.float32)
+        disparity[0, width // 2] = width // 100
+        done = forward_splat(image, disparity, sharpness=sharpness_for(width))
+        shares.append(float(done.warped[0, width // 2 - width // 100, 0]))
+    assert shares[0] == pytest.approx(shares[1], abs=1e-6)

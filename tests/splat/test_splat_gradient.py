@@ -1,0 +1,107 @@
+"""Gradients against finite differences of the oracle and autodiff of the reference."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracle import oracle
+
+from stereojax.splat import forward_splat, pallas_gpu, pallas_tpu
+from stereojax.splat.gradient import with_gradient
+from stereojax.splat.implementations import IMPLEMENTATIONS
+from stereojax.splat.workloads import scene
+
+KERNELS = {
+    "xla": IMPLEMENTATIONS["xla"],
+    "xla_gather": IMPLEMENTATIONS["xla_gather"],
+    "pallas_tpu": functools.partial(pallas_tpu.gather_rows, interpret=True),
+}
+
+
+@pytest.fixture(scope="module")
+def case():
+    """(image, disparity, cotangent), with a range that no float32 power holds."""
+    image, disparity = scene((3, 61), -30, 60)
+    disparity[1, ::7] += 300  # leaves, or lands far behind
+    disparity[0, :4] = np.nan, np.inf, 1e30, -1e4
+    cotangent = np.random.default_rng(1).normal(size=image.shape).astype(np.float32)
+    return image, disparity, cotangent
+
+
+def gradients(splat, case):
+    image, disparity, cotangent = case
+
+    def loss(image, disparity):
+        done = splat(image, disparity)
+        return (done.warped * cotangent).sum() + done.occlusion.sum()
+
+    return jax.grad(loss, argnums=(0, 1))(image, disparity)
+
+
+@pytest.fixture(scope="module")
+def reference(case):
+    return gradients(
+        functools.partial(forward_splat, implementation="xla_scatter"), case
+    )
+
+
+def test_the_reference_against_finite_differences(case, reference):
+    image, disparity, cotangent = (x.astype(np.float64) for x in case)
+    lands = np.where(np.abs(disparity) < 1e3, disparity, 0)
+    smooth = (np.abs(lands - np.round(lands)) > 1e-3) & (lands != 0)  # no kink near
+    alive = 0
+    for y, x in zip(*np.nonzero(smooth), strict=True):
+        for grad, which in ((reference[0].sum(-1), 0), (reference[1], 1)):
+            values = []
+            for step in (1e-5, -1e-5):
+                moved = [image.copy(), disparity.copy()]
+                moved[which][y, x] += step
+                values.append((oracle(*moved)[0] * cotangent).sum())
+            slope = (values[0] - values[1]) / 2e-5
+            np.testing.assert_allclose(grad[y, x], slope, atol=2e-4, rtol=1e-3)
+            alive += abs(slope) > 1e-2
+    assert alive > 100
+
+
+def test_what_lands_nowhere_has_no_gradient(reference):
+    assert all(np.isfinite(grad).all() for grad in reference)
+    assert (np.asarray(reference[1][0, :4]) == 0).all()
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_two_gathers_equal_the_reference_s_autodiff(name, case, reference, monkeypatch):
+    monkeypatch.setitem(IMPLEMENTATIONS, "tested", KERNELS[name])
+    ours = gradients(functools.partial(forward_splat, implementation="tested"), case)
+    for grad, true in zip(ours, reference, strict=True):
+        scale = np.abs(true).max()
+        np.testing.assert_allclose(grad, true, atol=5e-6 * scale)
+
+
+def test_gradients_under_vmap(case):
+    image, disparity, _ = case
+    kernel = IMPLEMENTATIONS["xla_gather"]
+    d = jnp.where(np.abs(disparity) < 60, disparity, 1e9)[:, None]
+    image = jnp.asarray(image)
+
+    def loss(image, d):
+        return (with_gradient(kernel, image, d, 0.5, False)[0] ** 2).sum()
+
+    grads = jax.vmap(jax.grad(loss))(image[:, None], d)
+    np.testing.assert_allclose(grads[2], jax.grad(loss)(image[2:], d[2]), atol=1e-6)
+
+
+def test_the_gpu_kernel_gives_what_its_gradient_needs():
+    """Traced alone: the GPU's own tests run it."""
+    args = np.zeros((2, 40, 3), np.float32), np.zeros((2, 40), np.float32)
+    for residuals in (True, False):
+        done = jax.eval_shape(
+            lambda *a, r=residuals: pallas_gpu.gather_rows(
+                *a, 0.5, hard_mask=False, residuals=r
+            ),
+            *args,
+        )
+        assert [x and x.shape for x in done] == [(2, 40, 3), (2, 40)] + (
+            [(2, 40), (2, 40)] if residuals else [None, None]
+        )

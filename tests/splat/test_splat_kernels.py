@@ -1,0 +1,70 @@
+"""The Pallas kernels, without their devices: interpreted, and lowered for them."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracle import oracle
+
+from stereojax.splat import forward_splat, pallas_gpu
+from stereojax.splat.rows import landing
+from stereojax.splat.workloads import SIZES, scene
+
+try:
+    from jax.experimental.pallas.mosaic_gpu import InterpretGPUParams
+except ImportError:  # jax 0.10
+    from jax._src.pallas.mosaic_gpu.interpret.params import InterpretGPUParams
+
+TARGETS = {"pallas_gpu": ("cuda", "mosaic_gpu"), "pallas_tpu": ("tpu", "tpu_custom")}
+
+
+@pytest.mark.parametrize(
+    ("width", "low", "high", "hard"),
+    [(40, -3, 7, True), (300, -30, 250, False)],
+)
+def test_the_gpu_kernel_interpreted_equals_the_oracle(width, low, high, hard):
+    image, disparity = scene((2, width), low, high)
+    disparity[0, 3:6] = np.nan, 1e4, -np.inf
+    done = pallas_gpu.gather_rows(
+        jnp.asarray(image),
+        landing(jnp.asarray(disparity), published_border=False),
+        0.5,
+        hard_mask=hard,
+        interpret=InterpretGPUParams(),
+    )
+    warped, occlusion = oracle(image, disparity, mask="hard" if hard else "soft")
+    np.testing.assert_allclose(done.warped, warped, rtol=2e-6, atol=2e-7)
+    np.testing.assert_allclose(done.occlusion, occlusion, atol=0 if hard else 1e-6)
+    # The weights are relative to the anchor: alone, a source weighs its own share.
+    covered = np.asarray(done.total) > 0
+    assert (np.abs(np.asarray(done.anchor))[covered] < width).all()
+    assert (np.asarray(done.total)[covered] <= width).all()
+
+
+@pytest.mark.parametrize("form", ["plain", "grad of vmap"])
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_kernel_is_in_the_program_once(name, form):
+    platform, target = TARGETS[name]
+    splat = functools.partial(forward_splat, implementation=name)
+    program = splat
+    if form != "plain":
+        program = jax.grad(lambda image, d: jax.vmap(splat)(image, d).warped.sum())
+    shape = (2, *SIZES["1080p"])
+    image = jax.ShapeDtypeStruct((*shape, 3), jnp.uint8 if form == "plain" else "f4")
+    disparity = jax.ShapeDtypeStruct(shape, jnp.float32)
+    traced = jax.jit(program).trace(image, disparity)
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+    calls = [line for line in text.splitlines() if "custom_call" in line]
+    assert [target in line for line in calls] == [True]
+    for absent in ("scatter", "stablehlo.sort"):
+        assert absent not in text
+
+
+def test_elsewhere_the_gather_stands_in():
+    image, disparity = scene((5, 61), -4, 9)
+    true = forward_splat(image, disparity, implementation="xla_gather")
+    for name in TARGETS:
+        done = forward_splat(image, disparity, implementation=name)
+        np.testing.assert_array_equal(done.warped, true.warped)
