@@ -3,12 +3,15 @@
 python -m convert_weights --source DIR_OR_REPO [--output DIR] [--model NAME]
 
 The source is a folder, a file (.safetensors; .pth needs torch) or a repository on the
-Hugging Face hub, such as depth-anything/Depth-Anything-V2-Small-hf.
+Hugging Face hub, such as depth-anything/Depth-Anything-V2-Small-hf. A pipeline in the
+layout of diffusers is converted network by network.
+
+See also python -m convert_weights.export and python -m convert_weights.verify.
 """
 
 from absl import flags
 
-from convert_weights.conversion import MODELS, convert
+from convert_weights.conversion import MODELS, convert_all
 from stereojax import cli
 from stereojax.weights import read_config, root
 
@@ -23,15 +26,27 @@ _MODEL = flags.DEFINE_string(
     None,
     f"what the source must be ({', '.join(MODELS)}); default: see by itself",
 )
+_INIT_MASK_CHANNEL = flags.DEFINE_bool(
+    "init_mask_channel",
+    False,
+    "of an 8-channel U-Net, such as SVD's, make the 9-channel one that training of "
+    "StereoCrafter begins with: zeros in the channel of the mask",
+)
 
 
 def run() -> None:
     if not _SOURCE.value:
         raise cli.InputError("--source: expected a folder, a file or a hub repository")
-    folder = convert(_SOURCE.value, root(_OUTPUT.value), model=_MODEL.value)
-    config = read_config(folder)
-    print(f"licence of {config['part']}: {config['licence']}")
-    print(f"wrote {folder} ({config['dtype']}, from {config['source']})")
+    folders = convert_all(
+        _SOURCE.value,
+        root(_OUTPUT.value),
+        model=_MODEL.value,
+        init_mask_channel=_INIT_MASK_CHANNEL.value,
+    )
+    for folder in folders:
+        config = read_config(folder)
+        print(f"licence of {config['part']}: {config['licence']}")
+        print(f"wrote {folder} ({config['dtype']}, from {config['source']})")
 
 
 if __name__ == "__main__":

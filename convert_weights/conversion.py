@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from convert_weights import depth_anything
+from convert_weights import depth_anything, svd
+from convert_weights.components import components
 from convert_weights.engine import convert_tensors
 from convert_weights.parts import Part
 from convert_weights.sources import Checkpoint, Folder, open_source, read_checkpoint
@@ -11,7 +12,7 @@ from stereojax.ops.abstract import abstract
 from stereojax.weights import save
 from stereojax.weights.catalogue import CATALOGUE
 
-FAMILIES = (depth_anything,)
+FAMILIES = (depth_anything, svd)
 MODELS = tuple(name for family in FAMILIES for name in family.MODELS)
 DOWNLOADS = ".fetch"
 
@@ -19,15 +20,31 @@ DOWNLOADS = ".fetch"
 def convert(
     source: str | Path, output: str | Path, *, model: str | None = None
 ) -> Path:
+    """As `convert_all`, of a source that holds one network; returns its folder."""
+    folders = convert_all(source, output, model=model)
+    if len(folders) > 1:
+        raise InputError(f"{source}: holds {len(folders)} networks, expected one")
+    return folders[0]
+
+
+def convert_all(
+    source: str | Path,
+    output: str | Path,
+    *,
+    model: str | None = None,
+    init_mask_channel: bool = False,
+) -> list[Path]:
     """Converts the weights at `source` into the weights root `output`.
 
     Args:
       source: a folder, a file (.safetensors, .pth) or a hub repository (owner/name).
+        Of a pipeline, its networks one after the other.
       output: the root; or the folder of the part itself, if it has the part's name.
       model: what the source must be; by default whatever it is found to be.
+      init_mask_channel: only the U-Net, of 8 channels, which gets a ninth of zeros.
 
     Returns:
-      The folder of the part.
+      The folders of the parts.
 
     Raises:
       InputError: the source is missing, gated, broken, or no model that is known.
@@ -36,17 +53,30 @@ def convert(
     if model is not None and model not in MODELS:
         raise InputError(f"--model={model}: expected one of {', '.join(MODELS)}")
     output = Path(output).expanduser()
+    # Of a pipeline only the U-Net then.
+    wanted = model or (svd.WITH_MASK_CHANNEL if init_mask_channel else None)
     with open_source(source, output / DOWNLOADS) as folder:
-        return convert_folder(folder, output, model=model)
+        return [
+            convert_folder(
+                part, output, model=model, init_mask_channel=init_mask_channel
+            )
+            for part in components(folder, model=wanted)
+        ]
 
 
-def convert_folder(folder: Folder, output: Path, *, model: str | None) -> Path:
+def convert_folder(
+    folder: Folder, output: Path, *, model: str | None, init_mask_channel: bool = False
+) -> Path:
     """As `convert`, from a folder that is open."""
     checkpoint = read_checkpoint(folder)
-    part = _detect(checkpoint)
-    name = _agreed(part.name, model, checkpoint.label)
+    part = detect(checkpoint)
+    name = _agreed(part.name, model, checkpoint.label, part.also)
+    extended = svd.with_mask_channel(part) if init_mask_channel else None
     network = abstract(part.build)
     state = convert_tensors(network, checkpoint.tensors, part.table, what=name)
+    if extended:
+        svd.add_mask_channel(state)
+        part, name = extended, extended.name
     published = CATALOGUE.get(name)
     config = {
         "part": name,
@@ -58,7 +88,8 @@ def convert_folder(folder: Folder, output: Path, *, model: str | None) -> Path:
     return save(_place(output, name), config, state)
 
 
-def _detect(checkpoint: Checkpoint) -> Part:
+def detect(checkpoint: Checkpoint) -> Part:
+    """What a checkpoint holds; InputError if that is nothing known."""
     for family in FAMILIES:
         if part := family.detect(checkpoint):
             return part
@@ -66,15 +97,17 @@ def _detect(checkpoint: Checkpoint) -> Part:
     some = f"its tensors are {', '.join(names[:3])}, ..." if names else "it is empty"
     raise InputError(
         f"{checkpoint.label}: not a model that can be converted ({some}); expected "
-        "Depth Anything V2 as its authors or transformers publish it"
+        + " or ".join(family.EXPECTED for family in FAMILIES)
     )
 
 
-def _agreed(found: str, wanted: str | None, label: str) -> str:
+def _agreed(
+    found: str, wanted: str | None, label: str, also: tuple[str, ...] = ()
+) -> str:
     """`wanted` if what was found is that, or of its family in sizes of its own."""
     if wanted is None or found == wanted:
         return found
-    if wanted.startswith(found):
+    if wanted.startswith(found) or wanted in also:
         return wanted
     if found.startswith(wanted):
         return found

@@ -17,6 +17,7 @@ from stereojax.depth.depth_anything_v2 import (
 
 FAMILY = "depth_anything_v2"
 MODELS = (FAMILY, *PRESETS)
+EXPECTED = "Depth Anything V2 as its authors or transformers publish it"
 
 # In every checkpoint, read by no one: the token of masked training, and the skip of the
 # coarsest map, which has nothing to skip to.

@@ -17,3 +17,4 @@ class Part:
     sizes: dict[str, Any]  # of its config, as JSON holds them
     table: Table
     build: Callable[[nnx.Rngs], nnx.Module]  # only its shapes are used
+    also: tuple[str, ...] = ()  # other parts that look the same; `--model` tells

@@ -12,10 +12,11 @@ from stereojax.cli import InputError
 from stereojax.weights.hub import HubRepo
 
 TORCH = (".pth", ".pt", ".bin")
+WEIGHTS = (".safetensors", *TORCH)
 
 
 class Folder(Protocol):
-    """Files by name, wherever they lie."""
+    """Files by name, wherever they lie; of folders in it as `folder/name`."""
 
     label: str
 
@@ -33,8 +34,10 @@ class LocalFolder:
         self._only = None if path.is_dir() else {path.name, "config.json"}
 
     def names(self) -> list[str]:
-        files = (p.name for p in self._folder.iterdir() if p.is_file())
-        return sorted(n for n in files if self._only is None or n in self._only)
+        folder = self._folder
+        files = (p for glob in ("*", "*/*") for p in folder.glob(glob) if p.is_file())
+        names = (p.relative_to(folder).as_posix() for p in files)
+        return sorted(n for n in names if self._only is None or n in self._only)
 
     def get(self, name: str) -> Path:
         return self._folder / name
@@ -75,9 +78,9 @@ def read_checkpoint(folder: Folder) -> Checkpoint:
     Raises:
       InputError: there are none, too many to choose from, or they are not whole.
     """
-    names = folder.names()
+    names = [name for name in folder.names() if "/" not in name]
     name = choose(names, folder.label)
-    config = _json(folder.get("config.json")) if "config.json" in names else {}
+    config = read_json(folder.get("config.json")) if "config.json" in names else {}
     if name.endswith(".json"):
         tensors = Safetensors([folder.get(shard) for shard in _shards(folder, name)])
     elif name.endswith(TORCH):
@@ -91,7 +94,8 @@ def read_checkpoint(folder: Folder) -> Checkpoint:
 def choose(names: list[str], label: str) -> str:
     """The one file of weights, or index of its shards, among `names`.
 
-    Safetensors come before torch's own files, which need torch.
+    Safetensors come before torch's own files, which need torch; and a variant in half
+    precision (`.fp16.`), which the published pipelines load, before the full one.
     """
     whole = [
         n
@@ -101,6 +105,8 @@ def choose(names: list[str], label: str) -> str:
     indexes = [n for n in names if re.search(r"\.safetensors\.index(\.\w+)?\.json$", n)]
     torch_files = [n for n in names if n.endswith(TORCH)]
     for found in (whole, indexes, torch_files):
+        half = {n for n in found if ".fp16." in n}
+        found = [n for n in found if not half & {*_half_names(n)}]
         if len(found) == 1:
             return found[0]
         if found:
@@ -113,15 +119,21 @@ def choose(names: list[str], label: str) -> str:
     )
 
 
+def _half_names(name: str) -> list[str]:
+    """What the half precision variant of a file, or of an index, would be called."""
+    return [f"{name[:i]}.fp16{name[i:]}" for i, sign in enumerate(name) if sign == "."]
+
+
 def _shards(folder: Folder, index: str) -> list[str]:
     path = folder.get(index)
     try:
-        return sorted(set(_json(path)["weight_map"].values()))
+        return sorted(set(read_json(path)["weight_map"].values()))
     except (KeyError, AttributeError):
         raise InputError(f"{path}: an index without a weight_map") from None
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises InputError where the file is not JSON, or no object."""
     try:
         content = json.loads(path.read_text())
     except ValueError as error:

@@ -12,7 +12,21 @@ class Published:
     fetch: bool = False  # may be fetched without being asked for: free for any use
 
 
+_SVD = Published(
+    "stabilityai/stable-video-diffusion-img2vid-xt",
+    "Stable Video Diffusion community licence",
+)
+
 CATALOGUE = {
+    "svd/unet": _SVD,
+    "svd/vae": _SVD,
+    "svd/image_encoder": _SVD,
+    "stereocrafter/unet": Published(
+        "TencentARC/StereoCrafter", "academic research only, with that of SVD"
+    ),
+    "depthcrafter/unet": Published(
+        "tencent/DepthCrafter", "academic research only, with that of SVD"
+    ),
     "depth_anything_v2_small": Published(
         "depth-anything/Depth-Anything-V2-Small-hf", "Apache-2.0", fetch=True
     ),
