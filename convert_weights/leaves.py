@@ -26,6 +26,11 @@ class Leaf:
         ours = tensor.transpose(self.axes)
         return np.array(np.flip(ours, (0, 1)) if self.flip else ours, order="C")
 
+    def to_torch(self, array: np.ndarray) -> np.ndarray:
+        """A contiguous copy in torch's layout: `from_torch` undone."""
+        ours = np.flip(array, (0, 1)) if self.flip else array
+        return np.array(ours.transpose(np.argsort(self.axes)), order="C")
+
 
 def leaves(model: nnx.Module) -> list[Leaf]:
     """Every array of `model`, which may be abstract (of `ops.abstract`)."""
