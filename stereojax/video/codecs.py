@@ -84,7 +84,14 @@ def encoder_options(
 def _x264(color: Color, layout: str) -> dict[str, object]:
     params: dict[str, object] = {
         "threads": _X264_THREADS,
-        "lookahead-threads": 1,
+        # x264's lookahead reads memory that nobody has written, at the edges of its
+        # half-size pictures (unless the width is a multiple of 128): the same frames
+        # then give other bytes, and a resumed film is not the same film. Nothing here
+        # may look ahead. Cuts need none of it: no segment crosses one.
+        "mbtree": 0,
+        "b-adapt": 0,
+        "scenecut": 0,
+        "weightp": 0,
         # Color, and pictures full of detail, are held to the same quality as the rest.
         "chroma-qp-offset": -3,
         "qcomp": 0.7,
