@@ -15,13 +15,17 @@ from stereojax.shapes import Array, Float
 # guess: on real pairs the fill and the splat are equally wrong at 0.5 to 0.75.
 HOLE_THRESHOLD = 0.5
 
+# Colours much further apart than this (Euclidean, RGB in [0, 1]) are not taken for the
+# same surface.
+EDGE = 0.4
+
 
 @functools.partial(jax.jit, static_argnames=("steps", "threshold", "row_share"))
 def fill_background(
     warped: Float[Array, "t h w 3"],
     occlusion: Float[Array, "t h w"],
     *,
-    steps: int = 10,
+    steps: int = 16,
     threshold: float = HOLE_THRESHOLD,
     row_share: float = 0.4,
 ) -> Float[Array, "t h w 3"]:
@@ -55,15 +59,13 @@ def fill_background(
 
 def _fill(colors, hole, steps, row_share):
     width = hole.shape[1]
-    scale = width / 1024  # amounts are pixels of a picture 1024 wide
-    extended, distance, from_right = extend_rows(colors, hole, reach=5 * scale)
-    # The largest distance is 16 at a width of 1024; at least one pass.
+    scale = width / 1024  # distances are in pixels of a picture 1024 wide
+    extended, distance, from_right = extend_rows(colors, hole, reach=4 * scale)
+    # The longest distance is 16 at a width of 1024; at least one pass.
     passes = 1 + max(0, math.ceil(math.log2(0.012 * width)))
-    membrane = blend_columns(
-        extended, hole, scale + 0.3 * distance, edge=0.3, passes=passes
+    blended = blend_columns(
+        extended, hole, scale + 0.3 * distance, edge=EDGE, passes=passes
     )
-    membrane = relax(
-        membrane, hole, left=jnp.where(from_right, 0.1, 1.0), vertical=0.3, steps=steps
-    )
+    membrane = relax(blended, hole, from_right, edge=EDGE, steps=steps)
     filled = row_share * extended + (1 - row_share) * membrane
     return jnp.where(hole, filled, colors)
