@@ -25,7 +25,8 @@ def film(tmp_path_factory):
     folder = tmp_path_factory.mktemp("film")
     _, paths = small_film(folder)
     output = folder / "whole.mp4"
-    stereojax.convert(paths.left, output, config=CONFIG, segment_frames=SEGMENT)
+    _, errors = start(paths.left, output).communicate()
+    assert output.exists(), errors
     return paths.left, pictures(output)
 
 
@@ -88,10 +89,11 @@ def test_other_flags_use_the_depth_and_nothing_else(film, tmp_path):
 
 
 def test_a_damaged_segment_of_depth_is_made_again(film, tmp_path):
-    source, whole = film
+    source, _ = film
     output = tmp_path / "film_3d.mp4"
     settings = {"config": CONFIG, "segment_frames": SEGMENT}
     stereojax.convert(source, output, keep_work=True, **settings)
+    before = pictures(output)
     (depth,) = WorkFolder.beside(output).root.glob("depth-*/depth.json")
     depth.write_text("{")
     for folder in WorkFolder.beside(output).root.glob("render-*"):
@@ -100,7 +102,7 @@ def test_a_damaged_segment_of_depth_is_made_again(film, tmp_path):
     output.unlink()
     report = stereojax.convert(source, output, **settings)
     assert report["frames_total"] == FRAMES
-    np.testing.assert_array_equal(pictures(output), whole)
+    np.testing.assert_array_equal(pictures(output), before)
 
 
 def test_two_runs_do_not_share_a_work_folder(film, tmp_path):
@@ -114,10 +116,11 @@ def test_two_runs_do_not_share_a_work_folder(film, tmp_path):
 
 
 def test_a_report_without_its_film_is_not_a_finished_film(film, tmp_path):
-    source, whole = film
+    source, _ = film
     output = tmp_path / "film_3d.mp4"
     settings = {"config": CONFIG, "segment_frames": SEGMENT}
     stereojax.convert(source, output, **settings)
+    before = pictures(output)
     output.unlink()
     stereojax.convert(source, output, **settings)
-    np.testing.assert_array_equal(pictures(output), whole)
+    np.testing.assert_array_equal(pictures(output), before)
