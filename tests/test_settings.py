@@ -4,6 +4,9 @@ import pytest
 
 from stereojax.cli import InputError
 from stereojax.settings import resolve
+from stereojax.settings.infer import ANAGLYPHS, CODECS
+from stereojax.video import codecs
+from stereojax.video.anaglyph import KINDS
 
 
 def test_flags_override_the_config_and_none_does_not():
@@ -62,3 +65,8 @@ def test_a_config_with_an_unknown_field_is_refused(tmp_path, body, words):
 def test_a_config_that_is_not_there(name):
     with pytest.raises(InputError, match="--config="):
         resolve(name, {})
+
+
+def test_the_settings_name_what_the_writers_know():
+    assert tuple(KINDS) == ANAGLYPHS
+    assert tuple(codecs.CODECS) == CODECS

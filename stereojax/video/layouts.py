@@ -8,19 +8,10 @@ half ones televisions expect an ordinary frame with squeezed views.
 
 import numpy as np
 
+from stereojax.settings.infer import LAYOUTS
 from stereojax.shapes import Shaped
 from stereojax.video.anaglyph import anaglyph as _anaglyph
 
-LAYOUTS = (
-    "full_sbs",
-    "half_sbs",
-    "full_tb",
-    "half_tb",
-    "cross_eyed",
-    "anaglyph",
-    "right",
-    "left_right_files",
-)
 _BESIDE = ("full_sbs", "half_sbs", "cross_eyed")
 _ABOVE = ("full_tb", "half_tb")
 

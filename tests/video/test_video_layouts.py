@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from stereojax.video.layouts import LAYOUTS, left_corner, pack, packed_size
+from stereojax.settings.infer import LAYOUTS
+from stereojax.video.layouts import left_corner, pack, packed_size
 
 
 def views(width=10, height=6, dtype=np.uint8):
