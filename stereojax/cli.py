@@ -39,6 +39,8 @@ def _main(run: Callable[[], int | None], argv: list[str]) -> int:
                 f"unexpected argument {rest[0]!r}; every setting is a flag"
             )
         logging.use_absl_handler()
+        plain = stdlib_logging.Formatter("%(message)s")
+        logging.get_absl_handler().setFormatter(plain)
         # --verbosity is ours; jax has hundreds of debug lines to say about itself.
         stdlib_logging.getLogger("jax").setLevel(stdlib_logging.WARNING)
         return run() or 0

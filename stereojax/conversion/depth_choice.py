@@ -58,7 +58,11 @@ def choose(name: str, options: Options) -> DepthChoice:
     try:
         return _depth_anything(DEFAULT, options)
     except (InputError, RunError) as error:
-        print(f"depth: the embedded prior (lower is nearer): {error}", file=sys.stderr)
+        from stereojax.weights import command, root
+
+        how = command(DEFAULT, root(options.weights_dir))
+        why = str(error) if how in str(error) else f"{error}; {how}"
+        print(f"depth: the embedded prior (lower is nearer): {why}", file=sys.stderr)
         return _prior()
 
 

@@ -1,6 +1,7 @@
 """The first stage: every frame's time, and the cuts; of a preview only its frames."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def index_film(
         index = load_index(saved, path)
     except (OSError, ValueError):
         start, seconds = (None, None) if whole else span
-        expected = None if whole else int(seconds * info.frame_rate)
+        expected = None if whole else math.ceil(seconds * info.frame_rate)
         if whole and info.duration:
             expected = round(info.duration * info.frame_rate)
         progress = Progress("index", expected)

@@ -80,7 +80,15 @@ class WorkFolder:
                 raise InputError(
                     f"{self.root} is in use by another run; wait for it, or stop it"
                 ) from None
-            yield
+            try:
+                yield
+            finally:
+                if not self._holds_work():
+                    self.remove()
+
+    def _holds_work(self) -> bool:
+        """Whether there is anything that another run could use."""
+        return any(p.is_file() and p.name != "lock" for p in self.root.rglob("*"))
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
