@@ -97,8 +97,8 @@ def save(name: str, results: Any) -> Path:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Rows of equal keys as aligned columns."""
-    head = list(rows[0])
+    """Rows as aligned columns; "-" where a row has no such key."""
+    head = list(dict.fromkeys(key for row in rows for key in row))
     cells = [head, *([_cell(row.get(key)) for key in head] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
     return "\n".join(

@@ -7,39 +7,40 @@ published weights 1.414 ** (disparity - min) in float32, and returns
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from benchmarks.cuda_atomics import AtomicSplat, Unavailable
 
 Runner = Callable[[], Any]
 
 
 def peers(
-    image: np.ndarray, disparity: np.ndarray
+    image: np.ndarray, disparity: np.ndarray, wanted: Sequence[str] | None = None
 ) -> tuple[dict[str, Runner], dict[str, str]]:
     """(what runs, by name; why not, by name) for frames "b h w c" and "b h w"."""
-    runners: dict[str, Runner] = {
-        "NumPy bincount": functools.partial(numpy_bincount, image, disparity)
-    }
+    runners: dict[str, Runner] = {}
     missing = {}
-    try:
-        import torch
-    except ImportError:
-        missing["PyTorch"] = "torch is not installed"
-        return runners, missing
+    for name in PEERS if wanted is None else wanted:
+        try:
+            runners[name] = PEERS[name](image, disparity)
+        except (ImportError, Unavailable) as reason:
+            missing[name] = str(reason)
+    return runners, missing
+
+
+def _torch(form: Callable, planar: bool, image: np.ndarray, disparity: np.ndarray):
+    """A runner of `form` where torch has a device, a GPU for choice."""
+    import torch
+
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    colors, disparities = (torch.from_numpy(x).to(device) for x in (image, disparity))
-    planar = colors.moveaxis(-1, 0).contiguous()
-    for name, form, pixels in (
-        ("PyTorch scatter_add_, planar", torch_scatter_add, planar),
-        ("PyTorch index_put_", torch_index_put, colors),
-    ):
-        runners[name] = functools.partial(
-            _synchronized, torch, device, form, pixels, disparities
-        )
-    return runners, missing
+    pixels, d = (torch.from_numpy(x).to(device) for x in (image, disparity))
+    if planar:
+        pixels = pixels.moveaxis(-1, 0).contiguous()
+    return functools.partial(_synchronized, torch, device, form, pixels, d)
 
 
 def _synchronized(torch: Any, device: str, form: Callable, *arrays: Any) -> Any:
@@ -115,3 +116,11 @@ def numpy_bincount(image: np.ndarray, disparity: np.ndarray) -> tuple:
     sums = sums.reshape(channels + 2, rows, width + 2)[..., 1:-1]
     warped = sums[:channels] / np.maximum(sums[channels], 1e-6)
     return warped, 1 - np.clip(sums[-1], 0, 1)
+
+
+PEERS: dict[str, Callable[[np.ndarray, np.ndarray], Runner]] = {
+    "CUDA atomics": AtomicSplat,
+    "PyTorch scatter_add_, planar": functools.partial(_torch, torch_scatter_add, True),
+    "PyTorch index_put_": functools.partial(_torch, torch_index_put, False),
+    "NumPy bincount": lambda *frames: functools.partial(numpy_bincount, *frames),
+}

@@ -60,7 +60,8 @@ def gather_rows(
         interpret=interpret,
         kernel_name="splat",
     )
-    done = kernel(sources, np.arange(TILE, dtype=np.float32))
+    # From 1, as XLA would launch a kernel of its own to count from 0.
+    done = kernel(sources, np.arange(1, TILE + 1, dtype=np.float32))
     return Rows(*(x[:, :given] for x in done), *[None] * (4 - len(done)))
 
 
@@ -79,7 +80,7 @@ def _program(sources_ref, lane_ref, warped_ref, *rest, segments, sharpness, hard
     def look(i: Array, ranges: tuple) -> tuple:
         first = jnp.minimum(i * TILE, width - TILE)
         d = disparity(first)
-        x = lane + first.astype(jnp.float32) - d
+        x = lane + (first - 1).astype(jnp.float32) - d
         found = []
         for tile, (low, high) in zip(tiles, ranges, strict=True):
             # Rounded outwards: one shift too many adds nothing.

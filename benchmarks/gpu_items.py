@@ -1,0 +1,125 @@
+"""What `benchmarks.gpu` measures: each item is a list of rows for one table.
+
+`small` items run anywhere in seconds, so that they are tested; the others have the
+shapes of Stable Video Diffusion at 25 frames of 576 x 1024.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from benchmarks import measure, splat
+from stereojax.splat.workloads import RANGES, SIZES
+
+Rows = Iterator[dict[str, Any]]
+
+
+class Skip(Exception):
+    """Why an item cannot run here."""
+
+
+def splats(small: bool) -> Rows:
+    """Every implementation, 25 frames in one call."""
+    sizes = {"tiny": (8, 200)} if small else SIZES
+    for size, shape in sizes.items():
+        frames = 2 if small else (8 if size == "4k" else 25)
+        for pixels in RANGES[:1] if small else RANGES:
+            yield from splat.compare(shape, pixels, frames, 0.3, size, ["CUDA atomics"])
+
+
+def attention(small: bool) -> Rows:
+    """Self-attention over a frame's tokens, and over the frames of a token."""
+    shapes = [(25, 9216, 5, 64), (25, 2304, 10, 64), (9216, 25, 5, 64)]
+    for b, t, h, d in [(2, 64, 2, 16)] if small else shapes:
+        q = jax.random.normal(jax.random.key(0), (b, t, h, d), jnp.bfloat16)
+        flops = 4 * b * h * t * t * d
+        for name, form in ATTENTION.items():
+            row = {"shape": [b, t, h, d], "form": name}
+            if name == "xla" and b * h * t * t > 2**32:
+                yield row | {"note": "its logits would take more than 16 GB"}
+                continue
+            yield row | timed(form, q, flops=flops)
+
+
+def dot_product(q: jax.Array, *, implementation: str) -> jax.Array:
+    return jax.nn.dot_product_attention(q, q, q, implementation=implementation)
+
+
+def frame_by_frame(q: jax.Array) -> jax.Array:
+    def one(frame: jax.Array) -> jax.Array:
+        return dot_product(frame[None], implementation="xla")[0]
+
+    return lax.map(one, q)
+
+
+ATTENTION: dict[str, Callable] = {
+    "cudnn": functools.partial(dot_product, implementation="cudnn"),
+    "xla": functools.partial(dot_product, implementation="xla"),
+    "xla, a frame at a time": frame_by_frame,
+}
+
+
+def convolutions(small: bool) -> Rows:
+    """NHWC convolutions of the U-Net (3x3 and the temporal 3x1) and of the VAE."""
+    unet = [(25, 72, 128, 320), (25, 36, 64, 640), (25, 18, 32, 1280)]
+    vae = [(8, 576, 1024, 128), (8, 288, 512, 256)]
+    for n, h, w, c in [(2, 8, 8, 16)] if small else [*unet, *vae]:
+        for kernel in ((3, 3), (3, 1)):
+            # A temporal convolution sees time as height and a frame's pixels as width.
+            shape = (n, h, w, c) if kernel == (3, 3) else (1, n, h * w, c)
+            x = jax.random.normal(jax.random.key(0), shape, jnp.bfloat16)
+            weights = jax.random.normal(jax.random.key(1), (*kernel, c, c), x.dtype)
+            flops = 2 * n * h * w * c * c * kernel[0] * kernel[1]
+            row = {"shape": list(shape), "kernel": list(kernel)}
+            yield row | timed(convolution, x, weights, flops=flops)
+
+
+def convolution(x: jax.Array, weights: jax.Array) -> jax.Array:
+    layout = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(
+        x, weights, (1, 1), "SAME", dimension_numbers=layout
+    )
+
+
+def copies(small: bool) -> Rows:
+    """The speed of memory, which every roofline here is measured against."""
+    for megabytes in (16,) if small else (64, 1024):
+        speed = splat.copy_speed(megabytes << 20)
+        yield {"MB": megabytes, "GB/s": speed / 1e9}
+
+
+def networks(small: bool) -> Rows:
+    """A call of the U-Net, and the VAE decoding in chunks; random bfloat16 weights."""
+    try:
+        from benchmarks import gpu_networks
+    except ImportError as error:
+        raise Skip(f"the networks cannot be imported: {error}") from error
+    yield from gpu_networks.networks(small)
+
+
+ITEMS: dict[str, Callable[[bool], Rows]] = {
+    "copy": copies,
+    "splat": splats,
+    "attention": attention,
+    "convolution": convolutions,
+    "networks": networks,
+}
+
+
+def timed(form: Callable, *arrays: jax.Array, flops: int) -> dict[str, Any]:
+    """Milliseconds, TFLOP/s and temporary memory of one call; or why it fails."""
+    try:
+        program = jax.jit(form).lower(*arrays).compile()
+        timing = measure.race({"": lambda: program(*arrays)}, seconds=0.3)[""]
+    except Exception as error:
+        return {"note": f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"}
+    memory = program.memory_analysis()
+    return {
+        "ms": timing.best * 1e3,
+        "TFLOP/s": flops / timing.best / 1e12,
+        "temp_MB": memory.temp_size_in_bytes / 1e6 if memory else None,
+    }

@@ -1,0 +1,85 @@
+"""Stable Video Diffusion's networks with random weights: seconds, memory, FLOP/s."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from benchmarks import measure
+from stereojax.svd.networks import build
+from stereojax.svd.unet import STEREOCRAFTER
+from stereojax.svd.unet import TINY as TINY_UNET
+from stereojax.svd.vae import SVD_VAE, TINY_VAE
+
+FRAMES = 25
+# Of one call at 576 x 1024, counted with PyTorch's FlopCounterMode over diffusers'
+# networks; the VAE's decoding 25 frames jointly.
+UNET_TFLOP = 79.95
+DECODE_TFLOP = 173.6
+
+
+def networks(small: bool) -> Iterator[dict[str, Any]]:
+    """A call of the U-Net, and the VAE decoding 25 frames in chunks; bfloat16."""
+    config = TINY_UNET if small else STEREOCRAFTER
+    frames, height, width = (2, 8, 16) if small else (FRAMES, 72, 128)
+    shapes = (
+        (1, frames, height, width, config.in_channels),
+        (1,),
+        (1, 1, config.cross_attention_dim),
+        (1, 3),
+    )
+    run = program("UNetSpatioTemporalConditionModel", config, "__call__", shapes)
+    yield {"network": "U-Net", "frames": frames} | cost(run, 0 if small else UNET_TFLOP)
+
+    config = TINY_VAE if small else SVD_VAE
+    for chunk in (2,) if small else (2, 8, 25):
+        shape = (1, chunk, height, width, config.latent_channels)
+        run = program("AutoencoderKLTemporalDecoder", config, "decode", (shape,))
+        tflop = 0 if small else DECODE_TFLOP * chunk / FRAMES
+        yield {"network": "VAE decode", "frames": chunk} | cost(run, tflop)
+
+
+def program(name: str, config: Any, method: str, shapes: tuple) -> Callable[[], Any]:
+    """Runs `method` of the network on random numbers of those shapes."""
+    sizes = dataclasses.asdict(config)
+    graph, leaves = nnx.split(
+        build(name, sizes, dtype=jnp.bfloat16, param_dtype=jnp.bfloat16)
+    )
+    weights = randoms(leaves)
+    inputs = randoms([jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes])
+
+    @jax.jit
+    def run(weights: Any, inputs: list) -> jax.Array:
+        return getattr(nnx.merge(graph, weights), method)(*inputs)
+
+    return functools.partial(run.lower(weights, inputs).compile(), weights, inputs)
+
+
+def randoms(like: Any) -> Any:
+    """Small normal numbers in the places of shapes: the same million again and again.
+
+    Made on the host, as a program that makes a thousand arrays takes long to compile.
+    """
+    numbers = 0.02 * np.random.default_rng(0).standard_normal(1 << 20, np.float32)
+
+    def filled(leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        return jax.device_put(np.resize(numbers.astype(leaf.dtype), leaf.shape))
+
+    return jax.tree.map(filled, like)
+
+
+def cost(run: Callable[[], Any], tflop: float) -> dict[str, Any]:
+    timing = measure.race({"": run}, seconds=1.0, rounds=3)[""]
+    memory = run.func.memory_analysis()
+    stats = jax.local_devices()[0].memory_stats() or {}
+    return {
+        "s": timing.best,
+        "TFLOP/s": tflop / timing.best if tflop else None,
+        "temp_GB": memory.temp_size_in_bytes / 1e9 if memory else None,
+        "peak_GB": stats.get("peak_bytes_in_use", 0) / 1e9 or None,
+    }

@@ -1,0 +1,60 @@
+"""The GPU script, small, on this CPU: each item's rows, and what it skips and why."""
+
+import json
+import sys
+import time
+
+import pytest
+
+from benchmarks import gpu, gpu_items, measure
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "RESULTS", folder)
+        gpu.main(["--small"])
+    return json.loads((folder / "gpu_cpu_small.json").read_text())["results"]
+
+
+def test_each_item_has_rows_or_a_reason(results):
+    assert results.keys() == gpu_items.ITEMS.keys()
+    for item in results.values():
+        assert item["rows"] and item["note"] is None
+
+
+def test_the_forms_of_attention_run_or_say_why(results):
+    rows = {row["form"]: row for row in results["attention"]["rows"]}
+    assert "note" in rows.pop("cudnn")
+    assert len(rows) == 2
+    assert all(row["ms"] > 0 and row["TFLOP/s"] > 0 for row in rows.values())
+
+
+def test_convolutions_and_copies_have_speeds(results):
+    assert all(row["TFLOP/s"] > 0 for row in results["convolution"]["rows"])
+    assert all(row["GB/s"] > 0 for row in results["copy"]["rows"])
+
+
+def test_the_networks_run(results):
+    rows = results["networks"]["rows"]
+    assert [row["network"] for row in rows] == ["U-Net", "VAE decode"]
+    assert all(row["s"] > 0 for row in rows)
+
+
+def test_what_cannot_be_imported_is_skipped(monkeypatch):
+    monkeypatch.setitem(sys.modules, "benchmarks.gpu_networks", None)
+    monkeypatch.delattr("benchmarks.gpu_networks", raising=False)
+    done = gpu.run("networks", True, time.monotonic() + 60)
+    assert not done["rows"] and "skipped: the networks cannot" in done["note"]
+
+
+def test_a_failing_item_keeps_its_rows(monkeypatch):
+    def fails(small):
+        yield {"a": 1}
+        raise ValueError("no\nmore")
+
+    monkeypatch.setitem(gpu_items.ITEMS, "fails", fails)
+    done = gpu.run("fails", True, time.monotonic() + 60)
+    assert done["rows"] == [{"a": 1}] and done["note"] == "failed: ValueError: no more"
+    assert gpu.run("copy", True, 0.0)["note"] == "stopped: out of time"
