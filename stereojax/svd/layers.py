@@ -24,6 +24,14 @@ class Compute:
     remat: bool = False  # gradients recompute each block instead of storing it
 
     @property
+    def precise(self) -> "Compute":
+        """For the first and last layers: float32, as what goes in and comes out is.
+
+        bfloat16 has 8 bits: a picture, or latents with little noise, would lose some.
+        """
+        return dataclasses.replace(self, dtype=jnp.float32)
+
+    @property
     def types(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "param_dtype": self.param_dtype}
 
@@ -55,6 +63,11 @@ def layer_norm(features: int, *, compute: Compute, rngs: nnx.Rngs) -> nnx.LayerN
     )
 
 
+Moments = tuple[
+    Array, Array
+]  # mean and variance of each group: b t 1 1 g, or b 1 1 1 g
+
+
 class GroupNorm(nnx.GroupNorm):
     """Normalises 32 groups of channels, over a frame or over all frames jointly.
 
@@ -79,10 +92,7 @@ class GroupNorm(nnx.GroupNorm):
     def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h w c"]:
         return self.normalize(x, *self.moments(x))
 
-    def moments(
-        self, x: Float[Array, "b t h w c"]
-    ) -> tuple[Float[Array, "b tt 1 1 g"], Float[Array, "b tt 1 1 g"]]:
-        """Mean and variance of each group; `tt` is t, or 1 where frames are joint."""
+    def moments(self, x: Float[Array, "b t h w c"]) -> Moments:
         x = x.astype(jnp.float32)
         mean = self._mean(x)
         return mean, self._mean(jnp.square(x - self._spread(mean)))

@@ -11,6 +11,7 @@ from stereojax.svd.layers import (
     AlphaBlender,
     Compute,
     GroupNorm,
+    Moments,
     TemporalConv,
     conv,
     linear,
@@ -81,10 +82,23 @@ class TemporalResnetBlock(nnx.Module):
     def __call__(
         self, x: Float[Array, "b t h w c"], temb: Float[Array, "b k"] | None = None
     ) -> Float[Array, "b t h w c"]:
-        hidden = self.conv1(jax.nn.silu(self.norm1(x)))
+        hidden = self.inner(x, self.norm1.moments(x), temb)
+        return self.outer(x, hidden, self.norm2.moments(hidden))
+
+    # In two halves, each given the moments of its norm: so a part of the picture can be
+    # computed with those of the whole.
+    def inner(
+        self, x: Array, moments: Moments, temb: Array | None = None
+    ) -> Float[Array, "b t h w c"]:
+        hidden = self.conv1(jax.nn.silu(self.norm1.normalize(x, *moments)))
         if self.time_emb_proj is not None:
             hidden += self.time_emb_proj(jax.nn.silu(temb))[:, None, None, None]
-        return x + self.conv2(jax.nn.silu(self.norm2(hidden)))
+        return hidden
+
+    def outer(
+        self, x: Array, hidden: Array, moments: Moments
+    ) -> Float[Array, "b t h w c"]:
+        return x + self.conv2(jax.nn.silu(self.norm2.normalize(hidden, *moments)))
 
 
 class SpatioTemporalResBlock(nnx.Module):

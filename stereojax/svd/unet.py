@@ -81,6 +81,7 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
     ):
         compute = Compute(dtype, param_dtype, attention, remat)
         more = {"compute": compute, "rngs": rngs}
+        precise = {"compute": compute.precise, "rngs": rngs}
         widths = config.block_out_channels
         embedding = 4 * widths[0]
         # All levels but the deepest have attention; the middle always has.
@@ -91,7 +92,7 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
             **more,
         }
         self.config, self.dtype = config, dtype
-        self.conv_in = conv(config.in_channels, widths[0], 3, **more)
+        self.conv_in = conv(config.in_channels, widths[0], 3, **precise)
         self.time_embedding = TimestepEmbedding(widths[0], embedding, embedding, **more)
         self.add_embedding = TimestepEmbedding(
             TIME_IDS * config.addition_time_embed_dim, embedding, embedding, **more
@@ -120,8 +121,8 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
             )
             for i in reversed(range(len(widths)))
         )
-        self.conv_norm_out = GroupNorm(widths[0], epsilon=1e-5, **more)
-        self.conv_out = conv(widths[0], config.out_channels, 3, **more)
+        self.conv_norm_out = GroupNorm(widths[0], epsilon=1e-5, **precise)
+        self.conv_out = conv(widths[0], config.out_channels, 3, **precise)
 
     def __call__(
         self,
@@ -130,7 +131,7 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
         context: Float[Array, "b k d"],
         added_time_ids: Float[Array, "b 3"],
     ) -> Float[Array, "b t h w e"]:
-        """Predicts v.
+        """Predicts v, as float32.
 
         Args:
           sample: noisy latents, scaled by 1 / sqrt(sigma^2 + 1), and the conditioning
@@ -147,7 +148,7 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
         self._check(sample, context)
         temb = self._embed(timestep, added_time_ids)
         context = context.astype(self.dtype)
-        x = self.conv_in(sample.astype(self.dtype))
+        x = self.conv_in(sample).astype(self.dtype)
         skips = [x]
         for block in self.down_blocks:
             x, more = block(x, temb, context)

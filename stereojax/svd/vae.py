@@ -44,7 +44,7 @@ TINY_VAE = VAEConfig(block_out_channels=(32, 32, 64, 64), layers_per_block=1)
 
 
 class AutoencoderKLTemporalDecoder(nnx.Module):
-    """SVD's VAE. Pixels are in [-1, 1]; latents are not scaled here."""
+    """SVD's VAE. Pixels are in [-1, 1]; latents are not scaled here; both float32."""
 
     def __init__(
         self,
@@ -55,7 +55,8 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
         attention: Implementation | None = None,
         rngs: nnx.Rngs,
     ):
-        more = {"compute": Compute(dtype, param_dtype, attention), "rngs": rngs}
+        compute = Compute(dtype, param_dtype, attention)
+        more = {"compute": compute, "rngs": rngs}
         sizes = {
             "widths": config.block_out_channels,
             "layers": config.layers_per_block,
@@ -64,7 +65,7 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
         moments = 2 * config.latent_channels
         self.config, self.dtype = config, dtype
         self.encoder = Encoder(moments, **sizes)
-        self.quant_conv = conv(moments, moments, 1, **more)
+        self.quant_conv = conv(moments, moments, 1, compute=compute.precise, rngs=rngs)
         self.decoder = TemporalDecoder(config.latent_channels, **sizes)
 
     def encode(self, frames: Float[Array, "b t h w 3"]) -> Float[Array, "b t h2 w2 z"]:
@@ -79,7 +80,7 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
             raise ValueError(
                 f"frames of {h}x{w} must be multiples of {factor} each way; pad them"
             )
-        moments = self.quant_conv(self.encoder(frames.astype(self.dtype)))
+        moments = self.quant_conv(self.encoder(frames))
         return jnp.split(moments, 2, axis=-1)[0]  # the mean; then the log variance
 
     def decode(self, latents: Float[Array, "b t h w z"]) -> Float[Array, "b t h2 w2 3"]:
@@ -87,4 +88,4 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
 
         So decoding in chunks of frames gives another result than decoding at once.
         """
-        return self.decoder(latents.astype(self.dtype))
+        return self.decoder(latents)

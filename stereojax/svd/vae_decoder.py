@@ -26,8 +26,10 @@ class TemporalDecoder(nnx.Module):
         rngs: nnx.Rngs,
     ):
         more = {"compute": compute, "rngs": rngs}
+        precise = {"compute": compute.precise, "rngs": rngs}
         down = tuple(reversed(widths))
-        self.conv_in = conv(features_in, down[0], 3, **more)
+        self.dtype = compute.dtype
+        self.conv_in = conv(features_in, down[0], 3, **precise)
         self.mid_block = MidBlockTemporalDecoder(down[0], layers=layers, **more)
         self.up_blocks = nnx.List(
             UpBlockTemporalDecoder(
@@ -39,16 +41,23 @@ class TemporalDecoder(nnx.Module):
             )
             for i, width in enumerate(down)
         )
-        self.conv_norm_out = GroupNorm(widths[0], epsilon=1e-6, **more)
-        self.conv_out = conv(widths[0], 3, 3, **more)
-        self.time_conv_out = TemporalConv(3, 3, **more)
+        self.conv_norm_out = GroupNorm(widths[0], epsilon=1e-6, **precise)
+        self.conv_out = conv(widths[0], 3, 3, **precise)
+        self.time_conv_out = TemporalConv(3, 3, **precise)
 
     def __call__(self, x: Float[Array, "b t h w z"]) -> Float[Array, "b t h2 w2 3"]:
-        x = self.mid_block(self.conv_in(x))
+        x = self.first(x)
         for block in self.up_blocks:
             x = block(x)
-        x = self.conv_out(jax.nn.silu(self.conv_norm_out(x)))
-        return self.time_conv_out(x)
+        return self.time_conv_out(self.last(x))
+
+    def first(self, x: Float[Array, "b t h w z"]) -> Float[Array, "b t h w c"]:
+        """All that runs at the latents' size before the up blocks."""
+        return self.mid_block(self.conv_in(x).astype(self.dtype))
+
+    def last(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b t h w 3"]:
+        """All that comes after the up blocks and stays within a frame."""
+        return self.conv_out(jax.nn.silu(self.conv_norm_out(x)))
 
 
 class MidBlockTemporalDecoder(nnx.Module):

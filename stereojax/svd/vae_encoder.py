@@ -25,7 +25,9 @@ class Encoder(nnx.Module):
         rngs: nnx.Rngs,
     ):
         more = {"compute": compute, "rngs": rngs}
-        self.conv_in = conv(3, widths[0], 3, **more)
+        precise = {"compute": compute.precise, "rngs": rngs}
+        self.dtype = compute.dtype
+        self.conv_in = conv(3, widths[0], 3, **precise)
         self.down_blocks = nnx.List(
             DownEncoderBlock(
                 widths[max(i - 1, 0)],
@@ -37,11 +39,11 @@ class Encoder(nnx.Module):
             for i, width in enumerate(widths)
         )
         self.mid_block = MidEncoderBlock(widths[-1], **more)
-        self.conv_norm_out = GroupNorm(widths[-1], epsilon=1e-6, **more)
-        self.conv_out = conv(widths[-1], features_out, 3, **more)
+        self.conv_norm_out = GroupNorm(widths[-1], epsilon=1e-6, **precise)
+        self.conv_out = conv(widths[-1], features_out, 3, **precise)
 
     def __call__(self, x: Float[Array, "b t h w 3"]) -> Float[Array, "b t h2 w2 z"]:
-        x = self.conv_in(x)
+        x = self.conv_in(x).astype(self.dtype)
         for block in self.down_blocks:
             x = block(x)
         x = self.mid_block(x)

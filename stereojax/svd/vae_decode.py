@@ -1,0 +1,178 @@
+"""Decoding a window in bounded memory, with the numbers of decoding it at once.
+
+The middle of the decoder, at the latents' size, runs whole. After it every layer runs
+by parts: what stays within a frame, frame by frame; what reaches over frames, on bands
+of rows of all frames. Norms within a frame see the whole frame. Norms over all frames
+take the moments of all bands, which are gathered first: so the first half of each
+temporal block runs twice, which is a tenth more work.
+
+Held is one layer's activations (for 25 frames of 1920x1024 in bfloat16: 12.6 GB) and
+some frames' worth of temporary ones. Where even that is too much for the device, the
+activations lie in the host's memory.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from stereojax.shapes import Array, Float
+from stereojax.svd.frame_store import DeviceFrames, HostFrames
+from stereojax.svd.layers import Moments
+from stereojax.svd.resnet import SpatioTemporalResBlock
+from stereojax.svd.vae import AutoencoderKLTemporalDecoder
+from stereojax.svd.vae_decoder import TemporalDecoder
+
+Store = Literal["device", "host"]
+BAND_BYTES = 512 << 20  # of a band as float32; about as much is used to work on it
+
+
+def decode(
+    vae: AutoencoderKLTemporalDecoder,
+    latents: Float[Array, "t h w z"],
+    *,
+    chunk: int | None = None,
+    store: Store | None = None,
+) -> Float[Array | np.ndarray, "t h2 w2 3"]:
+    """The frames of one window, in [-1, 1] and slightly beyond, float32.
+
+    Args:
+      vae: its dtype is what is computed in.
+      latents: the U-Net's, divided by `vae.config.scaling_factor`.
+      chunk: so many frames are decoded jointly and know nothing of the others; 2 in the
+        published pipeline. All by default.
+      store: where a layer's activations lie; by default on the device if they fit.
+
+    Returns:
+      An array on the device, or with `store` "host" in the host's memory.
+    """
+    store = store or _choose(vae, latents.shape)
+    frames = [
+        _decode(vae, latents[i : i + (chunk or len(latents))], store)
+        for i in range(0, len(latents), chunk or len(latents))
+    ]
+    return (np if store == "host" else jnp).concatenate(frames)
+
+
+def _choose(vae: AutoencoderKLTemporalDecoder, shape: tuple[int, ...]) -> Store:
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" not in stats:  # a CPU, whose memory is the host's
+        return "device"
+    t, h, w, _ = shape
+    width = max(vae.config.block_out_channels[:2])
+    frame = h * w * vae.config.factor**2 * width * jnp.dtype(vae.dtype).itemsize
+    free = stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    # All frames have half the channels of the widest; some are being worked on.
+    return "device" if (t / 2 + 6) * frame + 2 * BAND_BYTES < 0.9 * free else "host"
+
+
+def _decode(
+    vae: AutoencoderKLTemporalDecoder, latents: Array, store: Store
+) -> Array | np.ndarray:
+    decoder = vae.decoder
+    kind = HostFrames if store == "host" else DeviceFrames
+    frames = kind(_middle(decoder, latents))
+    before = None
+    for block in decoder.up_blocks:
+        for resnet in block.resnets:
+            _residual_block(before, resnet, frames)
+            before = None
+        before = block.upsamplers[0] if block.upsamplers else None
+    for i in range(frames.shape[0]):
+        frames.put(i, _last(decoder, frames.take(i)))
+    # Each band of the result needs all frames of the input, and only that band.
+    for row, rows in _bands(frames):
+        frames.write(row, _over_time(decoder, frames.read(row, rows)))
+    return frames.stack()
+
+
+def _bands(frames: DeviceFrames) -> list[tuple[int, int]]:
+    """First row and number of rows of bands of equal size."""
+    t, height, width, channels = frames.shape
+    most = max(1, BAND_BYTES // (4 * t * width * channels))
+    rows = max(rows for rows in range(1, min(most, height) + 1) if height % rows == 0)
+    return [(row, rows) for row in range(0, height, rows)]
+
+
+def _residual_block(
+    before: nnx.Module | None, resnet: SpatioTemporalResBlock, frames: DeviceFrames
+) -> None:
+    moments = []
+    for i in range(frames.shape[0]):
+        frame, found = _within_frame(before, resnet, frames.take(i))
+        frames.put(i, frame)
+        moments.append(found)
+    joint = _together(moments)
+    inner = _together(
+        [
+            _moments_inside(resnet, frames.read(row, rows), joint)
+            for row, rows in _bands(frames)
+        ]
+    )
+    for row, rows in _bands(frames):
+        band = frames.read(row, rows)
+        frames.write(row, _over_frames(resnet, band, joint, inner))
+
+
+@jax.jit
+def _middle(
+    decoder: TemporalDecoder, latents: Float[Array, "t h w z"]
+) -> tuple[Float[Array, "h w c"], ...]:
+    return tuple(decoder.first(latents[None])[0])
+
+
+@jax.jit
+def _within_frame(
+    before: nnx.Module | None,
+    resnet: SpatioTemporalResBlock,
+    frame: Float[Array, "h w c"],
+) -> tuple[Float[Array, "h2 w2 d"], Moments]:
+    """The spatial half of a block (after enlarging, if asked), and its moments."""
+    x = frame[None, None]
+    x = resnet.spatial_res_block(x if before is None else before(x))
+    return x[0, 0], resnet.temporal_res_block.norm1.moments(x)
+
+
+@jax.jit
+def _moments_inside(
+    resnet: SpatioTemporalResBlock, band: Float[Array, "t r w c"], joint: Moments
+) -> Moments:
+    block = resnet.temporal_res_block
+    return block.norm2.moments(block.inner(band[None], joint))
+
+
+@jax.jit
+def _over_frames(
+    resnet: SpatioTemporalResBlock,
+    band: Float[Array, "t r w c"],
+    joint: Moments,
+    inner: Moments,
+) -> Float[Array, "t r w c"]:
+    """The temporal half of a block, and the mixing of both."""
+    block, x = resnet.temporal_res_block, band[None]
+    return resnet.time_mixer(x, block.outer(x, block.inner(x, joint), inner))[0]
+
+
+@jax.jit
+def _last(
+    decoder: TemporalDecoder, frame: Float[Array, "h w c"]
+) -> Float[Array, "h w 3"]:
+    return decoder.last(frame[None, None])[0, 0]
+
+
+@jax.jit
+def _over_time(
+    decoder: TemporalDecoder, band: Float[Array, "t r w 3"]
+) -> Float[Array, "t r w 3"]:
+    return decoder.time_conv_out(band[None])[0]
+
+
+@jax.jit
+def _together(parts: Sequence[Moments]) -> Moments:
+    """The moments of parts of equal size, as one."""
+    means, variances = (jnp.stack(x) for x in zip(*parts, strict=True))
+    mean = means.mean(axis=0)
+    return mean, (variances + jnp.square(means - mean)).mean(axis=0)
