@@ -6,16 +6,19 @@ The names below are imported when they are first used.
 import importlib
 from typing import Any
 
+# `denoise` is to be had from the module of that name.
 _PUBLIC = {
     "AutoencoderKLTemporalDecoder": "vae",
+    "CLIPVisionConfig": "clip",
     "CLIPVisionModelWithProjection": "clip",
     "Conditioning": "denoise",
+    "UNetConfig": "unet",
     "UNetSpatioTemporalConditionModel": "unet",
     "VAEConfig": "vae",
-    "CLIPVisionConfig": "clip",
-    "UNetConfig": "unet",
+    "build": "networks",
     "clip_pixels": "clip_image",
-    "denoise": "denoise",
+    "decode": "vae_decode",
+    "encode_frames": "vae",
     "schedule": "scheduler",
 }
 

@@ -6,6 +6,7 @@ Follows diffusers 0.42 (Apache-2.0), models/autoencoders/.
 import dataclasses
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from flax.typing import Dtype
@@ -89,3 +90,11 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
         So decoding in chunks of frames gives another result than decoding at once.
         """
         return self.decoder(latents)
+
+
+@jax.jit
+def encode_frames(
+    vae: AutoencoderKLTemporalDecoder, frames: Float[Array, "t h w 3"]
+) -> Float[Array, "t h2 w2 z"]:
+    """`vae.encode` frame after frame: the memory is that of one."""
+    return jax.lax.map(lambda frame: vae.encode(frame[None, None])[0, 0], frames)

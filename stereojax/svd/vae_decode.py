@@ -49,24 +49,22 @@ def decode(
     Returns:
       An array on the device, or with `store` "host" in the host's memory.
     """
-    store = store or _choose(vae, latents.shape)
-    frames = [
-        _decode(vae, latents[i : i + (chunk or len(latents))], store)
-        for i in range(0, len(latents), chunk or len(latents))
-    ]
+    t, h, w, _ = latents.shape
+    chunk = min(chunk or t, t)
+    store = store or _choose(vae, chunk, h, w)
+    frames = [_decode(vae, latents[i : i + chunk], store) for i in range(0, t, chunk)]
     return (np if store == "host" else jnp).concatenate(frames)
 
 
-def _choose(vae: AutoencoderKLTemporalDecoder, shape: tuple[int, ...]) -> Store:
+def _choose(vae: AutoencoderKLTemporalDecoder, t: int, h: int, w: int) -> Store:
     stats = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" not in stats:  # a CPU, whose memory is the host's
         return "device"
-    t, h, w, _ = shape
     width = max(vae.config.block_out_channels[:2])
     frame = h * w * vae.config.factor**2 * width * jnp.dtype(vae.dtype).itemsize
     free = stats["bytes_limit"] - stats.get("bytes_in_use", 0)
     # All frames have half the channels of the widest; some are being worked on.
-    return "device" if (t / 2 + 6) * frame + 2 * BAND_BYTES < 0.9 * free else "host"
+    return "device" if (t / 2 + 4) * frame + 2 * BAND_BYTES < 0.9 * free else "host"
 
 
 def _decode(

@@ -20,7 +20,7 @@ from svd_reference import (
 )
 
 from stereojax.ops.abstract import abstract
-from stereojax.svd.vae import SVD_VAE, AutoencoderKLTemporalDecoder
+from stereojax.svd.vae import SVD_VAE, AutoencoderKLTemporalDecoder, encode_frames
 
 B, T, H, W = 2, 3, 4, 6  # of the latents
 TOL = 1e-4
@@ -55,6 +55,17 @@ def decoded() -> np.ndarray:
 
 def test_it_encodes_as_diffusers_does():
     assert error(encode(make(), ours(frames())), encoded()) < TOL
+
+
+def test_frames_are_encoded_one_by_one():
+    model, x = make(), ours(frames())
+    assert error(encode_frames(model, x[1]), encoded()[1]) < TOL
+    one, many = (
+        encode_frames.lower(model, x[1, :1].repeat(t, axis=0)).compile()
+        for t in (4, 16)
+    )
+    memory = [c.memory_analysis().temp_size_in_bytes for c in (one, many)]
+    assert memory[1] < 1.1 * memory[0]
 
 
 def test_it_decodes_as_diffusers_does():

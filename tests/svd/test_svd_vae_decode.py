@@ -129,4 +129,5 @@ def test_activations_go_to_the_host_where_the_device_is_too_small(
     model = abstract(
         lambda rngs: AutoencoderKLTemporalDecoder(dtype=jnp.bfloat16, rngs=rngs)
     )
-    assert vae_decode._choose(model, (25, 128, 240, 4)) == expected
+    assert vae_decode._choose(model, 25, 128, 240) == expected
+    assert vae_decode._choose(model, 2, 128, 240) == "device"
