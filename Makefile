@@ -1,12 +1,13 @@
 # make setup   a virtual environment with StereoJAX in it
 # make demo    renders a short synthetic film and converts it (VIDEO=film.mkv converts that)
-# make test    what CI runs: lint, format, tests
+# make test    what CI runs: lint, format, tests (test-all: also the slow ones)
+# make aot     compiles the splat for a GPU and a TPU that need not be there
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 VIDEO ?=
 
-.PHONY: setup demo test test-all lint format clean
+.PHONY: setup demo test test-all lint format aot clean
 
 setup: $(VENV)/.installed
 
@@ -31,6 +32,13 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest
+
+# The backends' compilers without their drivers and libraries.
+aot: setup
+	version=$$($(BIN)/python -c 'import jax; print(jax.__version__)'); \
+	$(BIN)/pip install -q --no-deps jax-cuda13-plugin==$$version jax-cuda13-pjrt==$$version
+	$(BIN)/pip install -q --no-deps libtpu
+	JAX_PLATFORMS=cpu $(BIN)/python -m benchmarks.aot
 
 format: $(VENV)/.test-installed
 	$(BIN)/ruff check --fix .
