@@ -17,7 +17,7 @@ HOLE_THRESHOLD = 0.5
 
 # Colours much further apart than this (Euclidean, RGB in [0, 1]) are not taken for the
 # same surface.
-EDGE = 0.4
+EDGE = 0.3
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "threshold", "row_share"))
@@ -25,9 +25,9 @@ def fill_background(
     warped: Float[Array, "t h w 3"],
     occlusion: Float[Array, "t h w"],
     *,
-    steps: int = 16,
-    threshold: float = HOLE_THRESHOLD,
-    row_share: float = 0.4,
+    steps: int = 12,
+    threshold: float | int = HOLE_THRESHOLD,
+    row_share: float | int = 0.4,
 ) -> Float[Array, "t h w 3"]:
     """Fills the holes of splatted right views with their background.
 
@@ -60,7 +60,7 @@ def fill_background(
 def _fill(colors, hole, steps, row_share):
     width = hole.shape[1]
     scale = width / 1024  # distances are in pixels of a picture 1024 wide
-    extended, distance, from_right = extend_rows(colors, hole, reach=4 * scale)
+    extended, distance, from_right = extend_rows(colors, hole, reach=2 * scale)
     # The longest distance is 16 at a width of 1024; at least one pass.
     passes = 1 + max(0, math.ceil(math.log2(0.012 * width)))
     blended = blend_columns(

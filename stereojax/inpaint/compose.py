@@ -18,9 +18,9 @@ def compose(
     occlusion: Float[Array, "t h w"],
     fill: Float[Array, "t h w 3"],
     *,
-    dilate: float = 1.0,
-    feather: float = 4.0,
-    threshold: float = HOLE_THRESHOLD,
+    dilate: float | int = 1.0,
+    feather: float | int = 4.0,
+    threshold: float | int = HOLE_THRESHOLD,
 ) -> Float[Array, "t h w 3"]:
     """The right view: `fill` in the hole, `warped` outside of it.
 
@@ -46,9 +46,9 @@ def compose(
 def fill_share(
     occlusion: Float[Array, "t h w"],
     *,
-    dilate: float = 1.0,
-    feather: float = 4.0,
-    threshold: float = HOLE_THRESHOLD,
+    dilate: float | int = 1.0,
+    feather: float | int = 4.0,
+    threshold: float | int = HOLE_THRESHOLD,
 ) -> Float[Array, "t h w"]:
     """How much of each pixel `compose` takes from the fill; arguments as there.
 
