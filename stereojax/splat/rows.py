@@ -1,5 +1,6 @@
 """What the implementations share: rows of sources in, rows of targets out."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -69,6 +70,24 @@ def bilinear_taps(
     for target, b in ((right, whole + 1 - d), (right - 1, d - whole)):
         taps.append((target, b, (target >= 0) & (target < width) & (b > 0)))
     return taps
+
+
+def power(
+    sharpness: float, whole: Float[Array, "*s"], fraction: Float[Array, "*s"]
+) -> Float[Array, "*s"]:
+    """2 ** (sharpness * (whole + fraction)), to float32's precision.
+
+    `whole` are whole numbers below 4096. Taken in one product, the exponent would be
+    rounded by its own size, and the power with it: 1e-6 at 2 ** 32.
+    """
+    mantissa, exponent = math.frexp(sharpness)
+    coarse = math.ldexp(round(mantissa * 2**11), exponent - 11)  # times whole: exact
+    octaves = jnp.round(coarse * whole)
+    rest = coarse * whole - octaves + ((sharpness - coarse) * whole)
+    bits = (jnp.clip(octaves, -126, 127).astype(jnp.int32) + 127) << 23
+    return lax.bitcast_convert_type(bits, jnp.float32) * jnp.exp2(
+        rest + sharpness * fraction
+    )
 
 
 def normalize(

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from stereojax.shapes import Array, Float
-from stereojax.splat.rows import NOWHERE, Rows, normalize
+from stereojax.splat.rows import NOWHERE, Rows, normalize, power
 
 ROWS = 32  # a block of rows, which has its own range of shifts
 UNROLL = 8  # shifts that are added in one pass over the block
@@ -91,7 +91,9 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
             lax.dynamic_slice_in_dim(x, base % ring, width + span, axis=1)
             for x in (ring_d, *rings)
         )
-        weight = jnp.exp2(jnp.clip(sharpness * (near_d - base), max=OCTAVES))
+        whole = jnp.floor(near_d)
+        # What is not in this span meets no tap; its power has to be finite.
+        weight = power(sharpness, jnp.clip(whole - base, -1, span), near_d - whole)
         weighted = [*(plane * weight for plane in near), weight]
 
         def some_shifts(j: Array, sums: tuple) -> tuple:

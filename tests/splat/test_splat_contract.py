@@ -52,16 +52,15 @@ def colors(shape=(H, W), seed=0):
 
 class TestContract:
     @pytest.mark.parametrize(
-        ("low", "high", "width"),
-        [(0, 20, 301), (-20, 5, 301), (0, 300, 301), (-1000, 1000, 1301)],
+        ("low", "high"), [(0, 20), (-20, 5), (0, 300), (-500, 500), (-1000, 1000)]
     )
-    def test_equals_the_oracle(self, splat, low, high, width):
-        image, disparity = scene((9, width), low, high)
+    def test_equals_the_oracle(self, splat, low, high):
+        image, disparity = scene((9, 1301), low, high)
         disparity[2, 5:9] = np.nan, np.inf, -np.inf, 1e30
         disparity[3, 5:9] = 10_000, -10_000, -1e30, 3e38
         ours, true = splat(image, disparity), oracle(image, disparity)
-        assert 0.02 < true[1].mean() < 0.9
-        np.testing.assert_allclose(ours.warped, true[0], rtol=2e-6, atol=2e-7)
+        assert 0.01 < true[1].mean() < 0.9
+        np.testing.assert_allclose(ours.warped, true[0], rtol=2e-6, atol=0)
         np.testing.assert_allclose(ours.occlusion, true[1], rtol=0, atol=1e-6)
         assert ours.warped.dtype == ours.occlusion.dtype == jnp.float32
 
@@ -192,13 +191,13 @@ class TestContract:
     def test_the_same_bits_each_time_and_wherever_the_picture_lies(self, splat):
         image, disparity = scene((3, 60), -9, 15)
         seen = []
-        for offset in (0, 0, 0, 0, 0, 1, 77, 128, 200):
-            moved = np.full((3, 301), np.nan, np.float32)
-            moved[:, offset : offset + 60] = disparity
-            canvas = np.zeros((3, 301, 3), np.float32)
-            canvas[:, offset : offset + 60] = image
+        for offset in (15, 15, 15, 15, 15, 16, 77, 128, 200, 1200):
+            moved = np.full((9, 1301), np.nan, np.float32)
+            moved[:3, offset : offset + 60] = disparity
+            canvas = np.zeros((9, 1301, 3), np.float32)
+            canvas[:3, offset : offset + 60] = image
             done = splat(canvas, moved)
-            # Column 15 on, so that what leaves the frame at offset 0 is not compared.
             both = np.asarray(done.warped), np.asarray(done.occlusion)[..., None]
-            seen.append(np.concatenate(both, -1)[:, offset : offset + 69].tobytes())
+            both = np.concatenate(both, -1)[:3, offset - 15 : offset + 69]
+            seen.append(both.tobytes())
         assert len(set(seen)) == 1

@@ -20,6 +20,14 @@ except ImportError:  # jax 0.10
 TARGETS = {"pallas_gpu": ("cuda", "mosaic_gpu"), "pallas_tpu": ("tpu", "tpu_custom")}
 
 
+def interpreted(image, disparity, **options):
+    """The very kernel that ships; slow, so on a few pixels."""
+    d = landing(jnp.asarray(disparity), published_border=False)
+    return pallas_gpu.gather_rows(
+        jnp.asarray(image), d, 0.5, interpret=InterpretGPUParams(), **options
+    )
+
+
 @pytest.mark.parametrize(
     ("width", "low", "high", "hard"),
     [(40, -3, 7, True), (300, -30, 250, False)],
@@ -27,20 +35,31 @@ TARGETS = {"pallas_gpu": ("cuda", "mosaic_gpu"), "pallas_tpu": ("tpu", "tpu_cust
 def test_the_gpu_kernel_interpreted_equals_the_oracle(width, low, high, hard):
     image, disparity = scene((2, width), low, high)
     disparity[0, 3:6] = np.nan, 1e4, -np.inf
-    done = pallas_gpu.gather_rows(
-        jnp.asarray(image),
-        landing(jnp.asarray(disparity), published_border=False),
-        0.5,
-        hard_mask=hard,
-        interpret=InterpretGPUParams(),
-    )
+    done = interpreted(image, disparity, hard_mask=hard)
     warped, occlusion = oracle(image, disparity, mask="hard" if hard else "soft")
-    np.testing.assert_allclose(done.warped, warped, rtol=2e-6, atol=2e-7)
+    np.testing.assert_allclose(done.warped, warped, rtol=2e-6, atol=0)
     np.testing.assert_allclose(done.occlusion, occlusion, atol=0 if hard else 1e-6)
     # The weights are relative to the anchor: alone, a source weighs its own share.
     covered = np.asarray(done.total) > 0
     assert (np.abs(np.asarray(done.anchor))[covered] < width).all()
     assert (np.asarray(done.total)[covered] <= width).all()
+
+
+def test_the_gpu_kernel_gives_the_same_bits_wherever_a_tile_begins():
+    image, disparity = scene((1, 60), -9, 15)
+    offsets = (15, 77, 128, 200)
+    canvas = np.zeros((len(offsets), 300, 3), np.float32)
+    moved = np.full((len(offsets), 300), np.nan, np.float32)
+    for row, offset in enumerate(offsets):
+        canvas[row, offset : offset + 60] = image
+        moved[row, offset : offset + 60] = disparity
+    done = interpreted(canvas, moved, hard_mask=False)
+    both = np.concatenate([done.warped, np.asarray(done.occlusion)[..., None]], -1)
+    seen = {
+        both[row, offset - 15 : offset + 69].tobytes()
+        for row, offset in enumerate(offsets)
+    }
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("form", ["plain", "grad of vmap"])
@@ -65,6 +84,5 @@ def test_the_kernel_is_in_the_program_once(name, form):
 def test_elsewhere_the_gather_stands_in():
     image, disparity = scene((5, 61), -4, 9)
     true = forward_splat(image, disparity, implementation="xla_gather")
-    for name in TARGETS:
-        done = forward_splat(image, disparity, implementation=name)
-        np.testing.assert_array_equal(done.warped, true.warped)
+    done = forward_splat(image, disparity, implementation="pallas_gpu")
+    np.testing.assert_array_equal(done.warped, true.warped)
