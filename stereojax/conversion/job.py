@@ -150,6 +150,7 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
     content = _report(job, depth, len(index), reused) | {
         "notes": sorted(notes),
         "reused": {"depth": depth.reused, "render": rendered.reused},
+        "splat": renderer.splat,
         "shots": report.shots_of(index, rendered.by_shot),
     }
     if job.options.preview:

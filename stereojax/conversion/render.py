@@ -18,6 +18,7 @@ from stereojax.conversion.statistics import Statistics
 from stereojax.conversion.targets import GRID, Target
 from stereojax.conversion.work import read_json, write_json
 from stereojax.settings import InferSettings
+from stereojax.splat import Choice, choose, sharpness_for
 from stereojax.stage_types import StereoFrames, VideoIndex
 from stereojax.video.layouts import pack
 from stereojax.video.prefetch import prefetch
@@ -78,6 +79,13 @@ class Renderer:
         pixels = _PIXELS.get(jax.default_backend(), _PIXELS["cpu"])
         info = self.index.info
         return max(1, min(32, pixels // (info.width * info.height)))
+
+    @property
+    def splat(self) -> Choice:
+        """Which splat runs here, and why."""
+        info = self.index.info
+        shape = (self.batch_size, info.height, info.width, 3)
+        return choose(shape, sharpness_for(info.width))
 
     def frames(
         self, segment: Segment, reader: Reader
