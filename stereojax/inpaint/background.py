@@ -20,7 +20,9 @@ HOLE_THRESHOLD = 0.5
 EDGE = 0.3
 
 
-@functools.partial(jax.jit, static_argnames=("steps", "threshold", "row_share"))
+@functools.partial(
+    jax.jit, static_argnames=("steps", "threshold", "row_share", "frames_at_once")
+)
 def fill_background(
     warped: Float[Array, "t h w 3"],
     occlusion: Float[Array, "t h w"],
@@ -28,6 +30,7 @@ def fill_background(
     steps: int = 12,
     threshold: float | int = HOLE_THRESHOLD,
     row_share: float | int = 0.4,
+    frames_at_once: int | None = None,
 ) -> Float[Array, "t h w 3"]:
     """Fills the holes of splatted right views with their background.
 
@@ -47,14 +50,19 @@ def fill_background(
         splatted colour, bit for bit.
       row_share: weight of the plain extension in the mean, in [0, 1]. More keeps more
         texture and shows it as streaks.
+      frames_at_once: how many share the device; the memory in use grows with it, and
+        not with the number of frames. By default 1 on a CPU and 8 elsewhere, where one
+        frame's rows are too few to keep the device busy.
     """
+    if frames_at_once is None:
+        frames_at_once = 1 if jax.default_backend() == "cpu" else 8
 
     def fill(frame: tuple[Array, Array]) -> Array:
         colors, hole = jnp.moveaxis(frame[0], -1, 0), frame[1] > threshold
         return jnp.moveaxis(_fill(colors, hole, steps, row_share), 0, -1)
 
-    # One frame at a time: the memory does not grow with the number of frames.
-    return lax.map(fill, (warped.astype(jnp.float32), occlusion))
+    batch = frames_at_once if frames_at_once > 1 else None
+    return lax.map(fill, (warped.astype(jnp.float32), occlusion), batch_size=batch)
 
 
 def _fill(colors, hole, steps, row_share):

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -70,9 +71,10 @@ def _look_ahead(
     none, empty = jnp.zeros(height), jnp.zeros((c, height))
     # Until a known pixel comes the distance is the width or more.
     carry = (empty, none, empty, none + width)
-    # Unrolled for accelerators, which pay for each round.
+    # Accelerators pay for each round; a CPU only for compiling more.
+    unroll = 1 if jax.default_backend() == "cpu" else 8
     _, (mean, distance) = lax.scan(
-        step, carry, (columns, hole.T), reverse=reverse, unroll=4
+        step, carry, (columns, hole.T), reverse=reverse, unroll=unroll
     )
     distance = distance.T
     return jnp.transpose(mean, (1, 2, 0)), distance, distance < width

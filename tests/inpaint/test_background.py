@@ -148,15 +148,15 @@ def test_a_static_scene_does_not_flicker(kind):
     assert np.quantile(spread, 0.99) < 1.3 * sigma
 
 
-def test_frames_do_not_know_each_other():
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_frames_do_not_know_each_other(at_once):
     pictures = np.stack([texture(30, 40, seed) for seed in range(3)])
     holes = np.stack([np.roll(hole_of("inner", 30, 40), 3 * i, 1) for i in range(3)])
     holes[:, 10:20, 15:22] = True
-    together = fill_background(jnp.asarray(pictures), jnp.asarray(holes * 1.0))
+    frames = [jnp.asarray(pictures), jnp.asarray(holes * 1.0)]
+    together = fill_background(*frames, frames_at_once=at_once)
     for i in range(3):
-        alone = fill_background(
-            jnp.asarray(pictures[i : i + 1]), jnp.asarray(holes[i : i + 1] * 1.0)
-        )
+        alone = fill_background(*(x[i : i + 1] for x in frames))
         np.testing.assert_allclose(together[i], alone[0], atol=1e-6)
 
 
@@ -183,7 +183,7 @@ def test_small_pictures_average_over_less():
 
 @settings(deadline=None, max_examples=8)
 @given(
-    size=st.sampled_from([(1, 1), (2, 3), (7, 10), (1, 10)]),
+    size=st.sampled_from([(1, 1), (2, 3), (7, 10)]),
     share=st.floats(0, 1),
     seed=st.integers(0, 99),
 )
