@@ -13,7 +13,8 @@ from flax.typing import Dtype
 
 from stereojax.ops.attention import attention
 from stereojax.shapes import Array, Float
-from stereojax.svd.layers import Compute, layer_norm, linear
+from stereojax.svd.layers import Compute, linear
+from stereojax.svd.norms import layer_norm
 
 
 @dataclasses.dataclass(frozen=True)

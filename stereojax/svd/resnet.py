@@ -7,15 +7,8 @@ import jax
 from flax import nnx
 
 from stereojax.shapes import Array, Float
-from stereojax.svd.layers import (
-    AlphaBlender,
-    Compute,
-    GroupNorm,
-    Moments,
-    TemporalConv,
-    conv,
-    linear,
-)
+from stereojax.svd.layers import AlphaBlender, Compute, TemporalConv, conv, linear
+from stereojax.svd.norms import GroupNorm, Moments
 
 
 class ResnetBlock2D(nnx.Module):

@@ -4,7 +4,8 @@ from flax import nnx
 
 from stereojax.ops.attention import attention
 from stereojax.shapes import Array, Float
-from stereojax.svd.layers import Compute, GroupNorm, linear
+from stereojax.svd.layers import Compute, linear
+from stereojax.svd.norms import GroupNorm
 
 
 class FrameSelfAttention(nnx.Module):

@@ -21,7 +21,7 @@ from flax import nnx
 
 from stereojax.shapes import Array, Float
 from stereojax.svd.frame_store import DeviceFrames, HostFrames
-from stereojax.svd.layers import Moments
+from stereojax.svd.norms import Moments
 from stereojax.svd.resnet import SpatioTemporalResBlock
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder
 from stereojax.svd.vae_decoder import TemporalDecoder

@@ -7,7 +7,8 @@ import jax
 from flax import nnx
 
 from stereojax.shapes import Array, Float
-from stereojax.svd.layers import Compute, Downsample2D, GroupNorm, conv
+from stereojax.svd.layers import Compute, Downsample2D, conv
+from stereojax.svd.norms import GroupNorm
 from stereojax.svd.resnet import ResnetBlock2D
 from stereojax.svd.vae_attention import FrameSelfAttention
 

@@ -14,13 +14,9 @@ from diffusers.models.transformers.transformer_temporal import (
 from flax import nnx
 from svd_reference import alive, converted, error, noise, ours, run, theirs
 
-from stereojax.svd.layers import (
-    AlphaBlender,
-    Compute,
-    Downsample2D,
-    GroupNorm,
-    sinusoids,
-)
+from stereojax.svd.embeddings import sinusoids
+from stereojax.svd.layers import AlphaBlender, Compute, Downsample2D
+from stereojax.svd.norms import GroupNorm
 from stereojax.svd.resnet import SpatioTemporalResBlock
 from stereojax.svd.transformer import TransformerSpatioTemporalModel
 from stereojax.svd.vae_attention import FrameSelfAttention
