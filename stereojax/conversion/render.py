@@ -26,7 +26,7 @@ from stereojax.video.reader import Frame, Reader
 from stereojax.windows import Segment, batched
 
 # Pixels that are on the device at once; two batches are, while one is packed.
-_PIXELS = {"cpu": 2_000_000, "gpu": 25_000_000, "tpu": 25_000_000}
+_PIXELS = {"cpu": 500_000, "gpu": 25_000_000, "tpu": 25_000_000}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Renderer:
         """
         look, size = self.look, self.batch_size
         waiting = None
-        frames = prefetch(reader.read(segment.start, segment.stop), 2 * size)
+        frames = prefetch(reader.read(segment.start, segment.stop), max(4, size))
         for batch in batched(frames, size):
             images = [f.image for f in batch]
             # One compiled shape serves all: the last batch repeats its last frame.
