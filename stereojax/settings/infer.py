@@ -60,7 +60,7 @@ class InferSettings:
         4.0, "radius that turns soft depth edges into steps, px", low=0, high=32
     )
     edge_dilate: float = setting(
-        1.0, "growth of the foreground in depth, px", low=0, high=32
+        2.0, "growth of the foreground in depth, px", low=0, high=32
     )
     hole_dilate: float = setting(1.0, "growth of the filled hole, px", low=0, high=32)
     feather: float = setting(
