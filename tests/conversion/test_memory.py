@@ -1,0 +1,28 @@
+"""The memory of a conversion does not grow with the film."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from clips import picture, write_film
+
+
+def peak(source, output):
+    """Bytes that a conversion held at most."""
+    command = [sys.executable, "-m", "stereojax.infer", "--config=fast:runlocal"]
+    command += [f"--input={source}", f"--output={output}"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return usage.ru_maxrss * 1024
+
+
+@pytest.mark.slow
+def test_ten_times_the_film_takes_no_more_memory(tmp_path):
+    peaks = []
+    for frames in (150, 1500):
+        images = (picture(i, 160, 90) for i in range(frames))
+        source = write_film(tmp_path / f"{frames}.mp4", list(images))
+        peaks.append(peak(source, tmp_path / f"{frames}_3d.mp4"))
+    assert peaks[1] < 1.05 * peaks[0]
