@@ -22,6 +22,7 @@ from stereojax.conversion.options import Options
 from stereojax.conversion.render import Renderer
 from stereojax.conversion.targets import Target, plan_targets
 from stereojax.conversion.work import WorkFolder, content_hash, key_of
+from stereojax.pipeline import Look
 from stereojax.settings import InferSettings, ModelSettings
 from stereojax.stage_types import VideoInfo
 from stereojax.video.mux import join
@@ -90,6 +91,13 @@ def convert_file(
     _refuse_to_replace(outputs, options)
     with folder.locked():
         print(f"work folder: {folder.root}", file=sys.stderr)
+        if settings.max_disp is not None:
+            percent = Look.of(settings, info.width).divergence
+            print(
+                f"--max_disp={settings.max_disp:g} of {info.width} px width is "
+                f"--divergence={percent:.3g}, --convergence={settings.convergence:g}",
+                file=sys.stderr,
+            )
         content = _depth_only(job) if options.depth_only else _film(job, targets)
     if not options.keep_work:
         folder.remove()

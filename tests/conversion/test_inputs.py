@@ -134,3 +134,11 @@ def test_depth_of_another_film_is_refused(shape, words, tmp_path):
     assert words in str(caught.value)
     assert "depth.npz" in str(caught.value)
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_the_published_strength_is_said_in_percent(tmp_path, capfd):
+    source = write_film(tmp_path / "film.mp4", 2)  # 64 pixels wide
+    report = stereojax.convert(source, tmp_path / "o.mp4", config=CONFIG, max_disp=1)
+    assert "--divergence=3.12, --convergence=0.5" in capfd.readouterr().err
+    spread = report["shots"][0]["disparity_percent_of_width"]
+    assert 2 < spread["p99"] - spread["p1"] < 3.2
