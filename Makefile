@@ -28,7 +28,7 @@ lint: $(VENV)/.test-installed
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 test-all: lint
 	$(BIN)/python -m pytest
