@@ -72,11 +72,13 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
     # A source reaches the shifts floor(d) and floor(d) + 1.
     low = jnp.min(jnp.where(lands, jnp.floor(d), width)).astype(jnp.int32)
     high = jnp.max(jnp.where(lands, jnp.floor(d) + 1, -width)).astype(jnp.int32)
-    first, last = low // span, high // span
+    # Spans begin at the same shifts whatever this block has, so that a target's sums do
+    # not depend on its neighbours. Zero lies in the middle of one: few blocks need two.
+    first, last = (low + span // 2) // span, (high + span // 2) // span
 
     # Shifts go round a ring. No source is taken for one a whole ring away, as each
     # one's targets lie in [-1, width], and the ring is longer than that.
-    ring = width + span + 2
+    ring = width + span + UNROLL
 
     def twice(plane: Array, value: float) -> Array:
         gap = jnp.full((len(plane), ring - width), value)
@@ -86,9 +88,10 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
 
     def one_span(i: Array, carry: tuple) -> tuple:
         *color, total, coverage, anchor = carry
-        base = (last - i) * span
+        base = (last - i) * span - span // 2
+        start = base - UNROLL
         near_d, *near = (
-            lax.dynamic_slice_in_dim(x, base % ring, width + span, axis=1)
+            lax.dynamic_slice_in_dim(x, start % ring, ring, axis=1)
             for x in (ring_d, *rings)
         )
         whole = jnp.floor(near_d)
@@ -97,14 +100,14 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
         weighted = [*(plane * weight for plane in near), weight]
 
         def some_shifts(j: Array, sums: tuple) -> tuple:
-            offset = (top - j) * UNROLL
+            lowest = bottom + (groups - 1 - j) * UNROLL
 
             def taps(plane: Array | None, total: Array) -> Array:
                 for u in reversed(range(UNROLL)):
-                    k = (base + offset + u).astype(jnp.float32)
+                    k = (lowest + u).astype(jnp.float32)
                     cut = functools.partial(
                         lax.dynamic_slice_in_dim,
-                        start_index=offset + u,
+                        start_index=lowest + u - start,
                         slice_size=width,
                         axis=1,
                     )
@@ -117,14 +120,15 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
                 taps(p, total) for p, total in zip((*weighted, None), sums, strict=True)
             )
 
-        # Only the shifts that this block has; multiples of UNROLL whatever it has, so
-        # that a target's sum does not depend on its neighbours.
-        top = jnp.minimum(high - base, span - 1) // UNROLL
-        bottom = jnp.maximum(low - base, 0) // UNROLL
+        # The shifts that the block has in this span, in groups of UNROLL. What is over
+        # lies below `low` or above `high`, where nothing is, and not in another span.
+        top, bottom = jnp.minimum(high, base + span - 1), jnp.maximum(low, base)
+        groups = (top - bottom) // UNROLL + 1
+        bottom = jnp.where(low < base, base, top + 1 - groups * UNROLL)
         zeros = jnp.zeros_like(total)
         *new, new_total, coverage = lax.fori_loop(
             0,
-            top - bottom + 1,
+            groups,
             some_shifts,
             (*[zeros] * (len(color) + 1), coverage),
         )

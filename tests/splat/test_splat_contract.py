@@ -52,7 +52,7 @@ def colors(shape=(H, W), seed=0):
 
 class TestContract:
     @pytest.mark.parametrize(
-        ("low", "high"), [(0, 20), (-20, 5), (0, 300), (-500, 500), (-1000, 1000)]
+        ("low", "high"), [(0, 20), (-35, 33), (0, 300), (-500, 500), (-1000, 1000)]
     )
     def test_equals_the_oracle(self, splat, low, high):
         image, disparity = scene((9, 1301), low, high)
@@ -201,3 +201,17 @@ class TestContract:
             both = np.concatenate(both, -1)[:3, offset - 15 : offset + 69]
             seen.append(both.tobytes())
         assert len(set(seen)) == 1
+
+
+@pytest.mark.parametrize("low", [-33, -32, -31, -9, 25])
+@pytest.mark.parametrize("high", [31, 32, 33, 70, 97])
+def test_ranges_that_end_at_and_beside_a_span_of_shifts(low, high):
+    """`xla_gather` adds shifts in spans, and in groups that may reach over an end."""
+    rng = np.random.default_rng(100 * high + low)
+    disparity = rng.uniform(low, high, (H, 301)).astype(np.float32)
+    disparity[:, ::3] = rng.integers(low, high + 1, disparity[:, ::3].shape)
+    image = colors((H, 301))
+    ours = forward_splat(image, disparity, implementation="xla_gather")
+    true = oracle(image, disparity)
+    np.testing.assert_allclose(ours.warped, true[0], rtol=2e-6)
+    np.testing.assert_allclose(ours.occlusion, true[1], atol=1e-6)

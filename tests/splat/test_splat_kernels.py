@@ -1,6 +1,7 @@
 """The Pallas kernels, without their devices: interpreted, and lowered for them."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from oracle import oracle
 
-from stereojax.splat import forward_splat, pallas_gpu
+from stereojax.splat import forward_splat, pallas_gpu, pallas_tpu
 from stereojax.splat.rows import landing
 from stereojax.splat.workloads import SIZES, scene
 
@@ -43,6 +44,34 @@ def test_the_gpu_kernel_interpreted_equals_the_oracle(width, low, high, hard):
     covered = np.asarray(done.total) > 0
     assert (np.abs(np.asarray(done.anchor))[covered] < width).all()
     assert (np.asarray(done.total)[covered] <= width).all()
+
+
+def lone_sources(width, landings, disparity=-40.0):
+    """A row for each landing place, which one source alone reaches."""
+    moved = np.full((len(landings), width), np.nan, np.float32)
+    for row, x in enumerate(landings):
+        column = min(max(math.floor(x + disparity), 0), width - 1)
+        moved[row, column] = column - x
+    image = np.random.default_rng(0).random((*moved.shape, 3), dtype=np.float32)
+    return image, moved
+
+
+def test_the_gpu_kernel_finds_a_lone_source_at_a_tile_s_edge():
+    # Tiles begin at 0, 128 and 172, as the last one ends with the row.
+    image, disparity = lone_sources(300, [-0.5, 127.5, 171.25, 255.75, 299.5])
+    done = interpreted(image, disparity, hard_mask=False)
+    warped, occlusion = oracle(image, disparity)
+    np.testing.assert_allclose(done.warped, warped, rtol=2e-6)
+    np.testing.assert_allclose(done.occlusion, occlusion, atol=1e-6)
+
+
+def test_the_tpu_kernel_wraps_nothing_round_a_full_row():
+    image, disparity = lone_sources(2 * pallas_tpu.LANES, [-0.5, 255.5])
+    d = landing(jnp.asarray(disparity), published_border=False)
+    done = pallas_tpu.gather_rows(
+        jnp.asarray(image), d, 0.5, hard_mask=False, interpret=True
+    )
+    np.testing.assert_allclose(done.occlusion, oracle(image, disparity)[1], atol=1e-6)
 
 
 def test_the_gpu_kernel_gives_the_same_bits_wherever_a_tile_begins():
