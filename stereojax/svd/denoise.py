@@ -7,6 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stereojax.shapes import Array, Float
 from stereojax.svd.scheduler import euler_step, scaled, timestep
@@ -32,6 +33,8 @@ class Conditioning:
 # Called with the latents and the next noise level after every step; returns latents.
 AfterStep = Callable[[Array, Array], Array]
 
+TILES = "tiles"  # the axis of a mesh over which the batch is spread
+
 
 def denoise(
     unet: UNetSpatioTemporalConditionModel,
@@ -41,6 +44,9 @@ def denoise(
     *,
     guidance: float = 1.0,
     after_step: AfterStep | None = None,
+    at_once: int | None = None,
+    count: int | None = None,
+    mesh: Mesh | None = None,
 ) -> Float[Array, "b t h w z"]:
     """Takes `latents` from noise level `sigmas[0]` to `sigmas[-1]`, with n - 1 steps.
 
@@ -52,12 +58,21 @@ def denoise(
       sigmas: of `scheduler.schedule`.
       guidance: 1 is a single pass of the U-Net a step. Any other value is two, one
         without conditioning, one after the other: the memory is that of one.
-      after_step: pure; a module-level function or a frozen dataclass with `__call__`
-        (it is a key of the compilation cache). Blends tiles, for example.
+      after_step: pure; a pytree with `__call__`, so a dataclass that is registered as
+        one. Blends tiles, for example.
+      at_once: windows of the batch that a device works on together: what bounds the
+        memory. All by default.
+      count: only so many windows, the first ones, go through the U-Net; the others are
+        left as something that is of no use. No other number compiles anew.
+      mesh: devices with one axis, `TILES`, over which the batch is spread; the U-Net
+        must be replicated over it.
 
     Compiled once for each U-Net configuration, shape, number of steps, guidance on or
-    off, and `after_step`.
+    off, and kind of `after_step`.
     """
+    if mesh is not None:
+        everywhere = NamedSharding(mesh, PartitionSpec())
+        latents, conditioning = jax.device_put((latents, conditioning), everywhere)
     return _run(
         unet,
         latents,
@@ -65,11 +80,14 @@ def denoise(
         jnp.asarray(sigmas, jnp.float32),
         None if guidance == 1 else jnp.float32(guidance),
         after_step,
+        None if count is None else jnp.int32(count),
+        at_once,
+        mesh,
     )
 
 
 @functools.partial(
-    jax.jit, static_argnames=("after_step",), donate_argnames=("latents",)
+    jax.jit, static_argnames=("at_once", "mesh"), donate_argnames=("latents",)
 )
 def _run(
     unet: UNetSpatioTemporalConditionModel,
@@ -77,25 +95,85 @@ def _run(
     conditioning: Conditioning,
     sigmas: Array,
     guidance: Array | None,
-    after_step: AfterStep | None,
+    after_step: AfterStep | None = None,
+    count: Array | None = None,
+    at_once: int | None = None,
+    mesh: Mesh | None = None,
 ) -> Array:
-    def predict(x: Array, sigma: Array, given: Conditioning) -> Array:
-        sample = jnp.concatenate([scaled(x, sigma), given.channels], axis=-1)
-        time = jnp.broadcast_to(timestep(sigma), x.shape[:1])
-        return unet(sample, time, given.context, given.time_ids).astype(jnp.float32)
-
-    def guided(x: Array, sigma: Array) -> Array:
-        if guidance is None:
-            return predict(x, sigma, conditioning)
-        without, given = jax.lax.map(
-            lambda keep: predict(x, sigma, conditioning.times(keep)), jnp.arange(2.0)
-        )
-        return without + guidance * (given - without)
+    predict = functools.partial(
+        _predict_all, unet, guidance, count=count, at_once=at_once, mesh=mesh
+    )
 
     def step(x: Array, levels: tuple[Array, Array]) -> tuple[Array, None]:
         sigma, lower = levels
-        x = euler_step(guided(x, sigma), x, sigma, lower)
+        x = euler_step(predict(x, sigma, conditioning), x, sigma, lower)
         return (x if after_step is None else after_step(x, lower)), None
 
     x, _ = jax.lax.scan(step, latents.astype(jnp.float32), (sigmas[:-1], sigmas[1:]))
     return x
+
+
+def _predict_all(
+    unet: UNetSpatioTemporalConditionModel,
+    guidance: Array | None,
+    x: Array,
+    sigma: Array,
+    given: Conditioning,
+    *,
+    count: Array | None,
+    at_once: int | None,
+    mesh: Mesh | None,
+) -> Array:
+    """v of the batch, in groups of `at_once` windows a device."""
+    predict, devices = _predict, 1
+    if mesh is not None:
+        each, whole = PartitionSpec(TILES), PartitionSpec()
+        specs = (whole, whole, each, whole, each)
+        devices = mesh.size
+        predict = jax.shard_map(
+            _predict, mesh=mesh, in_specs=specs, out_specs=each, check_vma=False
+        )
+    total = len(x)
+    group = devices * (at_once or -(-total // devices))
+    groups = -(-total // group)
+    if count is None and group == total:
+        return predict(unet, guidance, x, sigma, given)
+    x, given = jax.tree.map(lambda a: _padded(a, groups * group), (x, given))
+
+    def one(i: Array, v: Array) -> Array:
+        own = jax.tree.map(
+            lambda a: jax.lax.dynamic_slice_in_dim(a, i * group, group), (x, given)
+        )
+        part = predict(unet, guidance, own[0], sigma, own[1])
+        if mesh is not None:
+            everywhere = NamedSharding(mesh, PartitionSpec())
+            part = jax.lax.with_sharding_constraint(part, everywhere)
+        return jax.lax.dynamic_update_slice_in_dim(v, part, i * group, axis=0)
+
+    needed = groups if count is None else -(-count // group)
+    return jax.lax.fori_loop(0, needed, one, jnp.zeros_like(x))[:total]
+
+
+def _predict(
+    unet: UNetSpatioTemporalConditionModel,
+    guidance: Array | None,
+    x: Array,
+    sigma: Array,
+    given: Conditioning,
+) -> Array:
+    """v of some windows; with guidance from two passes, one after the other."""
+
+    def once(given: Conditioning) -> Array:
+        sample = jnp.concatenate([scaled(x, sigma), given.channels], axis=-1)
+        time = jnp.broadcast_to(timestep(sigma), x.shape[:1])
+        return unet(sample, time, given.context, given.time_ids).astype(jnp.float32)
+
+    if guidance is None:
+        return once(given)
+    without, v = jax.lax.map(lambda keep: once(given.times(keep)), jnp.arange(2.0))
+    return without + guidance * (v - without)
+
+
+def _padded(x: Array, length: int) -> Array:
+    """The last element repeats up to `length`."""
+    return x[jnp.minimum(jnp.arange(length), len(x) - 1)]

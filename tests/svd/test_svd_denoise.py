@@ -28,11 +28,12 @@ def unet():
     return converted(model, reference.unet(9))
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Pull:
     """Stands in for the blending of tiles: tile 0 takes after tile 1."""
 
-    share: float
+    share: float = dataclasses.field(metadata={"static": True})
 
     def __call__(self, x, sigma):
         pulled = (1 - self.share) * x[0] + self.share * x[1] + 1e-3 * sigma
