@@ -1,0 +1,7 @@
+"""Stereo matching: where each pixel of the left view lies in the right one."""
+
+from stereojax.matching.choice import MATCHERS, choose
+from stereojax.matching.contract import Matcher, match_both
+from stereojax.matching.sgbm import Sgbm
+
+__all__ = ["MATCHERS", "Matcher", "Sgbm", "choose", "match_both"]
