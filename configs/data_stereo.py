@@ -1,0 +1,20 @@
+"""Training pairs from stereo films, as in StereoCrafter (arXiv 2409.07447) sec. 3.2.
+
+    python -m data_prep --config data_stereo --input FILMS/ --output DATASET/
+
+Sequences of up to 145 frames at 576x1024, whose left view, splatted to the right, is
+within 25 dB of the right view. `:runlocal` takes short sequences of small pictures: a
+clip of 8 frames is enough.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    if variant not in ("", "runlocal"):
+        raise ValueError(f"expected no variant or runlocal, got {variant}")
+    config = ConfigDict()
+    config.data = ConfigDict({"kind": "stereo", "matcher": "sgbm"})
+    if variant:
+        config.data.update({"width": 512, "height": 288, "longest": 25, "shortest": 8})
+    return config

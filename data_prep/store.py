@@ -1,0 +1,134 @@
+"""The work folder: what was made of each film, done once.
+
+    WORK/KEY/records.tfrecord   the film's records, in order
+    WORK/KEY/summary.json       counters and what the report shows; written last
+
+    with store.building(key_of(source_hash, settings)) as folder:
+        summary = process_video(path, settings, folder)  # writes by RecordWriter
+        write_summary(folder, summary)
+
+A film whose summary is there is finished. `key_of` makes the key from the film's
+content and from the settings that decide its records: other settings never mix in.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from etils import epath
+
+from data_prep import outcome
+from data_prep.outcome import Outcome
+from stereojax.conversion import work
+from stereojax.records import Record, from_example, to_example
+from stereojax.records.tfrecord import TFRecordWriter, read_all
+from stereojax.settings.data import AFTERWARDS, DataSettings
+
+# Goes up when other code would make other records of the same film and settings.
+VERSION = 1
+RECORDS, SUMMARY = "records.tfrecord", "summary.json"
+
+
+def key_of(source_hash: str, settings: DataSettings) -> str:
+    """Names what a film of this content becomes under these settings."""
+    plain = dataclasses.asdict(settings)
+    deciding = {n: v for n, v in plain.items() if n not in AFTERWARDS}
+    return f"{source_hash[:16]}-{work.key_of(VERSION, deciding)}"
+
+
+class RecordWriter:
+    """Writes a film's records into its folder, one at a time, as they are made."""
+
+    def __init__(self, folder: Path):
+        self._writer = TFRecordWriter(folder / RECORDS)
+        self.count = 0
+
+    def __enter__(self) -> "RecordWriter":
+        self._writer.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._writer.__exit__(*error)
+
+    def write(self, record: Record) -> None:
+        self._writer.write(to_example(record))
+        self.count += 1
+
+
+class VideoStore:
+    """One folder a film under `root`, which may be remote; use it from any process."""
+
+    def __init__(self, root: os.PathLike | str):
+        self.root = epath.Path(root)
+
+    def is_done(self, key: str) -> bool:
+        return self.outcome(key) is not None
+
+    def outcome(self, key: str) -> Outcome | None:
+        """How a finished film ended; None while it is not finished."""
+        try:
+            return outcome.parse(json.loads((self.root / key / SUMMARY).read_text()))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def records(self, key: str) -> Iterator[Record]:
+        """A finished film's records, in order."""
+        return (from_example(data) for data in read_all(self.root / key / RECORDS))
+
+    def save(self, key: str, records: Iterable[Record], ended: Outcome) -> None:
+        """Takes all that belongs to a film at once."""
+        with self.building(key) as folder:
+            with RecordWriter(folder) as writer:
+                for record in records:
+                    writer.write(record)
+            write_summary(folder, ended)
+
+    @contextlib.contextmanager
+    def building(self, key: str) -> Iterator[Path]:
+        """A local folder of this process, which becomes the film's when all is well.
+
+        `RecordWriter` and `write_summary` are to fill it. Where the block raises, or
+        the process dies, the film stays unfinished.
+        """
+        local = "://" not in os.fspath(self.root)
+        beside = Path(self.root if local else tempfile.gettempdir())
+        folder = beside / f".{key}.part-{uuid.uuid4().hex[:8]}"
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+            missing = [n for n in (RECORDS, SUMMARY) if not (folder / n).is_file()]
+            if missing:
+                raise FileNotFoundError(f"{folder}: no {missing[0]} was written")
+            self._adopt(key, folder, local)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _adopt(self, key: str, folder: Path, local: bool) -> None:
+        if self.is_done(key):  # another worker was given the same film, and was quicker
+            return
+        target = self.root / key
+        if local:
+            shutil.rmtree(target, ignore_errors=True)  # of no use without a summary
+            folder.rename(Path(target))
+            return
+        # A remote folder cannot be renamed at once: the summary makes it count.
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (RECORDS, SUMMARY):
+            epath.Path(folder / name).copy(target / name, overwrite=True)
+
+    def sweep(self) -> None:
+        """Removes what killed processes left; no other job may be at work here."""
+        if self.root.is_dir():
+            for left in self.root.iterdir():
+                if left.name.startswith(".") and ".part-" in left.name:
+                    left.rmtree()
+
+
+def write_summary(folder: Path, ended: Outcome) -> None:
+    outcome.write(folder / SUMMARY, ended)
