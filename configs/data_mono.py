@@ -1,4 +1,4 @@
-"""Training pairs from plain films: what a splat to the right and back loses is the hole.
+"""Training pairs from plain films: what a splat to the right and back loses is missing.
 
     python -m data_prep --config data_mono --input FILMS/ --output DATASET/
 

@@ -42,6 +42,7 @@ class DataSettings:
         2.0, "share of the films kept for validation", low=0, high=50
     )
     file_format: str = setting("tfrecord", "of the shards", choices=FILE_FORMATS)
+    shard_megabytes: int = setting(1024, "of a shard, at most", low=1, high=100000)
 
     def __post_init__(self):
         if self.shortest > self.longest:
@@ -51,7 +52,7 @@ class DataSettings:
 
 
 # What these decide comes after a film is processed: it is not in the key of its work.
-AFTERWARDS = ("validation_percent", "file_format")
+AFTERWARDS = ("validation_percent", "file_format", "shard_megabytes")
 
 
 def resolve_data(config: str, overrides: dict[str, Any]) -> DataSettings:

@@ -1,0 +1,264 @@
+"""Files of records: written, read at random, and never believed when damaged."""
+
+import json
+import os
+import pickle
+import struct
+
+import numpy as np
+import pytest
+from record_samples import record
+
+from stereojax.cli import InputError, RunError
+from stereojax.records import open_records, shard, to_example
+from stereojax.records.tfrecord import TFRecordWriter, masked_crc, read_all, scan
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STEREOJAX_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "records"
+
+
+RECORDS = [record(frames=1 + i % 3, seed=i, first_frame=100 * i) for i in range(7)]
+
+
+def write(path, records):
+    with TFRecordWriter(path) as writer:
+        for one in records:
+            writer.write(to_example(one))
+
+
+@pytest.fixture
+def files(tmp_path):
+    tmp_path = tmp_path / "out" / "1.0.0"
+    tmp_path.mkdir(parents=True)
+    for i, part in enumerate((RECORDS[:3], RECORDS[3:4], RECORDS[4:])):
+        write(tmp_path / f"pairs-train.tfrecord-0000{i}-of-00003", part)
+    return tmp_path
+
+
+def test_any_record_in_any_order(files):
+    source = open_records(files / "pairs-train.tfrecord-*")
+    assert len(source) == 7
+    for i in (6, 0, 3, 2, 4, 1, 5):
+        assert source[i] == RECORDS[i]
+        assert source.example(np.int64(i)) == to_example(RECORDS[i])
+    for i in (7, -1):
+        with pytest.raises(IndexError, match=f"record {i} of .*, which has 7"):
+            source[i]
+
+
+def test_what_tensorflow_writes_and_reads(files, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    theirs = tmp_path / "theirs.tfrecord"
+    with tf.io.TFRecordWriter(str(theirs)) as writer:
+        for one in RECORDS:
+            writer.write(to_example(one))
+    source = open_records(theirs)
+    assert [source[i] for i in range(7)] == RECORDS
+    ours = sorted(str(f) for f in files.glob("*-of-00003"))
+    read = [item.numpy() for item in tf.data.TFRecordDataset(ours)]
+    assert read == [to_example(one) for one in RECORDS]
+
+
+def test_the_checksum_is_the_known_one():
+    # RFC 3720 B.4: CRC-32C of 32 zero bytes; TFRecord rotates it and adds a constant.
+    crc = 0x8A9136AA
+    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    assert masked_crc(bytes(32)) == masked
+
+
+def flip(path, at, bit=1):
+    data = bytearray(path.read_bytes())
+    data[at] ^= bit
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("place", ["data", "checksum", "length", "length checksum"])
+def test_one_flipped_bit_is_found_and_named(files, place):
+    path = files / "pairs-train.tfrecord-00002-of-00003"
+    start, stop = (int(n) for n in scan(path)[1:3])
+    at = {
+        "data": start + 500,
+        "checksum": stop - 2,
+        "length": start,
+        "length checksum": start + 9,
+    }[place]
+    flip(path, at)
+    with pytest.raises(RunError) as caught:
+        open_records(path)[1]
+    assert f"{path}: record 1 is damaged" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_flipped_bit_is_found_with_cached_offsets_too(files):
+    path = files / "pairs-train.tfrecord-00000-of-00003"
+    source = open_records(path)
+    stat = path.stat()
+    flip(path, int(scan(path)[2]) + 300)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert source[1] == RECORDS[1]
+    with pytest.raises(RunError, match="record 2 is damaged"):
+        open_records(path)[2]
+
+
+@pytest.mark.parametrize("cut", [5, 300])
+def test_a_file_cut_short(files, cut):
+    path = files / "pairs-train.tfrecord-00002-of-00003"
+    last = int(scan(path)[2])
+    path.write_bytes(path.read_bytes()[: last + cut])
+    with pytest.raises(RunError, match=r"00002-of-00003: record 2"):
+        open_records(path)
+
+
+def test_what_is_whole_but_no_record(tmp_path):
+    path = tmp_path / "x.tfrecord"
+    with TFRecordWriter(path) as writer:
+        writer.write(b"something else")
+    with pytest.raises(RunError, match=r"x\.tfrecord: record 0: not a"):
+        open_records(path)[0]
+
+
+def test_offsets_are_scanned_once_for_a_file_as_it_is(files, cache, monkeypatch):
+    pattern = files / "pairs-train.tfrecord-*"
+    open_records(pattern)
+    assert len(list(cache.iterdir())) == 3
+    scanned = []
+    monkeypatch.setattr(shard, "scan", lambda p: scanned.append(p) or scan(p))
+    source = open_records(pattern)
+    assert (len(source), source[5], scanned) == (7, RECORDS[5], [])
+    changed = files / "pairs-train.tfrecord-00001-of-00003"
+    write(changed, RECORDS[:2])
+    assert len(open_records(pattern)) == 8
+    assert scanned == [str(changed)]
+
+
+def test_a_cache_that_cannot_be_used_is_done_without(files, cache):
+    pattern = files / "pairs-train.tfrecord-*"
+    open_records(pattern)
+    for file in cache.iterdir():
+        file.write_bytes(b"not numpy")
+    assert open_records(pattern)[6] == RECORDS[6]
+    nowhere = files / "a_file"
+    nowhere.write_bytes(b"")
+    assert open_records(pattern, cache_dir=nowhere)[6] == RECORDS[6]
+
+
+def test_a_copy_in_another_process_reads_the_same(files):
+    source = open_records(files / "pairs-train.tfrecord-*")
+    copy = pickle.loads(pickle.dumps(source))
+    assert (repr(copy), copy[4]) == (repr(source), RECORDS[4])
+    assert len(pickle.dumps(source)) < 2000
+
+
+def test_grain_takes_it(files):
+    grain = pytest.importorskip("grain")
+    source = open_records(files / "pairs-train.tfrecord-*")
+    keys = [r.provenance.key for r in RECORDS]
+    dataset = (
+        grain.MapDataset.source(source)
+        .shuffle(seed=1)
+        .map(lambda one: one.provenance.key)
+        .batch(7)
+    )
+    (batch,) = list(dataset.to_iter_dataset())
+    assert list(batch) != keys
+    assert sorted(batch) == sorted(keys)
+    loader = grain.DataLoader(
+        data_source=source,
+        sampler=grain.samplers.SequentialSampler(7),
+        worker_count=0,
+    )
+    assert list(loader) == RECORDS
+
+
+def dataset(folder, counts, split="train", **changes):
+    entry = {
+        "name": split,
+        "shardLengths": [str(n) for n in counts],
+        "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+    }
+    info = {"name": "pairs", "fileFormat": "tfrecord", "splits": [entry]} | changes
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+
+
+def test_a_dataset_by_its_folder_or_the_one_above(files):
+    dataset(files, [3, 1, 3])
+    (files / ".next").mkdir()
+    dataset(files / ".next", [9])
+    for place in (files, files.parent):
+        source = open_records(place, "train")
+        assert [source[i] for i in range(7)] == RECORDS
+    with pytest.raises(InputError, match="split test is not one of train"):
+        open_records(files, "test")
+
+
+def test_a_shard_with_fewer_records_than_the_dataset_says(files):
+    dataset(files, [3, 2, 2])
+    source = open_records(files, "train")
+    with pytest.raises(RunError, match=r"00001-of-00003: record 1 is missing"):
+        source[4]
+
+
+def test_what_is_not_there(files, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no such folder or file"):
+        open_records(tmp_path / "nothing*")
+    with pytest.raises(InputError, match="no dataset here"):
+        open_records(tmp_path / "empty", "train")
+    with pytest.raises(InputError, match="name their dataset"):
+        open_records(files / "pairs*", "train")
+    dataset(files, [3, 1, 3, 1])
+    with pytest.raises(InputError, match="no such file of records"):
+        open_records(files, "train")[7]
+    (files / "dataset_info.json").write_text("{}")
+    with pytest.raises(InputError, match=r"dataset_info\.json: not what TFDS writes"):
+        open_records(files, "train")
+
+
+def test_a_length_beyond_all_reason_allocates_nothing(tmp_path):
+    path = tmp_path / "x.tfrecord"
+    length = struct.pack("<Q", 1 << 60)
+    path.write_bytes(length + struct.pack("<I", masked_crc(length)))
+    with pytest.raises(RunError, match="record 0 ends at byte"):
+        list(read_all(path))
+
+
+def test_a_remote_file(files, monkeypatch):
+    memory = pytest.importorskip("fsspec.implementations.memory")
+    from etils.epath import backend, gpath
+
+    class Bucket(memory.MemoryFileSystem):
+        """Names as object stores have them: without a slash at the front."""
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return super()._strip_protocol(path.removeprefix("s3://"))
+
+        def glob(self, path, **options):
+            return [p.lstrip("/") for p in super().glob(path, **options)]
+
+    bucket = Bucket()
+    # TensorFlow, where another test has imported it, puts its own in this place.
+    monkeypatch.setitem(gpath._PREFIX_TO_BACKEND, "s3", backend.fsspec_backend)
+    monkeypatch.setattr(backend.fsspec_backend, "_get_filesystem", lambda _: bucket)
+    for file in files.glob("*-of-00003"):
+        bucket.pipe_file(f"s3://bucket/data/{file.name}", file.read_bytes())
+    source = open_records("s3://bucket/data/pairs-train.tfrecord-*")
+    assert [source[i] for i in range(7)] == RECORDS
+
+
+def test_array_record(tmp_path):
+    module = pytest.importorskip("array_record.python.array_record_module")
+    path = tmp_path / "pairs-train.array_record-00000-of-00001"
+    writer = module.ArrayRecordWriter(str(path), "group_size:1")
+    for one in RECORDS:
+        writer.write(to_example(one))
+    writer.close()
+    dataset(tmp_path, [7], fileFormat="array_record")
+    source = pickle.loads(pickle.dumps(open_records(tmp_path, "train")))
+    assert [source[i] for i in range(7)] == RECORDS
+    flip(path, path.stat().st_size // 2)
+    with pytest.raises(RunError, match=r"array_record-00000-of-00001: record \d"):
+        [open_records(tmp_path, "train")[i] for i in range(7)]
