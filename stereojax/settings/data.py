@@ -12,6 +12,7 @@ from stereojax.settings.load import load_config
 
 KINDS = ("stereo", "mono")
 SOURCE_LAYOUTS = ("auto", "sbs", "tb", "half_sbs", "half_tb")
+SWAPPED_EYES = ("refuse", "swap")
 MATCHERS = ("sgbm",)
 FILE_FORMATS = ("tfrecord", "array_record")
 
@@ -22,6 +23,12 @@ class DataSettings:
 
     kind: str = setting("stereo", "stereo films, or plain ones", choices=KINDS)
     layout: str = setting("auto", "how the eyes are packed", choices=SOURCE_LAYOUTS)
+    swapped_eyes: str = setting(
+        "refuse", "what to do with a film whose eyes are swapped", choices=SWAPPED_EYES
+    )
+    max_enlarge: float = setting(
+        1.25, "how much smaller than a record a film's views may be", low=1, high=16
+    )
     width: int = setting(1024, "width of a record's pictures", low=64, high=8192)
     height: int = setting(576, "height of a record's pictures", low=64, high=8192)
     longest: int = setting(

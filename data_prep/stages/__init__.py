@@ -1,0 +1,1 @@
+"""The stages of data preparation: small, frozen, each of use by itself."""
