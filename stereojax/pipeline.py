@@ -1,19 +1,29 @@
-"""One window of a shot, from the left view and its depth to the right view."""
+"""One window of a shot, from the left view and its depth to the right view.
+
+disparity = disparity_of(depth, ...)
+splat = warp(left, disparity)
+right = fill(splat, ...)          # from the surroundings, frame by frame
+right = inpaint(..., splat, ...)  # by diffusion, window after window
+"""
 
 import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from stereojax.depth.edges import clean_edges
 from stereojax.depth.normalize import normalize, to_disparity
 from stereojax.inpaint.background import fill_background
 from stereojax.inpaint.compose import compose
+from stereojax.inpaint.diffusion import Diffusion
+from stereojax.inpaint.next_window import next_window
+from stereojax.ops.integers import as_float
 from stereojax.settings import InferSettings
-from stereojax.shapes import Array, Float, Shaped
+from stereojax.shapes import Array, Float, Key, Shaped
 from stereojax.splat import forward_splat, sharpness_for
-from stereojax.stage_types import StereoFrames
+from stereojax.stage_types import Splat
+from stereojax.windows import Window
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,37 +72,51 @@ def disparity_of(
     )
 
 
-@functools.partial(jax.jit, static_argnames="look")
-def render(
+@jax.jit
+def warp(
     left: Shaped[Array, "t h w 3"],  # uint8, uint16 or float in [0, 1]
     disparity: Float[Array, "t h w"],
-    look: Look,
-) -> StereoFrames:
-    """Splats, fills what the left camera never saw, and composes the right view."""
-    width = left.shape[2]
-    splat = forward_splat(
-        as_float(left), disparity, sharpness=sharpness_for(width), mask="soft"
-    )
-    fill = fill_background(splat.warped, splat.occlusion)
-    right = compose(
+) -> Splat:
+    """What the left camera saw, from where the right one stands."""
+    sharpness = sharpness_for(left.shape[2])
+    return forward_splat(as_float(left), disparity, sharpness=sharpness, mask="soft")
+
+
+@functools.partial(jax.jit, static_argnames="look")
+def fill(splat: Splat, look: Look) -> Float[Array, "t h w 3"]:
+    """The right view: what the left camera never saw is its background, going on."""
+    background = fill_background(splat.warped, splat.occlusion)
+    return compose(
         splat.warped,
         splat.occlusion,
-        fill,
+        background,
         dilate=look.hole_dilate,
         feather=look.feather,
     )
-    return StereoFrames(right, splat.warped, splat.occlusion, disparity)
 
 
-def as_float(image: Shaped[Array, "*s"]) -> Float[Array, "*s"]:
-    """float32 in [0, 1] from the full range of an unsigned integer."""
-    if not jnp.issubdtype(image.dtype, jnp.unsignedinteger):
-        return image.astype(jnp.float32)
-    return image.astype(jnp.float32) / jnp.iinfo(image.dtype).max
+def inpaint(
+    diffusion: Diffusion,
+    window: Window,
+    splat: Splat,
+    before: Shaped[np.ndarray, "k h w 3"],
+    key: Key[Array, ""],
+    look: Look,
+) -> Shaped[np.ndarray, "t h w 3"]:
+    """The right views of a window of a shot: what was never seen is generated.
 
-
-@functools.partial(jax.jit, static_argnames="like")
-def as_integers(image: Float[Array, "*s"], like: jnp.dtype) -> Shaped[Array, "*s"]:
-    """[0, 1] as the full range of the unsigned integer `like`, rounded."""
-    top = jnp.iinfo(like).max
-    return jnp.round(jnp.clip(image, 0, 1) * top).astype(like)
+    Args:
+      window: counted from the shot's first frame.
+      before: the right views of its first `window.overlap` frames.
+      key: the shot's noise, of `shot_key`.
+    """
+    return next_window(
+        diffusion,
+        window,
+        splat.warped,
+        splat.occlusion,
+        before,
+        key,
+        dilate=look.hole_dilate,
+        feather=look.feather,
+    )

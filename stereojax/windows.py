@@ -65,6 +65,24 @@ def plan_windows(frames: int, window: int, overlap: int) -> tuple[Window, ...]:
     return tuple(plan)
 
 
+def plan_published_windows(
+    frames: int, window: int, overlap: int
+) -> tuple[Window, ...]:
+    """The windows of StereoCrafter's code: the last is pulled back, and shorter.
+
+    Where that code does nothing at all, with no more frames than `overlap`, there is
+    one window.
+    """
+    if not 0 <= overlap < window:
+        raise ValueError(f"overlap {overlap} must lie in [0, {window}), the window")
+    plan = [Window(0, min(window, frames), 0)]
+    for start in range(window - overlap, frames - overlap, window - overlap):
+        late = start + window > frames
+        at = max(0, frames + overlap - window) if late else start
+        plan.append(Window(at, min(at + window, frames), start - at + overlap))
+    return tuple(plan)
+
+
 def ramp(length: int) -> np.ndarray:
     """(length,) float32 weights of the newcomer in a cross-fade, ends excluded.
 

@@ -51,7 +51,7 @@ def _row(renderer: Renderer, frame: Segment) -> np.ndarray:
     with Reader(renderer.index) as reader:
         ((frames, stereo, right),) = renderer.frames(frame, reader)
     left, right = frames[0].image, np.asarray(right)[0]
-    far, near = renderer.disparity.span(frame.shot, renderer.look, left.shape[1])
+    far, near = renderer.warper.span(frame.shot)
     depth = (np.asarray(stereo.disparity[0]) - far) / max(near - far, 1e-6)
     (anaglyph,) = pack(left, right, "anaglyph", renderer.settings.anaglyph)
     tiles = {

@@ -17,10 +17,13 @@ from stereojax.conversion.depth_stage import (
     depth_of_film,
     publish,
 )
+from stereojax.conversion.fill_choice import FillChoice, choose_fill
+from stereojax.conversion.generated import GeneratedViews
 from stereojax.conversion.indexing import index_film
 from stereojax.conversion.options import Options
 from stereojax.conversion.render import Renderer
 from stereojax.conversion.targets import Target, plan_targets
+from stereojax.conversion.warping import Warper
 from stereojax.conversion.work import WorkFolder, content_hash, key_of
 from stereojax.pipeline import Look
 from stereojax.settings import InferSettings, ModelSettings
@@ -44,6 +47,7 @@ class Job:
     settings: InferSettings
     options: Options
     depth: DepthChoice
+    fill: FillChoice
     outputs: tuple[Path, ...]
     work: WorkFolder
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -60,7 +64,7 @@ class Job:
         how = self.options
         return key_of(
             VERSION,
-            (self.source_hash, self.depth.identity),
+            (self.source_hash, self.depth.identity, self.fill.identity),
             (self.model, self.settings),
             (how.preview, how.depth_only, how.debug_grid, how.allow_truncated),
         )
@@ -81,14 +85,20 @@ def convert_file(
     outputs = (output,) if options.depth_only else tuple(t.output for t in targets)
     if source.resolve() in [p.resolve() for p in outputs]:
         raise InputError(f"--output={output}: it is the input")
+    fill = choose_fill(model, settings, options)
     depth = choose(settings.depth_model, options)
     folder = WorkFolder.beside(output)
     digest = content_hash(source)
-    job = Job(source, info, digest, model, settings, options, depth, outputs, folder)
+    job = Job(
+        *(source, info, digest, model, settings, options),
+        *(depth, fill, outputs, folder),
+    )
     if report.is_complete(outputs, job.key):
         print(f"{outputs[0]} is complete already", file=sys.stderr)
         return work.read_json(report.path_of(outputs[0]))
     _refuse_to_replace(outputs, options)
+    if not options.depth_only:
+        fill.check(info)
     with folder.locked():
         print(f"work folder: {folder.root}", file=sys.stderr)
         if settings.max_disp is not None:
@@ -139,7 +149,11 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
         percents = settings.depth_low, settings.depth_high
         disparity = Disparity.of(depth.file, index, percents, depth.offset)
     with job.timed("render"):
-        renderer = Renderer(index, disparity, settings, targets)
+        look = Look.of(settings, index.info.width)
+        warper = Warper(index, disparity, look)
+        generated = _generated(job, warper)
+        ready = generated.there() if generated else 0
+        renderer = Renderer(warper, settings, targets, generated)
         key = key_of(job.key, [t.encoding for t in targets])
         rendered = renderer.film(segments, job.work.stage("render", key))
     notes = {note for t in targets for note in t.encoding.notes}
@@ -154,16 +168,25 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
             )
     for note in sorted(notes):
         print(note, file=sys.stderr)
-    reused = max(rendered.reused, depth.reused)
+    reused = max(rendered.reused, depth.reused, ready)
     content = _report(job, depth, len(index), reused) | {
         "notes": sorted(notes),
-        "reused": {"depth": depth.reused, "render": rendered.reused},
+        "reused": {"depth": depth.reused, "fill": ready, "render": rendered.reused},
         "splat": renderer.splat,
         "shots": report.shots_of(index, rendered.by_shot),
     }
     if job.options.preview:
         content["contact_sheet"] = contact_sheet.write(renderer, segments, job.outputs)
     return _finish(job, content, parts)
+
+
+def _generated(job: Job, warper: Warper) -> GeneratedViews | None:
+    if not job.fill.generates:
+        return None
+    folder = job.work.stage("fill", job.key)
+    keep = job.options.preview is not None  # its contact sheet reads it again
+    seed = job.settings.seed
+    return GeneratedViews(warper, job.fill.diffusion, seed, folder, keep)
 
 
 def _report(job: Job, depth: FilmDepth, frames: int, reused: int) -> dict[str, Any]:

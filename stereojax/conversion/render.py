@@ -6,27 +6,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from stereojax import pipeline
 from stereojax.cli import Progress
 from stereojax.conversion import pictures
-from stereojax.conversion.depth_stage import Disparity
+from stereojax.conversion.generated import GeneratedViews
 from stereojax.conversion.statistics import Statistics
 from stereojax.conversion.targets import GRID, Target
+from stereojax.conversion.warping import Warped, Warper
 from stereojax.conversion.work import read_json, write_json
+from stereojax.ops.integers import as_float, as_integers
 from stereojax.settings import InferSettings
+from stereojax.shapes import Array
 from stereojax.splat import Choice, choose, sharpness_for
 from stereojax.stage_types import StereoFrames, VideoIndex
 from stereojax.video.layouts import pack
-from stereojax.video.prefetch import prefetch
 from stereojax.video.reader import Frame, Reader
-from stereojax.windows import Segment, batched
-
-# Pixels that are on the device at once; two batches are, while one is packed.
-_PIXELS = {"cpu": 500_000, "gpu": 25_000_000, "tpu": 25_000_000}
+from stereojax.windows import Segment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +39,14 @@ class Rendered:
 class Renderer:
     """Renders any run of frames of one film."""
 
-    index: VideoIndex
-    disparity: Disparity
+    warper: Warper
     settings: InferSettings
     targets: tuple[Target, ...]
+    generated: GeneratedViews | None = None  # or holes are filled as frames come
 
     @property
-    def look(self) -> pipeline.Look:
-        return pipeline.Look.of(self.settings, self.index.info.width)
+    def index(self) -> VideoIndex:
+        return self.warper.index
 
     def film(self, segments: Sequence[Segment], folder: Path) -> Rendered:
         """Renders what of `segments` is not in `folder` yet."""
@@ -66,6 +63,8 @@ class Renderer:
             else:
                 reused += len(segment)
                 progress.skip(len(segment))
+            if self.generated is not None:
+                self.generated.release(segment.stop)
             shot = by_shot.get(segment.shot, Statistics())
             by_shot[segment.shot] = shot + Statistics.from_json(content)
         progress.close()
@@ -74,17 +73,10 @@ class Renderer:
         return Rendered(files, by_shot, reused)
 
     @property
-    def batch_size(self) -> int:
-        """Frames that are rendered together."""
-        pixels = _PIXELS.get(jax.default_backend(), _PIXELS["cpu"])
-        info = self.index.info
-        return max(1, min(32, pixels // (info.width * info.height)))
-
-    @property
     def splat(self) -> Choice:
         """Which splat runs here, and why."""
         info = self.index.info
-        shape = (self.batch_size, info.height, info.width, 3)
+        shape = (self.warper.batch_size, info.height, info.width, 3)
         return choose(shape, sharpness_for(info.width))
 
     def frames(
@@ -95,35 +87,38 @@ class Renderer:
         The last rendering may be padded behind. While one is in the caller's hands the
         device is at work on the next.
         """
-        look, size = self.look, self.batch_size
         waiting = None
-        frames = prefetch(reader.read(segment.start, segment.stop), max(4, size))
-        for batch in batched(frames, size):
-            images = [f.image for f in batch]
-            # One compiled shape serves all: the last batch repeats its last frame.
-            left = jnp.asarray(np.stack(images + images[-1:] * (size - len(batch))))
-            start = batch[0].index
-            disparity = self.disparity.read(
-                start, start + len(batch), segment.shot, left, look
+        for warped in self.warper.read(
+            segment.start, segment.stop, segment.shot, reader
+        ):
+            right = self._right(warped, segment.shot)
+            splat = warped.splat
+            stereo = StereoFrames(
+                right, splat.warped, splat.occlusion, warped.disparity
             )
-            stereo = pipeline.render(left, disparity, look)
-            right = pipeline.as_integers(stereo.right, like=left.dtype)
+            whole = as_integers(right, like=warped.left.dtype)
             if waiting is not None:
                 yield waiting
-            waiting = batch, stereo, right
+            waiting = warped.frames, stereo, whole
         if waiting is not None:
             yield waiting
+
+    def _right(self, warped: Warped, shot: int) -> Array:
+        if self.generated is None:
+            return pipeline.fill(warped.splat, self.warper.look)
+        start = warped.frames[0].index
+        views = self.generated.read(start, start + len(warped.frames), shot)
+        padding = np.repeat(views[-1:], len(warped.left) - len(views), axis=0)
+        return as_float(np.concatenate([views, padding]))
 
     def grids(
         self, segment: Segment, frames: list[Frame], stereo: StereoFrames
     ) -> list[np.ndarray]:
         """The published tool's grid of each frame."""
-        far, near = self.disparity.span(segment.shot, self.look, self.index.info.width)
+        far, near = self.warper.span(segment.shot)
         depth = (np.asarray(stereo.disparity) - far) / max(near - far, 1e-6)
         occlusion = np.asarray(stereo.occlusion)
-        warped = np.asarray(
-            pipeline.as_integers(stereo.warped, like=frames[0].image.dtype)
-        )
+        warped = np.asarray(as_integers(stereo.warped, like=frames[0].image.dtype))
         return [
             pictures.grid(frame.image, depth[i], occlusion[i], warped[i])
             for i, frame in enumerate(frames)

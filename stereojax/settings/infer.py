@@ -5,6 +5,7 @@ A field of `InferSettings` is a field of `config.infer` and a flag of `infer` at
 
 import dataclasses
 
+from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.settings.fields import setting
 
 LAYOUTS = (
@@ -33,11 +34,23 @@ DEPTH_MODELS = (
 class ModelSettings:
     """Which networks a config stands for."""
 
-    fill: str = setting("background", "what fills the holes", choices=("background",))
+    fill: str = setting(
+        "background", "what fills the holes", choices=("background", "diffusion")
+    )
+    recipe: str = setting(
+        "ours", "of the diffusion", choices=("ours", "published")
+    )  # fmt: skip
+    unet: str = setting("stereocrafter/unet", "weights, or `random` to try it")
+    vae: str = setting("svd/vae", "weights, or `random`")
+    image_encoder: str = setting("svd/image_encoder", "weights, or `random`")
+    dtype: str = setting(
+        "auto", "computed in; auto is float32 on a CPU, else bfloat16",
+        choices=("auto", "float32", "bfloat16"),
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
-class InferSettings:
+class InferSettings(DiffusionSettings):
     """All that decides how a converted video looks. Pixels are at 1024 px of width."""
 
     divergence: float = setting(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stereojax.cli import InputError
+from stereojax.settings import diffusion
 from stereojax.settings.fields import fill
 from stereojax.settings.infer import InferSettings, ModelSettings
 
@@ -70,6 +71,15 @@ def resolve(
     fill(InferSettings, infer, "config.infer.")
     fill(InferSettings, given, "--")
     merged = fill(InferSettings, infer | given, "--")
+    if model.fill != "diffusion":
+        unread = [name for name in diffusion.NAMES if name in infer | given]
+        if unread:
+            raise InputError(
+                f"--{unread[0]}: --config={config} fills without diffusion; try "
+                "--config=stereocrafter"
+            )
+    if merged.overlap >= merged.window:
+        raise InputError(f"--overlap={merged.overlap}: expected less than --window")
     if merged.depth_low >= merged.depth_high:
         raise InputError(
             f"--depth_low={merged.depth_low:g}: expected less than --depth_high"

@@ -1,0 +1,23 @@
+"""The noise that a shot starts from: a frame's is the same in every window and tile."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from stereojax.shapes import Array, Float, Key
+
+
+def shot_key(seed: int, shot: int) -> Key[Array, ""]:
+    """Every shot has noise of its own, whatever comes before it."""
+    return jax.random.fold_in(jax.random.key(seed), shot)
+
+
+@functools.partial(jax.jit, static_argnames=("frames", "shape"))
+def frame_noise(
+    key: Key[Array, ""], first: int, frames: int, shape: tuple[int, ...]
+) -> Float[Array, "t *s"]:
+    """Normal noise of frames `first`, `first` + 1, .. of a shot."""
+    return jax.vmap(lambda f: jax.random.normal(jax.random.fold_in(key, f), shape))(
+        first + jnp.arange(frames)
+    )
