@@ -1,0 +1,64 @@
+"""Makes a training dataset of stereo films, or of plain ones.
+
+    python -m data_prep --config data_stereo --input FILMS/ --output DATASET/
+    python -m data_prep --config data_mono --input 'FILMS/*.mp4' --output DATASET/
+
+DATASET/ is a TFDS dataset: TFRecord shards with dataset_info.json. A run that was
+stopped goes on where it was when the same command is given again; what is done lies in
+DATASET/work. Every setting of the config is a flag too: --config.min_psnr=27.
+"""
+
+import dataclasses
+import shlex
+
+from absl import flags
+
+from stereojax import cli
+from stereojax.settings.data import SOURCE_LAYOUTS, DataSettings, resolve_data
+from stereojax.settings.fields import describe
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("input", None, "a film, a folder of films, or a pattern")
+flags.DEFINE_string("output", None, "the folder of the dataset")
+flags.DEFINE_string("config", "data_stereo", "a shipped config, or a path")
+flags.DEFINE_enum(
+    "layout", None, SOURCE_LAYOUTS, "how the eyes are packed; as --config.layout"
+)
+flags.DEFINE_string(
+    "beam_options",
+    "",
+    "Apache Beam's, e.g. '--runner=FlinkRunner --flink_master=host:8081'",
+)
+flags.DEFINE_integer("workers", 1, "processes on this machine", lower_bound=1)
+for _field in dataclasses.fields(DataSettings):
+    flags.DEFINE_string(f"config.{_field.name}", None, describe(_field))
+
+
+def run() -> None:
+    for name in ("input", "output"):
+        if not FLAGS[name].value:
+            raise cli.InputError(f"--{name} is missing; --help lists all flags")
+    names = [f.name for f in dataclasses.fields(DataSettings)]
+    given = {n: FLAGS[f"config.{n}"].value for n in names}
+    if FLAGS.layout is not None:
+        if given["layout"] not in (None, FLAGS.layout):
+            raise cli.InputError("--layout and --config.layout differ: drop one")
+        given["layout"] = FLAGS.layout
+    settings = resolve_data(FLAGS.config, given)
+    # Only now: a wrong flag should not wait for Beam.
+    from data_prep.beam import Runner
+    from data_prep.job import prepare
+
+    runner = Runner(FLAGS.beam_options, FLAGS.workers)
+    report = prepare(FLAGS.input, FLAGS.output, settings, runner)
+    for name, count in report["counters"].items():
+        print(f"{name}: {count}")
+    for name, split in report["splits"].items():
+        print(f"{name}: " + ", ".join(f"{n} {k}" for k, n in split.items()))
+    output = shlex.quote(FLAGS.output)
+    print(f"look at it: python -m data_prep.report {output}")
+
+
+if __name__ == "__main__":
+    cli.main(run)

@@ -1,0 +1,175 @@
+"""The whole job: films, work folder, shards, dataset, report."""
+
+import collections
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from etils import epath
+
+from data_prep import film_work
+from data_prep.beam import Runner, process_films, write_shards
+from data_prep.dataset import VERSION, digest_of, is_complete, write_info
+from data_prep.film_work import FilmResult, ProcessFilm
+from data_prep.films import find_films
+from data_prep.outcome import Refusal
+from data_prep.shards import NAME, Film, ShardPlan, plan_shards
+from data_prep.store import VideoStore
+from stereojax.cli import InputError, RunError
+from stereojax.conversion.work import WorkFolder
+from stereojax.settings.data import DataSettings
+
+REPORT = "report.json"
+
+
+def prepare(
+    place: str, output: str, settings: DataSettings, runner: Runner
+) -> dict[str, Any]:
+    """Makes the dataset of the films at `place` in the folder `output`.
+
+    What was done before is not done again: see `store`. Returns what `report.json` in
+    the folder holds.
+
+    Raises:
+      InputError: there are no films, or all were refused.
+      RunError: nothing was kept of them.
+    """
+    films = find_films(place)
+    root = epath.Path(output).expanduser()
+    store = VideoStore(root / "work")
+    with _locked(store):
+        store.sweep()
+        process = ProcessFilm(settings, os.fspath(store.root))
+        results = process_films(films, process, runner)
+        report = _report(results, store, settings)
+        if len(films) > 1:
+            for result in results:
+                if result.message:
+                    print(f"{result.status}: {result.message}", file=sys.stderr)
+        finished = _unique(
+            Film(r.key, r.source_hash, r.offsets) for r in results if r.offsets
+        )
+        plans = plan_shards(
+            finished,
+            settings.validation_percent,
+            settings.shard_megabytes,
+            settings.file_format,
+        )
+        report["splits"] = _splits(plans)
+        if not plans:
+            _save(root, report)
+            raise _nothing(results, report["counters"])
+        folder = root / NAME / VERSION
+        report["shards_written"] = _build(folder, plans, store, settings, runner)
+        report["dataset"] = f"{NAME}/{VERSION}"
+        _save(root, report)
+    return report
+
+
+def _build(
+    folder: epath.Path,
+    plans: Sequence[ShardPlan],
+    store: VideoStore,
+    settings: DataSettings,
+    runner: Runner,
+) -> int:
+    """The dataset in `folder`, whole or not there; how many shards were written."""
+    digest = digest_of(plans, settings)
+    if is_complete(folder, digest):
+        return 0
+    remote = "://" in os.fspath(folder)
+    # Object stores cannot rename a folder: there the old one goes first, and
+    # dataset_info.json, which makes it a dataset, is written last.
+    beside = folder if remote else folder.parent / f".{VERSION}-{digest[:16]}"
+    for old in folder.parent.glob(f".{VERSION}-*") if folder.parent.is_dir() else ():
+        if old.name != beside.name:
+            old.rmtree()
+    if remote and folder.is_dir():
+        folder.rmtree()
+    beside.mkdir(parents=True, exist_ok=True)
+    written = write_shards(plans, os.fspath(store.root), os.fspath(beside), runner)
+    write_info(beside, plans, settings)
+    if not remote:
+        if folder.is_dir():
+            folder.rmtree()
+        beside.rename(folder)
+    return written
+
+
+def _report(
+    results: Sequence[FilmResult], store: VideoStore, settings: DataSettings
+) -> dict[str, Any]:
+    counters: collections.Counter[str] = collections.Counter(films=len(results))
+    for status in ("processed", "reused", "refused", "failed", "duplicate"):
+        counters[f"films_{status}"] = sum(r.status == status for r in results)
+    films = []
+    for result in results:
+        entry = dataclasses.asdict(result)
+        del entry["offsets"]
+        films.append(entry)
+        if not result.key or result.status == film_work.FAILED:
+            continue
+        outcome = store.outcome(result.key)
+        if isinstance(outcome, Refusal):
+            counters[f"refused_{outcome.name}"] += 1
+        elif outcome is not None:
+            counters.update(outcome.counters)
+            entry["counters"] = outcome.counters
+            entry["seconds"] = outcome.seconds
+    return {
+        "settings": dataclasses.asdict(settings),
+        "counters": dict(counters),
+        "films": films,
+    }
+
+
+def _splits(plans: Sequence[ShardPlan]) -> dict[str, dict[str, int]]:
+    found = {}
+    for split in dict.fromkeys(plan.split for plan in plans):
+        shards = [plan for plan in plans if plan.split == split]
+        found[split] = {
+            "films": len({item.key for plan in shards for item in plan.items}),
+            "records": sum(len(plan.items) for plan in shards),
+            "shards": len(shards),
+            "bytes": sum(plan.bytes for plan in shards),
+        }
+    return found
+
+
+def _nothing(results: Sequence[FilmResult], counters: dict[str, int]) -> Exception:
+    words = ("films_refused", "films_failed", "dropped_")
+    counts = [f"{n} {c}" for n, c in counters.items() if c and n.startswith(words)]
+    text = (
+        f"nothing was kept of {len(results)} films: {', '.join(counts) or 'no shots'}"
+    )
+    if len(results) == 1:
+        text = results[0].message or f"{results[0].path}: nothing was kept: " + (
+            ", ".join(counts) or "no shots"
+        )
+    refused = all(r.status == film_work.REFUSED for r in results)
+    return InputError(text) if refused else RunError(text)
+
+
+def _unique(films: Any) -> list[Film]:
+    return list({film.key: film for film in films}.values())
+
+
+def _save(root: epath.Path, report: dict[str, Any]) -> None:
+    part = root / f".{REPORT}.part"
+    part.write_text(json.dumps(report, indent=2) + "\n")
+    part.replace(root / REPORT)
+
+
+@contextlib.contextmanager
+def _locked(store: VideoStore) -> Any:
+    """Keeps a second job out of a local work folder."""
+    if "://" in os.fspath(store.root):
+        yield
+        return
+    with WorkFolder(Path(store.root)).locked():
+        yield
