@@ -2,7 +2,7 @@
 
 python -m convert_weights --source DIR_OR_REPO [--output DIR] [--model NAME]
 
-The source is a folder, a file (.safetensors; .pth needs torch) or a repository on the
+The source is a folder, a file (.safetensors or .pth) or a repository on the
 Hugging Face hub, such as depth-anything/Depth-Anything-V2-Small-hf. A pipeline in the
 layout of diffusers is converted network by network.
 

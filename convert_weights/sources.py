@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Protocol
 
-from convert_weights.tensors import Safetensors, Tensors, TorchFile, need_torch
+from convert_weights.tensors import Safetensors, Tensors, TorchFile
 from stereojax.cli import InputError
 from stereojax.weights.hub import HubRepo
 
@@ -84,7 +84,6 @@ def read_checkpoint(folder: Folder) -> Checkpoint:
     if name.endswith(".json"):
         tensors = Safetensors([folder.get(shard) for shard in _shards(folder, name)])
     elif name.endswith(TORCH):
-        need_torch(f"{folder.label}/{name}")  # before the file is fetched
         tensors = TorchFile(folder.get(name))
     else:
         tensors = Safetensors([folder.get(name)])
@@ -94,7 +93,7 @@ def read_checkpoint(folder: Folder) -> Checkpoint:
 def choose(names: list[str], label: str) -> str:
     """The one file of weights, or index of its shards, among `names`.
 
-    Safetensors come before torch's own files, which need torch; and a variant in half
+    Safetensors come before torch's own files; and a variant in half
     precision (`.fp16.`), which the published pipelines load, before the full one.
     """
     whole = [

@@ -1,9 +1,10 @@
 """Named tensors of a checkpoint's files, read one at a time."""
 
 import importlib.util
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import ml_dtypes  # noqa: F401 - numpy learns bfloat16
 import numpy as np
@@ -51,37 +52,57 @@ class Safetensors:
 
 
 class TorchFile:
-    """A state dict that torch saved; torch reads it, without running its pickle."""
+    """A state dict that torch saved; nothing that is pickled in it gets to run."""
 
     def __init__(self, path: Path):
-        import torch
-
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except Exception as error:  # of many kinds, none of them torch's own
+            if zipfile.is_zipfile(path):
+                self._read, state, kind = _open_zip(path)
+            else:
+                self._read, state, kind = _open_old(path)
+        except InputError:
+            raise
+        except Exception as error:  # of many kinds, depending on what is broken
             raise InputError(
                 f"{path}: not a whole torch file ({type(error).__name__}); get it again"
             ) from error
         if not isinstance(state, dict) or not all(
-            isinstance(value, torch.Tensor) for value in state.values()
+            isinstance(value, kind) for value in state.values()
         ):
             raise InputError(f"{path}: expected a dict of tensors")
-        self._state = state
+        self._path, self._state = path, state
         self.shapes = {name: tuple(value.shape) for name, value in state.items()}
 
     def read(self, name: str) -> np.ndarray:
-        import torch
+        try:
+            return self._read(self._state[name])
+        except (ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{self._path}: {name} is damaged ({error}); get it again"
+            ) from error
 
-        tensor = self._state[name].contiguous()
+
+def _open_zip(path: Path) -> tuple[Callable, Any, type]:
+    from convert_weights.torch_zip import StoredTensor, TorchZip
+
+    file = TorchZip(path)
+    return file.read, file.content, StoredTensor
+
+
+def _open_old(path: Path) -> tuple[Callable, Any, type]:
+    """What torch wrote before 1.6, which only torch reads."""
+    if importlib.util.find_spec("torch") is None:
+        raise InputError(
+            f"{path}: not a zip file; if it is whole, it is older than torch 1.6 and "
+            "needs torch to be read; run: pip install torch"
+        )
+    import torch
+
+    def read(tensor: torch.Tensor) -> np.ndarray:
+        tensor = tensor.contiguous()
         if tensor.dtype == torch.bfloat16:  # torch makes no numpy array of it
             return tensor.view(torch.int16).numpy().view("bfloat16")
         return tensor.numpy()
 
-
-def need_torch(name: str) -> None:
-    """Raises InputError where torch, which alone reads `name`, is not installed."""
-    if importlib.util.find_spec("torch") is None:
-        raise InputError(
-            f"{name}: needs torch to be read; run: pip install torch, or give a folder "
-            "or repository with safetensors"
-        )
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return read, state, torch.Tensor

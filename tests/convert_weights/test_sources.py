@@ -1,7 +1,10 @@
 """What can be given as a source, and what is said of what cannot."""
 
+import collections
 import importlib.util
 import json
+import pathlib
+import sys
 
 import ml_dtypes
 import numpy as np
@@ -79,22 +82,51 @@ def test_torch_files(tmp_path):
         TorchFile(tmp_path / "model.pth")
 
 
-def test_without_torch_one_line_says_so(monkeypatch):
-    class Remote:
-        label = "owner/name"
-
-        def names(self):
-            return ["model.pth"]
-
-        def get(self, name):
-            pytest.fail("fetched in vain")
-
+def test_torch_files_need_no_torch(tmp_path, monkeypatch):
+    whole = torch.arange(24.0).reshape(2, 3, 4)
+    state = {
+        "turned": whole.permute(2, 0, 1),
+        "a part": whole[1, 1:],
+        "again": torch.nn.Parameter(whole),
+        "none": torch.zeros(0, 3),
+    }
+    torch.save(collections.OrderedDict(state), tmp_path / "model.pth")
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    old = TorchFile(tmp_path / "old.pth")
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it is an error now
+    file = TorchFile(tmp_path / "model.pth")
+    for name, tensor in state.items():
+        expected = tensor.detach().numpy()
+        assert file.shapes[name] == old.shapes[name] == expected.shape
+        np.testing.assert_array_equal(file.read(name), expected)
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda n: None if n == "torch" else find(n)
     )
-    with pytest.raises(InputError, match=r"name/model\.pth: needs torch.*pip install"):
-        read_checkpoint(Remote())
+    with pytest.raises(
+        InputError, match=r"old\.pth: not a zip file.*pip install torch"
+    ):
+        TorchFile(tmp_path / "old.pth")
+
+
+def test_what_is_pickled_in_a_torch_file_does_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (pathlib.Path.touch, (tmp_path / "ran",))
+
+    torch.save({"a": torch.zeros(2), "b": Evil()}, tmp_path / "model.pth")
+    with pytest.raises(InputError, match=r"not a whole torch file \(Unpickling"):
+        TorchFile(tmp_path / "model.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_torch_file_with_a_damaged_tensor(tmp_path):
+    torch.save({"a": torch.full((500,), 3.0)}, tmp_path / "model.pth")
+    whole = bytearray((tmp_path / "model.pth").read_bytes())
+    whole[whole.index(np.float32(3).tobytes() * 400) + 100] ^= 1
+    (tmp_path / "model.pth").write_bytes(whole)
+    with pytest.raises(InputError, match="a is damaged"):
+        TorchFile(tmp_path / "model.pth").read("a")
 
 
 @pytest.mark.parametrize("keep", [0, 5, 40, -1])
