@@ -96,13 +96,8 @@ def detect(checkpoint: Checkpoint) -> Part | None:
         table = TRANSFORMERS
     else:
         return None
-    metric = checkpoint.config.get("depth_estimation_type") == "metric"
-    if metric or "metric" in checkpoint.file:
-        raise InputError(
-            f"{checkpoint.label}: a metric model, whose depth grows with distance; "
-            "expected a relative one (Depth-Anything-V2-Small, Base or Large)"
-        )
-    config = _sizes(checkpoint, table)
+    refuse_metric(checkpoint, "Depth-Anything-V2-Small, Base or Large")
+    config = DepthAnythingV2Config(**sizes(checkpoint, table, head="depth_head"))
     name = next((name for name, preset in PRESETS.items() if preset == config), FAMILY)
     return Part(
         name,
@@ -116,7 +111,17 @@ def _any(names: dict[str, Any], prefix: str) -> bool:
     return any(name.startswith(prefix) for name in names)
 
 
-def _sizes(checkpoint: Checkpoint, table: Table) -> DepthAnythingV2Config:
+def refuse_metric(checkpoint: Checkpoint, relative: str) -> None:
+    """Raises InputError where the checkpoint is not of relative inverse depth."""
+    metric = checkpoint.config.get("depth_estimation_type") == "metric"
+    if metric or "metric" in checkpoint.file:
+        raise InputError(
+            f"{checkpoint.label}: a metric model, whose depth grows with distance; "
+            f"expected a relative one ({relative})"
+        )
+
+
+def sizes(checkpoint: Checkpoint, table: Table, *, head: str) -> dict[str, Any]:
     """From the shapes; what they do not tell, from the config or as published."""
     tensors = checkpoint.tensors.shapes
     shapes = {p.target: tensors[p.source] for p in pieces(tensors, table)}
@@ -134,16 +139,14 @@ def _sizes(checkpoint: Checkpoint, table: Table) -> DepthAnythingV2Config:
     blocks = (re.match(r"pretrained\.blocks\.(\d+)\.", name) for name in shapes)
     depth = 1 + max((int(match[1]) for match in blocks if match), default=-1)
     backbone = checkpoint.config.get("backbone_config") or {}
-    return DepthAnythingV2Config(
+    return dict(
         dim=dim,
         depth=depth,
         heads=backbone.get("num_attention_heads") or dim // 64,
         taps=_taps(backbone, depth, checkpoint.label),
-        features=shape("depth_head.scratch.layer1_rn.weight")[0],
-        out_channels=tuple(
-            shape(f"depth_head.projects.{i}.weight")[0] for i in range(4)
-        ),
-        last=shape("depth_head.scratch.output_conv2.0.weight")[0],
+        features=shape(f"{head}.scratch.layer1_rn.weight")[0],
+        out_channels=tuple(shape(f"{head}.projects.{i}.weight")[0] for i in range(4)),
+        last=shape(f"{head}.scratch.output_conv2.0.weight")[0],
         patch=patch,
         grid=math.isqrt(shape("pretrained.pos_embed", 3)[1] - 1),
     )

@@ -13,11 +13,11 @@ from stereojax.weights.hub import HubRepo
 class _Files:
     """The files of a repository that a part is made of, without asking for its list."""
 
-    def __init__(self, repo: HubRepo):
-        self.label, self.get = repo.label, repo.get
+    def __init__(self, repo: HubRepo, files: tuple[str, ...]):
+        self.label, self.get, self._files = repo.label, repo.get, files
 
     def names(self) -> list[str]:
-        return ["config.json", "model.safetensors"]
+        return list(self._files)
 
 
 def ensure(part: str, *, root: Path, offline: bool = False) -> Path:
@@ -45,7 +45,7 @@ def ensure(part: str, *, root: Path, offline: bool = False) -> Path:
                 f"(licence: {published.licence})",
                 file=sys.stderr,
             )
-            return convert_folder(_Files(repo), root, model=part)
+            return convert_folder(_Files(repo, published.files), root, model=part)
     except InputError as error:  # of the hub's making, not of the user's
         raise RunError(f"cannot fetch {part}: {error}") from error
     except OSError as error:

@@ -12,8 +12,13 @@ from transformers import (
 GRID, PATCH = 5, 14
 
 
-def tiny(seed: int = 0) -> DepthAnythingForDepthEstimation:
-    """Random weights, no ones and no zeros, and a signal that gets through."""
+def tiny(
+    seed: int = 0, maps: tuple[int, ...] = (8, 12, 16, 16), fused: int = 16
+) -> DepthAnythingForDepthEstimation:
+    """Random weights, no ones and no zeros, and a signal that gets through.
+
+    Of `maps` channels at the four depths, and `fused` after that.
+    """
     backbone = Dinov2Config(
         hidden_size=32,
         num_hidden_layers=5,
@@ -27,8 +32,8 @@ def tiny(seed: int = 0) -> DepthAnythingForDepthEstimation:
     config = DepthAnythingConfig(
         backbone_config=backbone,
         reassemble_hidden_size=32,
-        neck_hidden_sizes=[8, 12, 16, 16],
-        fusion_hidden_size=16,
+        neck_hidden_sizes=list(maps),
+        fusion_hidden_size=fused,
         head_in_channels=16,
         head_hidden_size=8,
     )

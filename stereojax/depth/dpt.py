@@ -46,18 +46,40 @@ class DptHead(nnx.Module):
     def __call__(
         self, features: list[Float[Array, "b ph pw c"]]
     ) -> Float[Array, "b h w"]:
-        rows, columns = features[0].shape[1:3]
-        maps = [
-            resize_layer(project(x))
-            for x, project, resize_layer in zip(
-                features, self.projects, self.resize_layers, strict=True
-            )
-        ]
-        return self.scratch(maps, (rows * self.patch, columns * self.patch))
+        x1, x2, x3, x4 = (self.even(i, self.map(i, x)) for i, x in enumerate(features))
+        path = self.scratch.refinenet4(x4, None, x3.shape[1:3])
+        path = self.scratch.refinenet3(path, x3, x2.shape[1:3])
+        return self.finish(path, x2, x1, features[0].shape[1:3])
+
+    def map(self, i: int, x: Float[Array, "b ph pw c"]) -> Float[Array, "b _ _ d"]:
+        """The features of depth `i` as a map of 4, 2, 1 or 1/2 times their size."""
+        return self.resize_layers[i](self.projects[i](x))
+
+    def even(self, i: int, x: Float[Array, "b mh mw d"]) -> Float[Array, "b mh mw e"]:
+        """The `i`-th map with as many channels as every other."""
+        return getattr(self.scratch, f"layer{i + 1}_rn")(x)
+
+    def finish(
+        self,
+        path: Float[Array, "b h2 w2 e"],
+        x2: Float[Array, "b h2 w2 e"],
+        x1: Float[Array, "b h1 w1 e"],
+        patches: tuple[int, int],  # rows and columns
+    ) -> Float[Array, "b h w"]:
+        """What is left to do at the two finest maps: most of the work."""
+        scratch = self.scratch
+        path = scratch.refinenet2(path, x2, x1.shape[1:3])
+        path = scratch.refinenet1(path, x1, (2 * x1.shape[1], 2 * x1.shape[2]))
+        rows, columns = patches
+        size = rows * self.patch, columns * self.patch
+        x = upsample(scratch.output_conv1(path), size)
+        for layer in scratch.output_conv2:
+            x = layer(x)
+        return x[..., 0]
 
 
 class Scratch(nnx.Module):
-    """Fuses the maps from the coarsest to the finest, then predicts."""
+    """The layers that fuse the maps from the coarsest to the finest, then predict."""
 
     def __init__(self, features: int, channels: tuple[int, ...], last: int, **how):
         bare = {"use_bias": False, **how}
@@ -80,22 +102,6 @@ class Scratch(nnx.Module):
                 jax.nn.relu,
             ]
         )
-
-    def __call__(
-        self, maps: list[Float[Array, "b _ _ _"]], size: tuple[int, int]
-    ) -> Float[Array, "b h w"]:
-        x1 = self.layer1_rn(maps[0])
-        x2 = self.layer2_rn(maps[1])
-        x3 = self.layer3_rn(maps[2])
-        x4 = self.layer4_rn(maps[3])
-        path = self.refinenet4(x4, None, x3.shape[1:3])
-        path = self.refinenet3(path, x3, x2.shape[1:3])
-        path = self.refinenet2(path, x2, x1.shape[1:3])
-        path = self.refinenet1(path, x1, (2 * x1.shape[1], 2 * x1.shape[2]))
-        x = upsample(self.output_conv1(path), size)
-        for layer in self.output_conv2:
-            x = layer(x)
-        return x[..., 0]
 
 
 class Fusion(nnx.Module):

@@ -10,6 +10,7 @@ class Published:
     repo: str  # on the Hugging Face hub
     licence: str
     fetch: bool = False  # may be fetched without being asked for: free for any use
+    files: tuple[str, ...] = ("config.json", "model.safetensors")  # all it takes
 
 
 _SVD = Published(
@@ -35,5 +36,17 @@ CATALOGUE = {
     ),
     "depth_anything_v2_large": Published(
         "depth-anything/Depth-Anything-V2-Large-hf", "CC-BY-NC-4.0"
+    ),
+    "video_depth_anything_small": Published(
+        "depth-anything/Video-Depth-Anything-Small",
+        "Apache-2.0",
+        fetch=True,
+        files=("video_depth_anything_vits.pth",),
+    ),
+    "video_depth_anything_base": Published(
+        "depth-anything/Video-Depth-Anything-Base", "CC-BY-NC-4.0"
+    ),
+    "video_depth_anything_large": Published(
+        "depth-anything/Video-Depth-Anything-Large", "CC-BY-NC-4.0"
     ),
 }
