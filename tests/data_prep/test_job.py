@@ -1,0 +1,265 @@
+"""The job around the films: done once, whole or not there, and told in numbers."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from fake_films import FakeProcess, write_films
+
+pytest.importorskip("apache_beam")
+pytest.importorskip("tensorflow_datasets")
+
+from data_prep import beam, process
+from data_prep.beam import Runner
+from data_prep.job import prepare
+from data_prep.shards import write_shard
+from stereojax.cli import InputError, RunError
+from stereojax.records import decode, open_records, to_example
+from stereojax.settings.data import DataSettings
+
+SETTINGS = DataSettings(
+    width=64, height=64, shortest=1, shard_megabytes=1, validation_percent=40.0
+)
+
+
+@pytest.fixture(autouse=True)
+def made(monkeypatch, tmp_path):
+    monkeypatch.setenv("STEREOJAX_CACHE", str(tmp_path / "cache"))
+    fake = FakeProcess()
+    monkeypatch.setattr(process, "process", fake)
+    return fake
+
+
+@pytest.fixture
+def films(tmp_path):
+    return write_films(tmp_path / "films", a=4, b=3, c=5, d=2, e=1)
+
+
+def run(films, output, settings=SETTINGS):
+    return prepare(str(films), str(output), settings, Runner())
+
+
+def contents(output):
+    """Every shard of a dataset, by name: its records, in order."""
+    found = {}
+    for split in ("train", "validation"):
+        pattern = output / "stereo_pairs" / "1.0.0" / f"*-{split}.*-of-*"
+        for path in sorted(pattern.parent.glob(pattern.name)):
+            source = open_records(path)
+            found[path.name] = [source.example(i) for i in range(len(source))]
+    return found
+
+
+def test_every_record_is_in_the_dataset_once_and_films_are_not_split(films, tmp_path):
+    report = run(films, tmp_path / "out")
+    by_split = {}
+    for split in ("train", "validation"):
+        source = open_records(tmp_path / "out", split)
+        records = [source[i] for i in range(len(source))]
+        assert len(records) == report["splits"][split]["records"]
+        by_split[split] = [r.provenance for r in records]
+    names = {s: {p.source for p in found} for s, found in by_split.items()}
+    assert not names["train"] & names["validation"]
+    assert names["train"] | names["validation"] == {f"{n}.mp4" for n in "abcde"}
+    keys = [p.key for found in by_split.values() for p in found]
+    assert len(keys) == len(set(keys)) == 15
+
+
+def test_counters_are_saved_and_finished_films_are_not_made_again(
+    films, tmp_path, made
+):
+    first = run(films, tmp_path / "out")["counters"]
+    assert (first["films_processed"], first["films_reused"]) == (5, 0)
+    assert (first["kept"], first["dropped_psnr"], first["shots"]) == (15, 5, 5)
+    assert len(made.calls) == 5
+    before = contents(tmp_path / "out")
+    again = run(films, tmp_path / "out")
+    assert (again["counters"]["films_processed"], again["shards_written"]) == (0, 0)
+    assert again["counters"]["films_reused"] == 5
+    assert len(made.calls) == 5
+    assert contents(tmp_path / "out") == before
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == again
+
+
+def test_one_broken_film_is_told_and_stops_nothing(films, tmp_path, made, capsys):
+    whole = run(films, tmp_path / "whole")
+    write_films(films, broken=1, mono=1)
+    (films / "copy_of_a.mp4").write_bytes((films / "a.mp4").read_bytes())
+    (films / "empty.mp4").symlink_to(films / "nowhere")
+    report = run(films, tmp_path / "out")
+    told = capsys.readouterr().err
+    assert "broken.mp4: ValueError: the decoder choked" in told
+    assert "mono.mp4: not a stereo film" in told
+    assert "duplicate: the same film as" in told
+    counters = report["counters"]
+    assert counters["films_failed"] == 2
+    assert (counters["films_refused"], counters["refused_mono"]) == (1, 1)
+    assert counters["films_duplicate"] == 1
+    assert counters["kept"] == whole["counters"]["kept"]
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    made.calls.clear()
+    run(films, tmp_path / "out")
+    assert made.calls == ["broken.mp4"]  # a refusal is final, a failure is not
+
+
+def test_nothing_kept_is_an_error_and_leaves_no_dataset(tmp_path):
+    films = write_films(tmp_path / "films", mono=1, mono2=1)
+    with pytest.raises(InputError, match="nothing was kept of 2 films: films_refused"):
+        run(films, tmp_path / "out")
+    (films / "mono2.mp4").unlink()
+    with pytest.raises(InputError, match=r"mono\.mp4: not a stereo film$"):
+        run(films, tmp_path / "out")
+    films = write_films(tmp_path / "others", none=0, broken=1)
+    with pytest.raises(RunError, match="films_failed 1, dropped_psnr 1"):
+        run(films, tmp_path / "out")
+    assert not (tmp_path / "out" / "stereo_pairs").exists()
+    assert (tmp_path / "out" / "report.json").exists()
+    with pytest.raises(InputError, match="no video file"):
+        run(tmp_path / "nothing", tmp_path / "out")
+
+
+def test_films_stopped_in_the_middle_are_gone_on_with(
+    films, tmp_path, made, monkeypatch
+):
+    whole = tmp_path / "whole"
+    run(films, whole)
+    made.calls.clear()
+
+    class Killed(BaseException):
+        pass
+
+    def killed(path, settings, save):
+        if len(made.calls) == 2:
+            made(path, settings, save)
+            raise Killed
+        return made(path, settings, save)
+
+    monkeypatch.setattr(process, "process", killed)
+    with pytest.raises(BaseException, match="Killed"):
+        run(films, tmp_path / "out")
+    assert not (tmp_path / "out" / "stereo_pairs").exists()
+    monkeypatch.setattr(process, "process", made)
+    made.calls.clear()
+    report = run(films, tmp_path / "out")
+    assert report["counters"]["films_reused"] == 2
+    assert len(made.calls) == 3
+    assert contents(tmp_path / "out") == contents(whole)
+
+
+def test_shards_stopped_in_the_middle_are_gone_on_with(films, tmp_path, monkeypatch):
+    small = dataclasses.replace(SETTINGS, width=320, height=320)
+    run(films, tmp_path / "whole", small)
+    names = list(contents(tmp_path / "whole"))
+    assert len(names) >= 3
+    calls = []
+
+    def stopped(plan, work, folder):
+        if len(calls) == 2:
+            raise OSError("disk full")
+        calls.append(plan.name)
+        return write_shard(plan, work, folder)
+
+    monkeypatch.setattr(beam, "write_shard", stopped)
+    with pytest.raises(RunError, match="disk full"):
+        run(films, tmp_path / "out", small)
+    assert not (tmp_path / "out" / "stereo_pairs" / "1.0.0").exists()
+    monkeypatch.setattr(beam, "write_shard", write_shard)
+    report = run(films, tmp_path / "out", small)
+    assert report["shards_written"] == len(names) - 2
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert [p.name for p in (tmp_path / "out" / "stereo_pairs").iterdir()] == ["1.0.0"]
+
+
+def test_another_film_makes_the_dataset_anew(films, tmp_path, made):
+    run(films, tmp_path / "out")
+    before = {s: len(open_records(tmp_path / "out", s)) for s in ("train",)}
+    write_films(films, f=6, g=6)
+    report = run(films, tmp_path / "out")
+    assert report["counters"]["films_processed"] == 2
+    total = sum(s["records"] for s in report["splits"].values())
+    assert total == 27 > before["train"]
+    assert sum(map(len, contents(tmp_path / "out").values())) == 27
+
+
+def test_a_damaged_record_of_the_work_folder_is_named(films, tmp_path):
+    run(films, tmp_path / "out")
+    path = max((tmp_path / "out" / "work").glob("*/records.tfrecord"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    changed = dataclasses.replace(SETTINGS, validation_percent=10.0)
+    with pytest.raises(RunError, match=rf"{path}: record \d is damaged"):
+        run(films, tmp_path / "out", changed)
+
+
+def test_tfds_reads_what_our_reader_reads(films, tmp_path):
+    import tensorflow_datasets as tfds
+
+    stored = dataclasses.replace(SETTINGS, width=96)
+    run(films, tmp_path / "out", stored)
+    source = open_records(tmp_path / "out", "train")
+    skip = {name: tfds.decode.SkipDecoding() for name in ("left", "right", "disparity")}
+    raw = tfds.load(
+        "stereo_pairs", data_dir=tmp_path / "out", split="train", decoders=skip
+    )
+    folder = tmp_path / "out" / "stereo_pairs" / "1.0.0"
+    builder = tfds.builder_from_directory(folder)
+    decoded = builder.as_dataset(split="train")
+    assert builder.info.splits["train"].num_examples == len(source)
+    count = 0
+    for i, (bytes_of, theirs) in enumerate(zip(raw, decoded, strict=True)):
+        ours = source[i]
+        frames = decode(ours)
+        for name in skip:
+            assert tuple(bytes_of[name].numpy()) == getattr(ours, name)
+        # TensorFlow decodes JPEG by a quicker, coarser inverse cosine transform.
+        error = np.abs(theirs["left"].numpy().astype(int) - frames.left)
+        assert (error.mean() < 1.5) and (error.max() <= 8)
+        steps = theirs["disparity"].numpy()[..., 0].astype(np.float32)
+        pixels = steps * theirs["disparity_scale"].numpy()
+        pixels += theirs["disparity_offset"].numpy()
+        assert np.array_equal(pixels, frames.disparity)
+        for name, value in dataclasses.asdict(ours.provenance).items():
+            there = theirs["provenance"][name].numpy()
+            assert (there.decode() if isinstance(there, bytes) else there) == value
+        count += 1
+    assert count == len(source) > 0
+
+
+def test_array_record_is_read_at_random_by_tfds_and_by_us(films, tmp_path):
+    import tensorflow_datasets as tfds
+
+    run(films, tmp_path / "one")
+    run(
+        films,
+        tmp_path / "out",
+        dataclasses.replace(SETTINGS, file_format="array_record"),
+    )
+    theirs = tfds.data_source("stereo_pairs", data_dir=tmp_path / "out", split="train")
+    ours = open_records(tmp_path / "out", "train")
+    same = open_records(tmp_path / "one", "train")
+    assert len(theirs) == len(ours) == len(same)
+    for i in (len(ours) - 1, 0):
+        assert to_example(ours[i]) == same.example(i)
+        frames = decode(ours[i])
+        assert np.array_equal(np.stack(theirs[i]["left"]), frames.left)
+        key = theirs[i]["provenance"]["source_hash"].decode()
+        assert key == ours[i].provenance.source_hash
+
+
+def test_a_second_job_is_kept_out(films, tmp_path):
+    from stereojax.conversion.work import WorkFolder
+
+    (tmp_path / "out").mkdir()
+    refused = pytest.raises(InputError, match="in use by another run")
+    with WorkFolder(tmp_path / "out" / "work").locked(), refused:
+        run(films, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [("'", "No closing quotation"), ("runner=x", "no option")]
+)
+def test_bad_beam_options(films, tmp_path, options, words):
+    with pytest.raises(InputError, match=words):
+        prepare(str(films), str(tmp_path / "out"), SETTINGS, Runner(options))
