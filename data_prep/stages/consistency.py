@@ -8,6 +8,9 @@ import numpy as np
 from data_prep.stages.correspondence import agreement
 from stereojax.shapes import Float
 
+_NONE = -(1 << 14)  # in sixteenths of a pixel: nothing is that far behind the screen
+_STREAK = 5  # rows above and below
+
 
 @dataclasses.dataclass(frozen=True)
 class Consistency:
@@ -19,6 +22,7 @@ class Consistency:
     """
 
     tolerance: float = 1.0  # px by which the two views may disagree
+    speck: float = 1.7e-4  # share of the picture below which a patch is a mismatch
 
     def __call__(
         self, left: Float[np.ndarray, "h w"], right: Float[np.ndarray, "h w"]
@@ -27,13 +31,35 @@ class Consistency:
 
         What comes back is finite and not below 0.
         """
-        agrees = agreement(left, right, self.tolerance)
-        known = np.where(agrees, left, np.nan).astype(np.float32)
-        return np.maximum(fill_rows(known), 0), float(agrees.mean())
+        known = np.where(agreement(left, right, self.tolerance), left, np.nan)
+        known = _without_specks(known.astype(np.float32), self.speck)
+        filled = np.maximum(fill(known), 0)
+        return filled, float(np.isfinite(known).mean())
+
+
+def _without_specks(
+    disparity: Float[np.ndarray, "h w"], share: float
+) -> Float[np.ndarray, "h w"]:
+    """NaN too where fewer pixels hang together than a share of the picture."""
+    sixteenths = np.nan_to_num(disparity * 16, nan=_NONE).astype(np.int16)
+    smallest = max(1, int(share * disparity.size))
+    cv2.filterSpeckles(sixteenths, _NONE, smallest, 16)  # neighbours within 1 px
+    return np.where(sixteenths == _NONE, np.float32("nan"), disparity)
+
+
+def fill(disparity: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """`fill_rows`, and medians against the streaks of rows filled by themselves."""
+    rows = fill_rows(disparity)
+    gap = ~np.isfinite(disparity)
+    around = np.pad(rows, ((_STREAK, _STREAK), (0, 0)), mode="edge")
+    height = len(rows)
+    column = [around[i : i + height][gap] for i in range(2 * _STREAK + 1)]
+    rows[gap] = np.median(column, axis=0)
+    return cv2.medianBlur(rows, 5)
 
 
 def fill_rows(disparity: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """Gaps (NaN) take the smaller of their row's known neighbours; then a 5x5 median.
+    """Gaps (NaN) take the smaller of their row's known neighbours.
 
     Rows without any take the row above; a frame without any is 0.
     """
@@ -45,8 +71,7 @@ def fill_rows(disparity: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
         filled = np.where(
             np.isfinite(filled), filled, np.where(np.isfinite(down), down, up)
         )
-    # Rows were filled without their neighbours: the median takes the streaks out.
-    return cv2.medianBlur(np.nan_to_num(filled, nan=0.0).astype(np.float32), 5)
+    return np.nan_to_num(filled, nan=0.0).astype(np.float32)
 
 
 def _carried(rows: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
