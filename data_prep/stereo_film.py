@@ -21,7 +21,7 @@ from data_prep.stages.packing import Packing, View
 from data_prep.stages.parallax import FindParallax, Parallax
 from data_prep.stages.sampling import Sampling, spread, to_8_bits
 from data_prep.summary import Sample
-from stereojax.matching import Matcher, choose, match_both
+from stereojax.matching import Matcher, choose, match_both, twice
 from stereojax.records import Record
 from stereojax.settings.data import DataSettings
 from stereojax.stage_types import Shot, VideoIndex
@@ -99,7 +99,7 @@ class StereoFilm:
     def matched(self, start: int, stop: int, fit: Fit) -> Iterator[Matched]:
         """Frames of one shot with their disparity."""
         fitted = (fit(*pair) for pair in self.pairs(start, stop))
-        ours, theirs = itertools.tee(self.clock.over("decode", fitted))
+        ours, theirs = twice(self.clock.over("decode", fitted))
         found = self.clock.over("match", match_both(self.matcher, theirs))
         check = Consistency()
         for (left, right), both in zip(ours, found, strict=True):

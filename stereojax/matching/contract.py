@@ -1,11 +1,11 @@
 """What a stereo matcher is."""
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from stereojax.matching.twice import twice
 from stereojax.shapes import Float, UInt8
 
 View = UInt8[np.ndarray, "h w 3"]
@@ -43,7 +43,7 @@ def match_both(
     The right one is that of the left view of the mirrored pair. Holds no more pairs
     than the matcher looks ahead.
     """
-    first, second = itertools.tee(pairs)
+    first, second = twice(pairs)
     mirrored = ((_mirror(right), _mirror(left)) for left, right in second)
     for left, right in zip(matcher.match(first), matcher.match(mirrored), strict=True):
         yield left, _mirror(right)
