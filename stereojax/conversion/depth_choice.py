@@ -12,6 +12,7 @@ from stereojax.cli import InputError, RunError
 from stereojax.conversion.options import Options
 from stereojax.conversion.work import content_hash
 
+BEST = "video_depth_anything_small"  # of those that are free for any use
 DEFAULT = "depth_anything_v2_small"
 
 
@@ -43,8 +44,9 @@ class DepthChoice:
 def choose(name: str, options: Options) -> DepthChoice:
     """The depth called `name`, fetched and converted if it has to be.
 
-    `auto` is Depth Anything V2 Small where it is or can be fetched, else the prior,
-    with one line that says so.
+    `auto` is Video Depth Anything Small where it has been converted, else Depth
+    Anything V2 Small where it is or can be fetched, else the prior, with one line that
+    says so.
 
     Raises:
       InputError: a file or a model that was asked for by name is not there.
@@ -54,12 +56,14 @@ def choose(name: str, options: Options) -> DepthChoice:
     if name == "prior":
         return _prior()
     if name != "auto":
-        return _depth_anything(name, options)
-    try:
-        return _depth_anything(DEFAULT, options)
-    except (InputError, RunError) as error:
-        from stereojax.weights import command, root
+        return _network(name, options)
+    from stereojax.weights import command, find, root
 
+    if find(BEST, root=root(options.weights_dir)):
+        return _network(BEST, options)
+    try:
+        return _network(DEFAULT, options)
+    except (InputError, RunError) as error:
         how = command(DEFAULT, root(options.weights_dir))
         why = str(error) if how in str(error) else f"{error}; {how}"
         print(f"depth: the embedded prior (lower is nearer): {why}", file=sys.stderr)
@@ -84,11 +88,12 @@ def _prior() -> DepthChoice:
     return DepthChoice("prior", "prior", DepthPrior())
 
 
-def _depth_anything(name: str, options: Options) -> DepthChoice:
+def _network(name: str, options: Options) -> DepthChoice:
     from convert_weights.fetch import ensure
     from stereojax.depth.depth_anything import DepthAnything
+    from stereojax.depth.video_depth import VideoDepth
     from stereojax.weights import fingerprint, root
 
+    kind = VideoDepth if name.startswith("video_") else DepthAnything
     folder = ensure(name, root=root(options.weights_dir), offline=options.offline)
-    model = DepthAnything.load(folder)
-    return DepthChoice(name, f"{name} {fingerprint(folder)}", model)
+    return DepthChoice(name, f"{name} {fingerprint(folder)}", kind.load(folder))

@@ -22,6 +22,9 @@ ANAGLYPHS = ("dubois", "color", "half_color", "gray", "optimized", "true")
 CODECS = ("h264", "hevc", "av1", "ffv1")
 DEPTH_MODELS = (
     "auto",
+    "video_depth_anything_small",
+    "video_depth_anything_base",
+    "video_depth_anything_large",
     "depth_anything_v2_small",
     "depth_anything_v2_base",
     "depth_anything_v2_large",

@@ -2,12 +2,18 @@
 
 import depth_anything_reference as reference
 import pytest
+import video_depth_reference
 from clips import write_film
 from films import pictures
 from stand_in_hub import StandInHub
 
 import stereojax
+from convert_weights import convert
 from stereojax.cli import InputError
+from stereojax.conversion.depth_choice import choose
+from stereojax.conversion.options import Options
+from stereojax.depth.video_depth import VideoDepth
+from stereojax.weights import fingerprint
 from stereojax.weights.session import NetworkError
 
 REPO = "depth-anything/Depth-Anything-V2-Small-hf"
@@ -33,6 +39,23 @@ def test_the_first_film_fetches_its_depth_model(files, tmp_path, monkeypatch, ca
     again = stereojax.convert(source, tmp_path / "b.mp4", **settings)
     assert again["depth"] == report["depth"]
     assert (pictures(tmp_path / "a.mp4") == pictures(tmp_path / "b.mp4")).all()
+
+
+def test_where_video_depth_has_been_converted_it_is_taken(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    name = "video_depth_anything_small"
+    options = Options(weights_dir=tmp_path / "weights")
+    assert choose("auto", options).name == "prior"
+    assert name not in capfd.readouterr().err  # nobody has to know of it
+    hub = video_depth_reference.save(video_depth_reference.tiny(), tmp_path / "hub")
+    folder = convert(hub, tmp_path / "weights", model=name)
+    chosen = choose("auto", options)
+    assert chosen.name == chosen.estimator.name == name
+    assert isinstance(chosen.estimator, VideoDepth)
+    assert fingerprint(folder) in chosen.identity
+    assert choose("prior", options).name == "prior"
+    with pytest.raises(InputError, match=r"Anything-Large .*CC-BY-NC-4\.0"):
+        choose("video_depth_anything_large", options)
 
 
 def test_without_network_it_is_the_prior_and_says_so(tmp_path, monkeypatch, capfd):
