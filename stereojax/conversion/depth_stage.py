@@ -24,12 +24,14 @@ from stereojax.depth.depth_file import (
 )
 from stereojax.depth.from_file import open_depth
 from stereojax.depth.normalize import RangeStatistics, shot_range
+from stereojax.depth.steady import steadying, steps
 from stereojax.shapes import Array, Float
 from stereojax.stage_types import VideoIndex
 from stereojax.video.prefetch import prefetch
 from stereojax.video.reader import Reader
 from stereojax.windows import Segment
 
+WANDERING = "depth_anything"  # models whose scale changes from frame to frame
 _AHEAD = 8  # frames decoded while the model is at work
 PERCENTILES = (0.0, 1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 100.0)
 
@@ -39,8 +41,9 @@ class Disparity:
     """Disparity of any frames of a film, from its depth file."""
 
     file: DepthFile
-    ranges: tuple[tuple[float, float], ...]  # (far, near) of each shot, as stored
+    ranges: tuple[tuple[float, float], ...]  # (far, near) of each shot
     offset: int = 0  # of the first frame, where the file holds a longer film
+    steadying: np.ndarray | None = None  # (t, 2): scale and shift of each frame
 
     @classmethod
     def of(
@@ -49,18 +52,43 @@ class Disparity:
         index: VideoIndex,
         percents: tuple[float, float],
         offset: int = 0,
+        *,
+        steady: float = 0.0,
     ) -> "Disparity":
-        """Each shot ranges between two percentiles of its own depth."""
-        spans = (file.read(s.start + offset, s.stop + offset) for s in index.shots)
+        """Each shot ranges between two percentiles of its own depth.
+
+        `steady`: frames over which depth that was estimated frame by frame keeps its
+        scale; other depth is left alone. 0 = off.
+        """
+        found = cls(file, (), offset)
+        if steady > 0 and file.units == "relative" and file.model.startswith(WANDERING):
+            parts = [
+                steadying(steps(found.depth(shot.start, shot.stop)), steady)
+                for shot in index.shots
+            ]
+            found = cls(file, (), offset, np.concatenate(parts))
         low, high = percents
-        ranges = tuple(shot_range(span, low=low, high=high) for span in spans)
-        return cls(file, ranges, offset)
+        ranges = tuple(
+            shot_range(found.depth(shot.start, shot.stop), low=low, high=high)
+            for shot in index.shots
+        )
+        return dataclasses.replace(found, ranges=ranges)
+
+    def depth(self, start: int, stop: int) -> Iterator[Float[np.ndarray, "hd wd"]]:
+        """Depth of frames `start` to `stop - 1`, of one scale through a shot."""
+        frames = self.file.read(start + self.offset, stop + self.offset)
+        if self.steadying is None:
+            yield from frames
+            return
+        corrections = self.steadying[start:stop].astype(np.float32)
+        for frame, (scale, shift) in zip(frames, corrections, strict=True):
+            yield frame * scale + shift
 
     def read(
         self, start: int, stop: int, shot: int, left: Array, look: pipeline.Look
     ) -> Float[Array, "t h w"]:
         """Pixels at the width of `left`; the last frame repeats up to its length."""
-        frames = list(self.file.read(start + self.offset, stop + self.offset))
+        frames = list(self.depth(start, stop))
         frames += frames[-1:] * (len(left) - len(frames))
         depth = jnp.asarray(np.stack(frames))
         if self.file.units == "pixels":

@@ -147,7 +147,10 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
     with job.timed("depth"):
         depth = depth_of_film(span, segments, job.depth, job.work)
         percents = settings.depth_low, settings.depth_high
-        disparity = Disparity.of(depth.file, index, percents, depth.offset)
+        steady = settings.depth_steady
+        disparity = Disparity.of(
+            depth.file, index, percents, depth.offset, steady=steady
+        )
     with job.timed("render"):
         look = Look.of(settings, index.info.width)
         warper = Warper(index, disparity, look)

@@ -72,6 +72,12 @@ class InferSettings(DiffusionSettings):
     depth_high: float = setting(
         99.0, "percentile of a shot's depth that counts as near", low=50, high=100
     )
+    depth_steady: float = setting(
+        12.0,
+        "frames over which Depth Anything V2 keeps its scale, 0 = off",
+        low=0,
+        high=240,
+    )
     edge_sharpen: float = setting(
         4.0, "radius that turns soft depth edges into steps, px", low=0, high=32
     )
