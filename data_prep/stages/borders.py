@@ -9,8 +9,8 @@ from data_prep.stages.packing import View
 
 _SAME = 8  # code values around a border's colour that coding makes of it
 _MOST = 0.98  # of a line's pixels are that near
-_EDGE = 6  # code values by which the picture's first line differs from the border
-_SOFT = 2  # lines into which scaling and coding smear a border
+_EDGE = 8  # code values by which the picture's first lines differ from its last ones
+_SOFT = 3  # lines into which scaling and coding smear a border
 _WIDEST = 0.25  # of a side; more is a dark scene and no border
 
 
@@ -70,6 +70,12 @@ def _border(lines: np.ndarray) -> int:
             break
     else:
         return 0
-    if not n or np.abs(line).mean() < _EDGE:  # nothing, or it fades: sky, or a wall
+    if not n:
+        return 0
+    last, next_ = (
+        lines[:, i].mean(axis=(0, 1))
+        for i in (max(0, n - _SOFT), min(n + _SOFT, count - 1))
+    )
+    if np.abs(next_ - last).max() < _EDGE:  # it fades: a sky, or a wall
         return 0
     return min(n + _SOFT, count)
