@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shlex
+import sys
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from data_prep.shards import ShardPlan, write_shard
 from stereojax.cli import InputError, RunError
 
 _OURS = (None, "DirectRunner", "FnApiRunner")
+_WORKER = "apache_beam.runners.worker.sdk_worker_main"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,22 +29,49 @@ class Runner:
     """Where pipelines run: `options` are Beam's, as a command line has them.
 
     Without `--runner`, or with DirectRunner, they run here: in this process, or in
-    `workers` processes.
+    `workers` processes of this machine.
     """
 
     options: str = ""
     workers: int = 1
 
-    def run(self, build: Callable[[Any], None]) -> None:
-        """Builds a pipeline and waits for its end."""
+    def run(self, build: Callable[[Any], None], log: epath.Path, tasks: int) -> None:
+        """Builds a pipeline and waits for its end.
+
+        Args:
+          build: is given the pipeline to add to.
+          log: where worker processes of this machine write what they have to say.
+          tasks: how much there is to do: no more processes are started.
+
+        Raises:
+          RunError: a worker process stopped.
+        """
         beam = _import_beam()
-        words = self._words()
-        options = beam.options.pipeline_options.PipelineOptions(words)
+        options = beam.options.pipeline_options.PipelineOptions(self._words())
         named = options.get_all_options().get("runner")
-        with beam.Pipeline(
-            runner=_embedded(options) if named in _OURS else None, options=options
-        ) as pipeline:
-            build(pipeline)
+        if named not in _OURS:
+            with beam.Pipeline(options=options) as pipeline:
+                build(pipeline)
+            return
+        direct = options.view_as(beam.options.pipeline_options.DirectOptions)
+        if self.workers > 1:
+            direct.direct_num_workers = self.workers
+            direct.direct_running_mode = "multi_processing"
+        direct.direct_num_workers = min(direct.direct_num_workers, max(tasks, 1))
+        several = direct.direct_running_mode == "multi_processing"
+        if not several or direct.direct_num_workers == 1:
+            direct.direct_running_mode = "in_memory"
+            with beam.Pipeline(runner=_embedded(options), options=options) as pipeline:
+                build(pipeline)
+            return
+        # Beam would let its workers talk into this program's output.
+        direct.direct_running_mode = "in_memory"
+        runner = _embedded(options, log)
+        try:
+            with beam.Pipeline(runner=runner, options=options) as pipeline:
+                build(pipeline)
+        except RuntimeError as error:
+            raise RunError(f"a worker process stopped ({error}); see {log}") from error
 
     def _words(self) -> list[str]:
         try:
@@ -53,12 +82,7 @@ class Runner:
             raise InputError(
                 f"--beam_options: {stray[0]!r} is no option; write --name=value"
             )
-        if self.workers > 1:
-            words += [
-                f"--direct_num_workers={self.workers}",
-                "--direct_running_mode=multi_processing",
-            ]
-        return ["--default_sdk_harness_log_level=WARNING", *words]
+        return words
 
 
 def process_films(
@@ -79,7 +103,7 @@ def process_films(
             | "Count" >> beam.Map(_counted)
         )
 
-    rows = _collected(runner, build, process.work)
+    rows = _collected(runner, build, process.work, len(films))
     results = [FilmResult(**r | {"offsets": tuple(r["offsets"])}) for r in rows]
     return sorted(results, key=lambda r: r.path)
 
@@ -102,7 +126,7 @@ def write_shards(
             | "Write" >> beam.Map(_write_shard, work, folder)
         )
 
-    rows = _collected(runner, build, work)
+    rows = _collected(runner, build, work, len(plans))
     if errors := sorted(r["error"] for r in rows if r["error"]):
         raise RunError(errors[0])
     return sum(r["written"] > 0 for r in rows)
@@ -124,7 +148,7 @@ def _counted(result: FilmResult) -> dict[str, Any]:
 
 
 def _collected(
-    runner: Runner, build: Callable[[Any], Any], work: str
+    runner: Runner, build: Callable[[Any], Any], work: str, tasks: int
 ) -> list[dict[str, Any]]:
     """Runs what `build` makes, and gives the dictionaries that come of it."""
     path = epath.Path(work) / f".results-{uuid.uuid4().hex[:8]}.json"
@@ -136,7 +160,7 @@ def _collected(
 
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        runner.run(complete)
+        runner.run(complete, path.with_name("workers.log"), tasks)
         return json.loads(path.read_text())
     finally:
         path.unlink(missing_ok=True)
@@ -146,20 +170,28 @@ def _save(rows: list[dict[str, Any]], path: str) -> None:
     epath.Path(path).write_text(json.dumps(rows))
 
 
-def _embedded(options: Any) -> Any:
-    """The runner inside this program.
+def _embedded(options: Any, log: epath.Path | None = None) -> Any:
+    """The runner inside this program, with worker processes where there is a `log`.
 
     Beam's DirectRunner would first try to fetch another one from the network.
     """
     from apache_beam.portability.api import beam_provision_api_pb2
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
     from apache_beam.runners.portability.portable_runner import JobServiceHandle
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    environment = None
+    if log is not None:
+        command = f"{shlex.quote(sys.executable)} -m {_WORKER}"
+        environment = SubprocessSDKEnvironment.from_command_string(
+            f"exec {command} >>{shlex.quote(os.fspath(log))} 2>&1"
+        )
     return FnApiRunner(
+        default_environment=environment,
         provision_info=fn_runner.ExtendedProvisionInfo(
             beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
-        )
+        ),
     )
 
 
@@ -174,5 +206,5 @@ def _import_beam() -> Any:
         ) from error
     finally:
         logging.disable(logging.NOTSET)
-    logging.getLogger("apache_beam").setLevel(logging.WARNING)
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
     return apache_beam

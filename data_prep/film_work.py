@@ -1,23 +1,25 @@
 """What is done with one film, on whichever machine it falls to."""
 
 import dataclasses
-import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from absl import logging
 from etils import epath
 
 from data_prep.films import local_copy
+from data_prep.isolation import SHARED, Died
 from data_prep.outcome import Outcome, Refusal
 from data_prep.store import RECORDS, RecordWriter, VideoStore, key_of, write_summary
 from data_prep.summary import Refused
-from stereojax.cli import InputError, RunError
+from stereojax.cli import InputError, Progress, RunError
 from stereojax.records.tfrecord import scan
 from stereojax.settings.data import DataSettings
 from stereojax.video.digest import Digest
 
 PROCESSED, REUSED, REFUSED = "processed", "reused", "refused"
 FAILED, DUPLICATE = "failed", "duplicate"
+STATUSES = (PROCESSED, REUSED, REFUSED, FAILED, DUPLICATE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +32,8 @@ class FilmResult:
     source_hash: str = ""
     key: str = ""  # of its folder in the work folder
     offsets: tuple[int, ...] = ()  # of its records there
+    counters: dict[str, int] = dataclasses.field(default_factory=dict)
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)  # by stage
 
 
 def identify(path: str) -> tuple[str, str]:
@@ -48,6 +52,7 @@ class ProcessFilm:
 
     settings: DataSettings
     work: str
+    isolated: bool = True  # in a process of its own
 
     def __call__(self, item: tuple[str, Iterable[str]]) -> list[FilmResult]:
         """A content's hash and the files that hold it: one result a file."""
@@ -62,41 +67,71 @@ class ProcessFilm:
         ]
 
     def _process(self, path: str, source_hash: str) -> FilmResult:
-        store = VideoStore(self.work)
-        key = key_of(source_hash, self.settings)
+        store, key = VideoStore(self.work), key_of(source_hash, self.settings)
         outcome, status = store.outcome(key), REUSED
-        try:
-            if outcome is None:
-                outcome, status = self._make(path, source_hash, key, store), PROCESSED
-            if isinstance(outcome, Refusal):
-                return FilmResult(path, REFUSED, outcome.message, source_hash, key)
-            offsets = scan(epath.Path(self.work) / key / RECORDS)
+        if outcome is None:
+            status = PROCESSED
+            given = path, source_hash, self.settings, self.work
+            try:
+                call = SHARED.call if self.isolated else _directly
+                error = call(make_film, *given)
+            except Died as died:
+                error = f"{path}: {died}"
+            if error:
+                return FilmResult(path, FAILED, error, source_hash, key)
+            outcome = store.outcome(key)
+        if isinstance(outcome, Refusal):
+            counters = {f"refused_{outcome.name}": 1}
             return FilmResult(
-                path, status, "", source_hash, key, tuple(offsets.tolist())
+                path, REFUSED, outcome.message, source_hash, key, (), counters
             )
-        # Whatever a film does to a decoder, the others go on.
-        except Exception as error:
-            text = " ".join(str(error).split()) or type(error).__name__
-            if not isinstance(error, InputError | RunError):
-                text = f"{type(error).__name__}: {text}"
-            if os.fspath(path).rpartition("/")[2] not in text:
-                text = f"{path}: {text}"
-            logging.debug("%s", path, exc_info=True)
-            return FilmResult(path, FAILED, text, source_hash, key)
+        try:
+            offsets = tuple(scan(epath.Path(self.work) / key / RECORDS).tolist())
+        except (RunError, OSError) as error:
+            return FilmResult(path, FAILED, f"{path}: {error}", source_hash, key)
+        return FilmResult(
+            path,
+            status,
+            "",
+            source_hash,
+            key,
+            offsets,
+            outcome.counters,
+            outcome.seconds,
+        )
 
-    def _make(
-        self, path: str, source_hash: str, key: str, store: VideoStore
-    ) -> Outcome:
-        # Only now: this brings JAX and the decoders, which a reused film needs not.
-        from data_prep.process import process
 
-        with store.building(key) as folder, local_copy(path) as local:
+def make_film(path: str, source_hash: str, settings: DataSettings, work: str) -> str:
+    """Makes a film's records in the work folder; why it could not, or ""."""
+    # Only now: this brings JAX and the decoders, which a reused film needs not.
+    from data_prep.process import process
+
+    progress = Progress(path.rpartition("/")[2], None)
+    try:
+        with (
+            VideoStore(work).building(key_of(source_hash, settings)) as folder,
+            local_copy(path) as local,
+        ):
             with RecordWriter(folder) as writer:
                 try:
-                    outcome: Outcome = process(local, self.settings, writer.write)
-                except Refused as refused:
-                    outcome = Refusal(
-                        local.name, source_hash, refused.name, str(refused)
+                    outcome: Outcome = process(
+                        local, settings, writer.write, progress.add
                     )
+                    progress.close()
+                except Refused as refused:
+                    message = str(refused)
+                    outcome = Refusal(local.name, source_hash, refused.name, message)
             write_summary(folder, outcome)
-        return outcome
+    # Whatever a film does to a decoder, the others go on.
+    except Exception as error:
+        logging.debug("%s", path, exc_info=True)
+        text = " ".join(str(error).split()) or type(error).__name__
+        if not isinstance(error, InputError | RunError):
+            text = f"{type(error).__name__}: {text}"
+        name = path.rpartition("/")[2]
+        return text if name in text else f"{path}: {text}"
+    return ""
+
+
+def _directly(work: Callable[..., str], *given: Any) -> str:
+    return work(*given)

@@ -12,12 +12,11 @@ from typing import Any
 
 from etils import epath
 
-from data_prep import film_work
 from data_prep.beam import Runner, process_films, write_shards
 from data_prep.dataset import VERSION, digest_of, is_complete, write_info
-from data_prep.film_work import FilmResult, ProcessFilm
+from data_prep.film_work import REFUSED, STATUSES, FilmResult, ProcessFilm
 from data_prep.films import find_films
-from data_prep.outcome import Refusal
+from data_prep.isolation import SHARED
 from data_prep.shards import NAME, Film, ShardPlan, plan_shards
 from data_prep.store import VideoStore
 from stereojax.cli import InputError, RunError
@@ -28,9 +27,16 @@ REPORT = "report.json"
 
 
 def prepare(
-    place: str, output: str, settings: DataSettings, runner: Runner
+    place: str,
+    output: str,
+    settings: DataSettings,
+    runner: Runner,
+    *,
+    isolated: bool = True,
 ) -> dict[str, Any]:
     """Makes the dataset of the films at `place` in the folder `output`.
+
+    `isolated` films are each made in another process: one that crashes costs no more.
 
     What was done before is not done again: see `store`. Returns what `report.json` in
     the folder holds.
@@ -40,13 +46,15 @@ def prepare(
       RunError: nothing was kept of them.
     """
     films = find_films(place)
+    settings = _settled(settings)
     root = epath.Path(output).expanduser()
     store = VideoStore(root / "work")
     with _locked(store):
         store.sweep()
-        process = ProcessFilm(settings, os.fspath(store.root))
+        process = ProcessFilm(settings, os.fspath(store.root), isolated)
         results = process_films(films, process, runner)
-        report = _report(results, store, settings)
+        SHARED.stop()
+        report = _report(results, settings)
         if len(films) > 1:
             for result in results:
                 if result.message:
@@ -69,6 +77,16 @@ def prepare(
         report["dataset"] = f"{NAME}/{VERSION}"
         _save(root, report)
     return report
+
+
+def _settled(settings: DataSettings) -> DataSettings:
+    """With the depth model's name for `auto`: another model is other work."""
+    if settings.kind != "mono" or settings.depth_model != "auto":
+        return settings
+    from stereojax.conversion.depth_choice import choose
+    from stereojax.conversion.options import Options
+
+    return dataclasses.replace(settings, depth_model=choose("auto", Options()).name)
 
 
 def _build(
@@ -101,26 +119,16 @@ def _build(
     return written
 
 
-def _report(
-    results: Sequence[FilmResult], store: VideoStore, settings: DataSettings
-) -> dict[str, Any]:
+def _report(results: Sequence[FilmResult], settings: DataSettings) -> dict[str, Any]:
     counters: collections.Counter[str] = collections.Counter(films=len(results))
-    for status in ("processed", "reused", "refused", "failed", "duplicate"):
+    for status in STATUSES:
         counters[f"films_{status}"] = sum(r.status == status for r in results)
     films = []
     for result in results:
+        counters.update(result.counters)
         entry = dataclasses.asdict(result)
         del entry["offsets"]
         films.append(entry)
-        if not result.key or result.status == film_work.FAILED:
-            continue
-        outcome = store.outcome(result.key)
-        if isinstance(outcome, Refusal):
-            counters[f"refused_{outcome.name}"] += 1
-        elif outcome is not None:
-            counters.update(outcome.counters)
-            entry["counters"] = outcome.counters
-            entry["seconds"] = outcome.seconds
     return {
         "settings": dataclasses.asdict(settings),
         "counters": dict(counters),
@@ -151,7 +159,7 @@ def _nothing(results: Sequence[FilmResult], counters: dict[str, int]) -> Excepti
         text = results[0].message or f"{results[0].path}: nothing was kept: " + (
             ", ".join(counts) or "no shots"
         )
-    refused = all(r.status == film_work.REFUSED for r in results)
+    refused = all(r.status == REFUSED for r in results)
     return InputError(text) if refused else RunError(text)
 
 

@@ -37,7 +37,8 @@ def films(tmp_path):
 
 
 def run(films, output, settings=SETTINGS):
-    return prepare(str(films), str(output), settings, Runner())
+    # In this process: in another, nothing is patched.
+    return prepare(str(films), str(output), settings, Runner(), isolated=False)
 
 
 def contents(output):
@@ -129,7 +130,7 @@ def test_films_stopped_in_the_middle_are_gone_on_with(
     class Killed(BaseException):
         pass
 
-    def killed(path, settings, save):
+    def killed(path, settings, save, progress):
         if len(made.calls) == 2:
             made(path, settings, save)
             raise Killed

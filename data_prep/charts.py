@@ -1,0 +1,67 @@
+"""Bar charts as SVG, small enough to lie in a page."""
+
+import html
+from collections.abc import Sequence
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 180, 56, 34
+_COLORS = ("#3b7dd8", "#d8703b")
+
+
+def bars(
+    title: str,
+    edges: Sequence[float],
+    series: dict[str, Sequence[int | float]],
+    unit: str,
+) -> str:
+    """A histogram of one or two named series, stacked.
+
+    `edges` has one value more than each series: the limits of the bins, in `unit`.
+    """
+    totals = [sum(values) for values in zip(*series.values(), strict=True)]
+    top = max(totals, default=0) or 1
+    count = len(totals)
+    wide = (_WIDTH - _LEFT) / max(count, 1)
+    parts = [
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _BOTTOM + 24}" role="img">',
+        f'<text x="{_LEFT}" y="14" class="title">{html.escape(title)}</text>',
+        f'<g transform="translate({_LEFT},24)">',
+    ]
+    base = [0.0] * count
+    for color, (name, values) in zip(_COLORS, series.items(), strict=False):
+        for i, value in enumerate(values):
+            tall = _HEIGHT * value / top
+            y = _HEIGHT - base[i] - tall
+            base[i] += tall
+            if value:
+                parts.append(
+                    f'<rect x="{i * wide:.1f}" y="{y:.1f}"'
+                    f' width="{max(wide - 1, 0.5):.1f}" height="{tall:.1f}"'
+                    f' fill="{color}"><title>{edges[i]:g} to {edges[i + 1]:g} {unit},'
+                    f" {html.escape(name)}: {value:g}</title></rect>"
+                )
+    parts.append(f'<path d="M0 {_HEIGHT}H{_WIDTH - _LEFT}" stroke="#888"/>')
+    every = max(1, count // 8)
+    for i in range(0, count + 1, every):
+        x = i * wide
+        parts.append(
+            f'<text x="{x:.1f}" y="{_HEIGHT + 16}" class="tick">{edges[i]:g}</text>'
+        )
+    right = _WIDTH - _LEFT
+    parts += [
+        f'<text x="{right}" y="{_HEIGHT + 31}" class="unit">{html.escape(unit)}</text>',
+        f'<text x="-6" y="10" class="count">{top:.4g}</text>',
+        f'<text x="-6" y="{_HEIGHT}" class="count">0</text>',
+        *_legend(list(series), right),
+        "</g></svg>",
+    ]
+    return "\n".join(parts)
+
+
+def _legend(names: list[str], right: float | int) -> list[str]:
+    if len(names) < 2:
+        return []
+    return [
+        f'<text x="{right}" y="{10 + 15 * i}" class="unit" fill="{_COLORS[i]}">'
+        f"{html.escape(name)}</text>"
+        for i, name in enumerate(names)
+    ]
