@@ -3,8 +3,8 @@
 import html
 from collections.abc import Sequence
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 180, 56, 34
-_COLORS = ("#3b7dd8", "#d8703b")
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM = 640, 180, 56, 20, 34
+_COLORS = ("#2f6fc8", "#c8602b")
 
 
 def bars(
@@ -16,19 +16,22 @@ def bars(
     """A histogram of one or two named series, stacked.
 
     `edges` has one value more than each series: the limits of the bins, in `unit`.
+    Empty bins at the end are left out.
     """
     totals = [sum(values) for values in zip(*series.values(), strict=True)]
+    full = max((i + 1 for i, total in enumerate(totals) if total), default=0)
+    totals = totals[: max(full, 8)]
     top = max(totals, default=0) or 1
     count = len(totals)
     wide = (_WIDTH - _LEFT) / max(count, 1)
     parts = [
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _BOTTOM + 24}" role="img">',
+        f'<svg viewBox="0 0 {_WIDTH + _RIGHT} {_HEIGHT + _BOTTOM + 24}" role="img">',
         f'<text x="{_LEFT}" y="14" class="title">{html.escape(title)}</text>',
         f'<g transform="translate({_LEFT},24)">',
     ]
     base = [0.0] * count
     for color, (name, values) in zip(_COLORS, series.items(), strict=False):
-        for i, value in enumerate(values):
+        for i, value in enumerate(values[: len(totals)]):
             tall = _HEIGHT * value / top
             y = _HEIGHT - base[i] - tall
             base[i] += tall
@@ -61,7 +64,7 @@ def _legend(names: list[str], right: float | int) -> list[str]:
     if len(names) < 2:
         return []
     return [
-        f'<text x="{right}" y="{10 + 15 * i}" class="unit" fill="{_COLORS[i]}">'
+        f'<text x="{right}" y="{10 + 15 * i}" class="unit" style="fill:{_COLORS[i]}">'
         f"{html.escape(name)}</text>"
         for i, name in enumerate(names)
     ]

@@ -1,0 +1,121 @@
+"""The page about a dataset: complete, in one file, and honest in its numbers."""
+
+import base64
+import json
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from data_prep import report
+from data_prep.charts import bars
+from data_prep.findings import DISPARITY_EDGES, PSNR_EDGES, SHOT_EDGES, gather
+from data_prep.outcome import Refusal
+from data_prep.store import VideoStore
+from data_prep.summary import Sample, Summary
+from stereojax.cli import InputError
+
+JPEG = base64.b64decode("/9j/2Q==")
+
+
+def film(name, kept=5, dropped=4):
+    samples = [
+        Sample(0, 30 * i, 30, psnr=30.2, disparities=(3, 0, 1), thumbnail=JPEG)
+        for i in range(kept)
+    ]
+    samples += [
+        Sample(1, 30 * i, 30, dropped="psnr", psnr=12.0 + i, thumbnail=JPEG)
+        for i in range(dropped)
+    ]
+    samples.append(Sample(2, 900, 3, dropped="short"))
+    shots = (150, 120, 3)
+    return Summary(name, "h", "stereo", "sbs", 273, shots, tuple(samples), {})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    store = VideoStore(tmp_path / "work")
+    store.save("a", [], film("a <b>.mkv"))
+    store.save("b", [], film("b.mkv"))
+    store.save("c", [], Refusal("c.mkv", "h", "mono", "c.mkv: one eye"))
+    films = [
+        {"path": f"/x/{n}.mkv", "key": n, "status": s, "message": m}
+        for n, s, m in (
+            ("a", "processed", ""),
+            ("b", "reused", ""),
+            ("c", "refused", "c.mkv: one eye"),
+            ("d", "failed", "d.mkv: <broken>"),
+        )
+    ]
+    films[3]["key"] = ""
+    content = {
+        "settings": {"kind": "stereo", "width": 1024, "height": 576},
+        "counters": {"films": 4, "kept": 10},
+        "films": films,
+        "splits": {"train": {"films": 2, "records": 10}},
+    }
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_histograms_hold_every_sample_and_shot(folder):
+    findings = gather(folder)
+    kept, dropped = findings.psnr["kept"], findings.psnr["dropped"]
+    assert (kept.sum(), kept[PSNR_EDGES.index(30)]) == (10, 10)
+    assert (dropped.sum(), dropped[PSNR_EDGES.index(12)]) == (8, 2)
+    assert findings.shots.sum() == 6
+    assert findings.shots[SHOT_EDGES.index(2)] == 2
+    # Three quarters of what is kept lie in the first bin, 0 to 4 px, and one beyond.
+    assert findings.disparity.sum() == pytest.approx(300)
+    assert findings.disparity[DISPARITY_EDGES.index(0)] == pytest.approx(225)
+
+
+def test_pictures_come_from_every_film_and_of_every_kind(folder):
+    findings = gather(folder, most=4)
+    for kind in ("kept", "psnr"):
+        sources = [p.source for p in findings.pictures[kind]]
+        assert sources == ["a <b>.mkv"] * 3 + ["b.mkv"]
+    assert "short" not in findings.pictures  # there was nothing to see
+
+
+class Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.links, self.text, self.images = [], "", []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.links += [found[n] for n in ("src", "href") if n in found]
+        self.images += [found["src"]] if tag == "img" else []
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_needs_nothing_else(folder):
+    path = report.write(str(folder))
+    page = Page()
+    page.feed(path.read_text())
+    assert len(page.images) == 12
+    assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
+    assert base64.b64decode(page.images[0].partition(",")[2]) == JPEG
+    for words in ("a <b>.mkv, shot 0", "d.mkv: <broken>", "Dropped: psnr", "30.2 dB"):
+        assert words in page.text
+    assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
+
+
+def test_bars_are_as_tall_as_their_counts():
+    text = bars("a & b", (0, 1, 2, 3), {"x": [1, 0, 4], "y": [0, 2, 4]}, "dB")
+    root = ET.fromstring(text)
+    rects = [r for r in root.iter() if r.tag.endswith("rect")]
+    heights = np.array([float(r.get("height")) for r in rects])
+    assert np.allclose(heights / heights.max(), [0.25, 1.0, 0.5, 1.0])
+    assert rects[1].get("x") == rects[3].get("x")
+    assert float(rects[3].get("y")) == 0  # on top of the other
+    assert bars("none", (0, 1), {"x": [0]}, "px")
+
+
+def test_a_folder_that_is_no_output(tmp_path):
+    with pytest.raises(InputError, match=r"no report\.json here"):
+        report.write(str(tmp_path))
