@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,24 @@ def test_the_same_again(film):
     again, second = run(path, store_warped=True)
     assert again == records
     assert second.samples == summary.samples
+
+
+def test_a_longer_film_takes_no_more_memory(tmp_path):
+    left, right, _ = stereo_films.scene()
+    there = stereo_films.pack(left, right)
+    peaks = []
+    for times in (2, 10):
+        # There and back again: one shot, whatever its length.
+        pictures = [*there, *there[::-1]] * (times // 2)
+        path = stereo_films.write(tmp_path / f"{times}.mkv", pictures)
+        lengths = []
+        tracemalloc.start()
+        process(path, SMALL, lambda record, to=lengths: to.append(len(record)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert sum(lengths) == times * 10
+    # 80 more frames are 28 MB in the film, and 9 MB a view in the records.
+    assert peaks[1] < peaks[0] + 4e6
 
 
 def test_a_film_cut_short_is_an_error_that_names_it(tmp_path):
