@@ -1,7 +1,10 @@
 """The inpainting of the published StereoCrafter code, number by number.
 
     python -m stereojax.infer --config stereocrafter_parity --input film.mp4 \\
-        --depth_path film_depth.mkv --output film_3d.mp4
+        --output film_3d.mp4
+
+Depth is DepthCrafter's, sampled as that code calls it (`--depth_path` takes a file's):
+8 levels, guidance 1.2, windows of 70 frames that share 25, and its whole range.
 
 Windows of 23 frames that share 3, cut hard; 8 Karras steps at guidance 1.01; 2x2 tiles,
 each on its own, blended once at the end; the mask's top left pixels; frames decoded two
@@ -20,8 +23,12 @@ def get_config(variant: str = "") -> ConfigDict:
         raise ValueError(f"expected no variant or runlocal, got {variant}")
     config = ConfigDict()
     config.model = ConfigDict({"fill": "diffusion", "recipe": "published"})
+    config.model.update(
+        depth_steps=8, depth_guidance=1.2, depth_window=70, depth_overlap=25
+    )
     config.infer = ConfigDict(
         {
+            "depth_model": "depthcrafter",
             "max_disp": 20.0,
             "convergence": 0.5,
             "depth_low": 0.0,

@@ -32,6 +32,7 @@ flags.DEFINE_string("preview", None, "SECONDS[@START]: a clip and a contact shee
 flags.DEFINE_string("weights_dir", None, "root of converted weights")
 flags.DEFINE_bool("depth_only", False, "write the depth file and stop")
 flags.DEFINE_bool("debug_grid", False, "also write left, depth, mask, warped as a grid")
+flags.DEFINE_bool("splat_grid", False, "the input is such a grid, of any tool")
 flags.DEFINE_bool("overwrite", False, "replace an existing output")
 flags.DEFINE_bool("keep_work", False, "leave OUTPUT.work: another look is then quick")
 flags.DEFINE_bool("offline", False, "fetch no weights")
@@ -45,12 +46,17 @@ def run() -> int:
         if not FLAGS[name].value:
             raise cli.InputError(f"--{name} is missing; --help lists all flags")
     names = [f.name for f in dataclasses.fields(InferSettings)]
-    model, settings = resolve(FLAGS.config, {n: FLAGS[n].value for n in names})
+    model, settings = resolve(
+        FLAGS.config,
+        {n: FLAGS[n].value for n in names},
+        depth_given=bool(FLAGS.depth_path),
+    )
     options = Options(
         depth_path=Path(FLAGS.depth_path) if FLAGS.depth_path else None,
         depth_units=FLAGS.depth_units,
         depth_only=FLAGS.depth_only,
         preview=Preview.parse(FLAGS.preview) if FLAGS.preview else None,
+        splat_grid=FLAGS.splat_grid,
         debug_grid=FLAGS.debug_grid,
         overwrite=FLAGS.overwrite,
         keep_work=FLAGS.keep_work,

@@ -37,7 +37,8 @@ def convert(
         if how.get(name) is not None:
             how[name] = Path(how[name])
     look = {k: v for k, v in settings.items() if k not in names}
-    model, infer = resolve(config, look)
+    depth_given = how.get("depth_path") is not None
+    model, infer = resolve(config, look, depth_given=depth_given)
     return convert_file(Path(input), Path(output), model, infer, Options(**how))
 
 

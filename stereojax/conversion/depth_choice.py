@@ -11,6 +11,7 @@ import numpy as np
 from stereojax.cli import InputError, RunError
 from stereojax.conversion.options import Options
 from stereojax.conversion.work import content_hash
+from stereojax.settings import ModelSettings
 
 BEST = "video_depth_anything_small"  # of those that are free for any use
 DEFAULT = "depth_anything_v2_small"
@@ -41,12 +42,16 @@ class DepthChoice:
     units: str | None = None  # of what lies at `path`; None: as it says itself
 
 
-def choose(name: str, options: Options) -> DepthChoice:
+def choose(
+    name: str,
+    options: Options,
+    model: ModelSettings = ModelSettings(),  # noqa: B008 - frozen
+) -> DepthChoice:
     """The depth called `name`, fetched and converted if it has to be.
 
     `auto` is Video Depth Anything Small where it has been converted, else Depth
     Anything V2 Small where it is or can be fetched, else the prior, with one line that
-    says so.
+    says so. `model` says how DepthCrafter samples.
 
     Raises:
       InputError: a file or a model that was asked for by name is not there.
@@ -55,6 +60,8 @@ def choose(name: str, options: Options) -> DepthChoice:
         return _file(name, options)
     if name == "prior":
         return _prior()
+    if name == "depthcrafter":
+        return _depthcrafter(options, model)
     if name != "auto":
         return _network(name, options)
     from stereojax.weights import command, find, root
@@ -97,3 +104,31 @@ def _network(name: str, options: Options) -> DepthChoice:
     kind = VideoDepth if name.startswith("video_") else DepthAnything
     folder = ensure(name, root=root(options.weights_dir), offline=options.offline)
     return DepthChoice(name, f"{name} {fingerprint(folder)}", kind.load(folder))
+
+
+def _depthcrafter(options: Options, model: ModelSettings) -> DepthChoice:
+    import jax
+    import jax.numpy as jnp
+
+    from stereojax.depth.depthcrafter import PARTS, DepthCrafter, Networks, Sampling
+    from stereojax.weights import fingerprint, read_config, require, root
+
+    where = root(options.weights_dir)
+    folders = tuple(require(part, root=where) for part in PARTS)
+    sampling = Sampling(
+        steps=model.depth_steps,
+        guidance=model.depth_guidance,
+        window=model.depth_window,
+        overlap=model.depth_overlap,
+    )
+    dtype = model.dtype
+    if dtype == "auto":
+        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    networks = Networks.load(folders, jnp.dtype(dtype))
+    licence = read_config(folders[0])["licence"]
+    marks = " ".join(fingerprint(folder) for folder in folders)
+    return DepthChoice(
+        "depthcrafter",
+        f"depthcrafter {marks} {sampling} {dtype}",
+        DepthCrafter(networks, sampling, licence=licence),
+    )

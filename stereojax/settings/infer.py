@@ -28,6 +28,7 @@ DEPTH_MODELS = (
     "depth_anything_v2_small",
     "depth_anything_v2_base",
     "depth_anything_v2_large",
+    "depthcrafter",
     "prior",
     "file",
 )
@@ -50,6 +51,14 @@ class ModelSettings:
         "auto", "computed in; auto is float32 on a CPU, else bfloat16",
         choices=("auto", "float32", "bfloat16"),
     )  # fmt: skip
+    depth_steps: int = setting(5, "noise levels of DepthCrafter", low=2, high=100)
+    depth_guidance: float = setting(
+        1.0, "of DepthCrafter; 1 is half the work", low=0, high=10
+    )
+    depth_window: int = setting(
+        110, "frames that DepthCrafter sees together", low=1, high=200
+    )
+    depth_overlap: int = setting(25, "frames that its windows share", low=0, high=199)
 
 
 @dataclasses.dataclass(frozen=True)

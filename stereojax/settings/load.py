@@ -57,9 +57,12 @@ def _import_file(path: Path) -> Any:
 
 
 def resolve(
-    config: str, overrides: dict[str, Any]
+    config: str, overrides: dict[str, Any], *, depth_given: bool = False
 ) -> tuple[ModelSettings, InferSettings]:
-    """The settings of an inference: the config's, then the flags that were given."""
+    """The settings of an inference: the config's, then the flags that were given.
+
+    `depth_given`: a file has it, so the config's depth model is not asked.
+    """
     sections = load_config(config)
     model = fill(ModelSettings, sections.get("model", {}), "config.model.")
     given = {k: v for k, v in overrides.items() if v is not None}
@@ -68,6 +71,8 @@ def resolve(
             raise InputError("--max_disp and --divergence are one setting: drop one")
         given.setdefault("convergence", 0.5)  # the published plane
     infer = sections.get("infer", {})
+    if depth_given:
+        infer = infer | {"depth_model": "file"}
     fill(InferSettings, infer, "config.infer.")
     fill(InferSettings, given, "--")
     merged = fill(InferSettings, infer | given, "--")

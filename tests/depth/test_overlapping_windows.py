@@ -1,0 +1,129 @@
+"""Long shots by DepthCrafter against the published loop, written out in NumPy."""
+
+import gc
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from stereojax.depth.overlapping_windows import overlapping_windows
+from stereojax.svd.scheduler import initial_scale
+
+LENGTHS = [1, 2, 31, 32, 33, 54, 70, 71, 95, 115, 300]
+SIZE = (2, 3, 4)
+
+
+def published(count, window, overlap, noise, denoise):
+    """Over whole arrays; `noise` is normal, of `window` frames."""
+    if count <= window:
+        window, overlap = count, 0
+    stride = window - overlap
+    buffer = noise[:window].astype(np.float64) * initial_scale()
+    whole, start = None, 0
+    while start < count - overlap:
+        stop = min(start + window, count)
+        latents = buffer[: stop - start].copy()
+        if overlap:
+            buffer = np.concatenate([buffer[-overlap:], buffer[:stride]])
+        if whole is not None:
+            latents[:overlap] = (
+                whole[-overlap:] + latents[:overlap] / initial_scale() * 700
+            )
+        latents = denoise(list(range(start, stop)), latents)
+        if whole is None:
+            whole = latents
+        else:
+            share = np.linspace(0, 1, overlap)[:, None, None, None]
+            whole[-overlap:] = latents[:overlap] * share + whole[-overlap:] * (
+                1 - share
+            )
+            whole = np.concatenate([whole, latents[overlap:]])
+        start += stride
+    return whole
+
+
+class Recorder:
+    """In place of the network: mixes all that it is given, and notes it."""
+
+    def __init__(self, array):
+        self.array, self.windows, self.starts = array, [], []
+
+    def __call__(self, frames, start):
+        self.windows.append(frames)
+        self.starts.append(np.array(start, np.float64))
+        place = self.array(np.arange(len(frames)))[:, None, None, None]
+        shown = self.array(np.sin(frames))[:, None, None, None]
+        x = start / 700
+        return 0.5 * x + 0.2 * x.mean() + shown + 0.01 * place + 0.1 * len(frames)
+
+
+@pytest.mark.parametrize("count", LENGTHS)
+@pytest.mark.parametrize(("window", "overlap"), [(70, 25), (110, 25), (9, 5)])
+def test_same_frames_same_noise_same_weights(count, window, overlap):
+    rng = np.random.default_rng(count)
+    noise = rng.standard_normal((window, *SIZE)).astype(np.float32)
+    theirs, ours = Recorder(np.asarray), Recorder(jnp.asarray)
+    expected = published(count, window, overlap, noise, theirs)
+    actual = list(
+        overlapping_windows(
+            iter(range(count)), ours, jnp.asarray(noise), overlap=overlap
+        )
+    )
+    assert len(actual) == len(expected) == count
+    assert ours.windows == theirs.windows
+    for a, b in zip(ours.starts, theirs.starts, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-3)
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(np.stack(actual), expected, atol=1e-4)
+
+
+def test_without_overlap_windows_follow_one_another():
+    ours = Recorder(jnp.asarray)
+    noise = jnp.ones((4, *SIZE))
+    out = list(overlapping_windows(iter(range(9)), ours, noise, overlap=0))
+    assert ours.windows == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
+    assert len(out) == 9
+
+
+def test_what_cannot_be_is_refused():
+    for overlap in (4, 5, -1):
+        with pytest.raises(ValueError, match="must lie in"):
+            list(
+                overlapping_windows(
+                    iter([0]),
+                    Recorder(jnp.asarray),
+                    jnp.ones((4, *SIZE)),
+                    overlap=overlap,
+                )
+            )
+    nothing = overlapping_windows(
+        iter([]), Recorder(jnp.asarray), jnp.ones((4, *SIZE)), overlap=1
+    )
+    assert list(nothing) == []
+
+
+def test_5000_frames_take_the_memory_of_one_window():
+    read, peaks = 0, []
+
+    def source():
+        nonlocal read
+        for i in range(5000):
+            read += 1
+            yield jnp.full((4,), float(i))
+
+    def denoise(given, start):
+        return start / 700 + jnp.stack(given)[:, None, None]
+
+    noise = jnp.ones((70, *SIZE))
+    count = 0
+    for count, _ in enumerate(
+        overlapping_windows(source(), denoise, noise, overlap=25), 1
+    ):
+        assert read <= count + 70
+        if count % 450 == 60:
+            gc.collect()
+            peaks.append(sum(x.nbytes for x in jax.live_arrays()))
+    assert count == 5000
+    assert len(peaks) == 11
+    assert max(peaks) < 1.2 * peaks[0]
