@@ -66,6 +66,9 @@ def run() -> int:
     )
     # Only now: a wrong flag should not wait for what converts films.
     from stereojax.conversion.convert import convert_path
+    from stereojax.ops.compilation_cache import keep_compiled
+
+    keep_compiled()
 
     # A trailing slash asks for a folder, and pathlib would drop it.
     into_folder = FLAGS.output.endswith(os.sep)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stereojax import pipeline
+from stereojax.conversion.splat_grid import GridWarper
 from stereojax.conversion.warping import Warper
 from stereojax.conversion.work import part_of
 from stereojax.inpaint.diffusion import Diffusion
@@ -29,7 +30,7 @@ from stereojax.windows import Window
 class GeneratedViews:
     """The right views of a film's frames, as integers like the film's own."""
 
-    warper: Warper
+    warper: Warper | GridWarper
     diffusion: Diffusion
     seed: int
     folder: Path

@@ -22,6 +22,7 @@ from stereojax.conversion.generated import GeneratedViews
 from stereojax.conversion.indexing import index_film
 from stereojax.conversion.options import Options
 from stereojax.conversion.render import Renderer
+from stereojax.conversion.splat_grid import GridWarper, picture_of
 from stereojax.conversion.targets import Target, plan_targets
 from stereojax.conversion.warping import Warper
 from stereojax.conversion.work import WorkFolder, content_hash, key_of
@@ -46,7 +47,7 @@ class Job:
     model: ModelSettings
     settings: InferSettings
     options: Options
-    depth: DepthChoice
+    depth: DepthChoice | None  # None where the film holds its splats
     fill: FillChoice
     outputs: tuple[Path, ...]
     work: WorkFolder
@@ -64,9 +65,10 @@ class Job:
         how = self.options
         return key_of(
             VERSION,
-            (self.source_hash, self.depth.identity, self.fill.identity),
+            (self.source_hash, self.depth and self.depth.identity, self.fill.identity),
             (self.model, self.settings),
             (how.preview, how.depth_only, how.debug_grid, how.allow_truncated),
+            how.splat_grid,
         )
 
 
@@ -79,6 +81,8 @@ def convert_file(
 ) -> dict[str, Any]:
     """Converts one film and returns its report; see `convert`."""
     info = probe(source)
+    if options.splat_grid:
+        info = _picture_of_grid(info, options)
     if options.depth_only and output.suffix != ".mkv":
         raise InputError(f"--output={output}: --depth_only writes a .mkv file")
     targets = plan_targets(output, info, settings, options)
@@ -86,7 +90,9 @@ def convert_file(
     if source.resolve() in [p.resolve() for p in outputs]:
         raise InputError(f"--output={output}: it is the input")
     fill = choose_fill(model, settings, options)
-    depth = choose(settings.depth_model, options)
+    depth = None
+    if not options.splat_grid:
+        depth = choose(settings.depth_model, options, model)
     folder = WorkFolder.beside(output)
     digest = content_hash(source)
     job = Job(
@@ -101,7 +107,7 @@ def convert_file(
         fill.check(info)
     with folder.locked():
         print(f"work folder: {folder.root}", file=sys.stderr)
-        if settings.max_disp is not None:
+        if settings.max_disp is not None and depth is not None:
             percent = Look.of(settings, info.width).divergence
             print(
                 f"--max_disp={settings.max_disp:g} of {info.width} px width is "
@@ -144,16 +150,20 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
         span = index_film(job.source, job.info, job.source_hash, job.options, job.work)
     index = span.index
     segments = plan_segments(index.shots, settings.segment_frames)
-    with job.timed("depth"):
-        depth = depth_of_film(span, segments, job.depth, job.work)
-        percents = settings.depth_low, settings.depth_high
-        steady = settings.depth_steady
-        disparity = Disparity.of(
-            depth.file, index, percents, depth.offset, steady=steady
-        )
-    with job.timed("render"):
-        look = Look.of(settings, index.info.width)
+    look = Look.of(settings, job.info.width)
+    depth = None
+    if job.depth is None:
+        warper = GridWarper(index, look)
+    else:
+        with job.timed("depth"):
+            depth = depth_of_film(span, segments, job.depth, job.work)
+            percents = settings.depth_low, settings.depth_high
+            steady = settings.depth_steady
+            disparity = Disparity.of(
+                depth.file, index, percents, depth.offset, steady=steady
+            )
         warper = Warper(index, disparity, look)
+    with job.timed("render"):
         generated = _generated(job, warper)
         ready = generated.there() if generated else 0
         renderer = Renderer(warper, settings, targets, generated)
@@ -171,10 +181,14 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
             )
     for note in sorted(notes):
         print(note, file=sys.stderr)
-    reused = max(rendered.reused, depth.reused, ready)
-    content = _report(job, depth, len(index), reused) | {
+    reused = {"render": rendered.reused}
+    if depth:
+        reused["depth"] = depth.reused
+    if generated:
+        reused["fill"] = ready
+    content = _report(job, depth, len(index), max(reused.values())) | {
         "notes": sorted(notes),
-        "reused": {"depth": depth.reused, "fill": ready, "render": rendered.reused},
+        "reused": reused,
         "splat": renderer.splat,
         "shots": report.shots_of(index, rendered.by_shot),
     }
@@ -183,7 +197,14 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
     return _finish(job, content, parts)
 
 
-def _generated(job: Job, warper: Warper) -> GeneratedViews | None:
+def _picture_of_grid(grid: VideoInfo, options: Options) -> VideoInfo:
+    for name in ("depth_path", "depth_only", "debug_grid", "preview"):
+        if getattr(options, name):
+            raise InputError(f"--splat_grid and --{name} do not go together: drop one")
+    return picture_of(grid)
+
+
+def _generated(job: Job, warper: Warper | GridWarper) -> GeneratedViews | None:
     if not job.fill.generates:
         return None
     folder = job.work.stage("fill", job.key)
@@ -192,7 +213,12 @@ def _generated(job: Job, warper: Warper) -> GeneratedViews | None:
     return GeneratedViews(warper, job.fill.diffusion, seed, folder, keep)
 
 
-def _report(job: Job, depth: FilmDepth, frames: int, reused: int) -> dict[str, Any]:
+def _report(
+    job: Job, depth: FilmDepth | None, frames: int, reused: int
+) -> dict[str, Any]:
+    how = "of a splat grid"
+    if depth:
+        how = {"model": depth.file.model, "units": depth.file.units}
     return {
         "key": job.key,
         "versions": report.versions(),
@@ -202,7 +228,7 @@ def _report(job: Job, depth: FilmDepth, frames: int, reused: int) -> dict[str, A
         "model": job.model,
         "settings": job.settings,
         "options": job.options,
-        "depth": {"model": depth.file.model, "units": depth.file.units},
+        "depth": how,
         "preview": job.options.preview,
         "frames_total": frames,
         "frames_reused": reused,

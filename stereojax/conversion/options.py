@@ -50,6 +50,7 @@ class Options:
     depth_units: str | None = None  # "relative" or "pixels"; None: as the file says
     depth_only: bool = False  # OUTPUT is the depth file
     preview: Preview | None = None
+    splat_grid: bool = False  # the input is such a grid: left, depth, mask, warped
     debug_grid: bool = False  # also the published tool's 2x2 grid
     overwrite: bool = False
     keep_work: bool = False  # leave OUTPUT.work for the next look

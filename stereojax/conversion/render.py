@@ -12,6 +12,7 @@ from stereojax import pipeline
 from stereojax.cli import Progress
 from stereojax.conversion import pictures
 from stereojax.conversion.generated import GeneratedViews
+from stereojax.conversion.splat_grid import GridWarper
 from stereojax.conversion.statistics import Statistics
 from stereojax.conversion.targets import GRID, Target
 from stereojax.conversion.warping import Warped, Warper
@@ -39,7 +40,7 @@ class Rendered:
 class Renderer:
     """Renders any run of frames of one film."""
 
-    warper: Warper
+    warper: Warper | GridWarper
     settings: InferSettings
     targets: tuple[Target, ...]
     generated: GeneratedViews | None = None  # or holes are filled as frames come
@@ -75,7 +76,7 @@ class Renderer:
     @property
     def splat(self) -> Choice:
         """Which splat runs here, and why."""
-        info = self.index.info
+        info = self.warper.info
         shape = (self.warper.batch_size, info.height, info.width, 3)
         return choose(shape, sharpness_for(info.width))
 

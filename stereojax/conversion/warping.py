@@ -11,13 +11,19 @@ from stereojax import pipeline
 from stereojax.conversion.depth_stage import Disparity
 from stereojax.pipeline import Look
 from stereojax.shapes import Array, Float, Shaped
-from stereojax.stage_types import Splat, VideoIndex
+from stereojax.stage_types import Splat, VideoIndex, VideoInfo
 from stereojax.video.prefetch import prefetch
 from stereojax.video.reader import Frame, Reader
 from stereojax.windows import batched
 
 # Pixels that are on the device at once; two batches are, while one is packed.
 _PIXELS = {"cpu": 500_000, "gpu": 25_000_000, "tpu": 25_000_000}
+
+
+def batch_size(info: VideoInfo) -> int:
+    """Frames that are splatted together."""
+    pixels = _PIXELS.get(jax.default_backend(), _PIXELS["cpu"])
+    return max(1, min(32, pixels // (info.width * info.height)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +45,13 @@ class Warper:
     look: Look
 
     @property
+    def info(self) -> VideoInfo:
+        """Of the left view."""
+        return self.index.info
+
+    @property
     def batch_size(self) -> int:
-        """Frames that are splatted together."""
-        pixels = _PIXELS.get(jax.default_backend(), _PIXELS["cpu"])
-        info = self.index.info
-        return max(1, min(32, pixels // (info.width * info.height)))
+        return batch_size(self.info)
 
     def read(
         self, start: int, stop: int, shot: int, reader: Reader
@@ -63,4 +71,4 @@ class Warper:
 
     def span(self, shot: int) -> tuple[float, float]:
         """Disparity in pixels of what counts as far and as near in a shot."""
-        return self.disparity.span(shot, self.look, self.index.info.width)
+        return self.disparity.span(shot, self.look, self.info.width)

@@ -2,16 +2,19 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from flax.typing import Dtype
 
 from stereojax.cli import InputError
+from stereojax.ops.abstract import abstract
 from stereojax.svd.clip import TINY_CLIP, CLIPVisionModelWithProjection
 from stereojax.svd.unet import TINY, UNetSpatioTemporalConditionModel
-from stereojax.svd.vae import TINY_VAE, AutoencoderKLTemporalDecoder
+from stereojax.svd.vae import TINY_VAE, AutoencoderKLTemporalDecoder, VAEConfig
 
 RANDOM = "random"  # in place of a part's name: a small network of random weights
 MASKED = 9  # channels in: 4 of noise, 4 of the splatted view, the mask
@@ -70,16 +73,38 @@ def load_networks(
     return Networks(*(m for m, _ in loaded), " ".join(mark for _, mark in loaded))
 
 
-def random_networks(dtype: Dtype = jnp.float32, seed: int = 0) -> Networks:
+def random_networks(
+    dtype: Dtype = jnp.float32, seed: int = 0, *, vae: VAEConfig = TINY_VAE
+) -> Networks:
     """Small ones, for trying the whole chain: what they fill in means nothing."""
-    settings = {"dtype": dtype, "param_dtype": dtype}
     small = dataclasses.replace(TINY, in_channels=MASKED)
-    return Networks(
-        UNetSpatioTemporalConditionModel(small, **settings, rngs=nnx.Rngs(seed)),
-        AutoencoderKLTemporalDecoder(TINY_VAE, **settings, rngs=nnx.Rngs(seed + 1)),
-        CLIPVisionModelWithProjection(TINY_CLIP, **settings, rngs=nnx.Rngs(seed + 2)),
-        f"random {seed}",
+    rng = np.random.default_rng(seed)
+    networks = (
+        (UNetSpatioTemporalConditionModel, small),
+        (AutoencoderKLTemporalDecoder, vae),
+        (CLIPVisionModelWithProjection, TINY_CLIP),
     )
+    made = [_random(cls, config, dtype, rng) for cls, config in networks]
+    return Networks(*made, f"random {seed}")
+
+
+def _random(cls: type, config: Any, dtype: Dtype, rng: np.random.Generator):
+    """Drawn by numpy: thousands of small arrays take jax half a minute."""
+    network = abstract(
+        lambda rngs: cls(config, dtype=dtype, param_dtype=dtype, rngs=rngs)
+    )
+    graph, state = nnx.split(network)
+
+    def drawn(path: tuple, variable: nnx.Variable) -> nnx.Variable:
+        name, shape = path[-1], variable.shape
+        if name in ("scale", "bias"):
+            values = np.full(shape, float(name == "scale"))
+        else:
+            values = rng.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))
+        return variable.replace(jnp.asarray(values, variable.dtype))
+
+    flat = [(path, drawn(path, v)) for path, v in nnx.to_flat_state(state)]
+    return nnx.merge(graph, nnx.from_flat_state(flat))
 
 
 def _load(part: str, cls: type, root: Path, dtype: Dtype) -> tuple[nnx.Module, str]:

@@ -13,11 +13,15 @@ def shot_key(seed: int, shot: int) -> Key[Array, ""]:
     return jax.random.fold_in(jax.random.key(seed), shot)
 
 
-@functools.partial(jax.jit, static_argnames=("frames", "shape"))
 def frame_noise(
     key: Key[Array, ""], first: int, frames: int, shape: tuple[int, ...]
 ) -> Float[Array, "t *s"]:
     """Normal noise of frames `first`, `first` + 1, .. of a shot."""
+    return _noise(key, first + jnp.arange(frames), shape)
+
+
+@functools.partial(jax.jit, static_argnames=("shape",))
+def _noise(key: Array, frames: Array, shape: tuple[int, ...]) -> Array:
     return jax.vmap(lambda f: jax.random.normal(jax.random.fold_in(key, f), shape))(
-        first + jnp.arange(frames)
+        frames
     )

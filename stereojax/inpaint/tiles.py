@@ -78,7 +78,7 @@ def plan_published_tiles(canvas: tuple[int, int], number: int) -> Tiles:
     """
     sizes = [(total + 16 * (number - 1)) / number for total in canvas]
     for size in sizes:
-        if size % 8 or size <= 16:
+        if size % 8 or (number > 1 and size <= 16):
             raise ValueError(
                 f"{number} tiles of {canvas[0]}x{canvas[1]} latents would be {size:g} "
                 "long, which is no multiple of 8 above 16"

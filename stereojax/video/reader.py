@@ -23,7 +23,8 @@ class Frame:
 
     index: int
     image: Shaped[np.ndarray, "h w 3"]  # uint8, or uint16 of full scale above 8 bits
-    coded: av.VideoFrame  # as decoded: not rotated, the file's own samples and tags
+    # As decoded: not rotated, the file's own samples and tags; None: not this picture.
+    coded: av.VideoFrame | None
 
 
 class Reader:

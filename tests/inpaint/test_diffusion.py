@@ -1,0 +1,172 @@
+"""One window through small random networks: tiles, padding, devices."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from stereojax.cli import InputError
+from stereojax.inpaint import diffusion as module
+from stereojax.inpaint.blend import Synchronize
+from stereojax.inpaint.diffusion import Diffusion
+from stereojax.inpaint.networks import Networks, random_networks
+from stereojax.inpaint.noise import frame_noise, shot_key
+from stereojax.settings.diffusion import DiffusionSettings
+from stereojax.svd.vae import VAEConfig
+
+T, H, W = 2, 61, 150  # padded to 64x152: three tiles of 64x64
+SMALL = VAEConfig(block_out_channels=(32, 32), layers_per_block=1)  # 2 px a latent
+SETTINGS = DiffusionSettings(
+    steps=2, window=T, overlap=1, tile_width=64, tile_overlap=16
+)
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    return random_networks(vae=SMALL)
+
+
+def make(networks, **changes) -> Diffusion:
+    return Diffusion(networks, dataclasses.replace(SETTINGS, **changes))
+
+
+def window(hole=np.s_[:, :]) -> tuple[jax.Array, jax.Array]:
+    """Pictures in [0, 1] and their occlusion; `hole` is where holes may be."""
+    rng = np.random.default_rng(0)
+    occlusion = np.zeros((T, H, W), np.float32)
+    occlusion[:, *hole] = rng.random((T, H, W))[:, *hole] < 0.2
+    pictures = rng.random((T, H, W, 3)) * (1 - occlusion[..., None])
+    return jnp.asarray(pictures, jnp.float32), jnp.asarray(occlusion)
+
+
+def noise(diffusion: Diffusion) -> jax.Array:
+    return frame_noise(shot_key(0, 0), 0, T, diffusion.latent_shape(H, W))
+
+
+def latents(diffusion: Diffusion, hole=np.s_[:, :], known: int = 0) -> np.ndarray:
+    given = window(hole)
+    return np.asarray(diffusion.latents(*given, noise(diffusion), known=known))
+
+
+def error(found, wanted) -> float:
+    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("sync", ["every_step", "end"])
+def test_tiles_one_by_one_or_together_are_the_same(networks, sync):
+    alone = latents(make(networks, tile_sync=sync, tiles_at_once=1))
+    together = latents(make(networks, tile_sync=sync, tiles_at_once=0))
+    assert np.std(alone) > 0.1
+    assert error(alone, together) < 1e-4
+
+
+class Spy:
+    """Keeps what `denoise` was given."""
+
+    def __init__(self, monkeypatch):
+        self.given, self.denoise = [], module.denoise
+        monkeypatch.setattr(module, "denoise", self)
+
+    def __call__(self, unet, start, given, *args, **kwargs):
+        self.given.append({"given": given} | kwargs)
+        return self.denoise(unet, start, given, *args, **kwargs)
+
+
+def test_tiles_are_synchronised_when_asked_for_and_when_there_are_several(
+    networks, monkeypatch
+):
+    spy = Spy(monkeypatch)
+    every = latents(make(networks, tile_sync="every_step"))
+    end = latents(make(networks, tile_sync="end"))
+    latents(make(networks, tile_sync="every_step", tile_width=1024))
+    found = [call["after_step"] for call in spy.given]
+    assert isinstance(found[0], Synchronize)
+    assert found[1:] == [None, None]
+    assert error(every, end) > 1e-4
+
+
+def test_a_tile_without_a_hole_is_not_denoised(networks, monkeypatch):
+    spy = Spy(monkeypatch)
+    diffusion = make(networks)
+    right = np.s_[:, 116:]  # only the last tile has it
+    found = latents(diffusion, right)
+    assert [call["count"] for call in spy.given] == [1]
+    begins = diffusion.tiles(H, W).lefts[-1]
+    assert begins == 44  # 88 pixels
+    # The tile that is denoised has the canvas to itself: it does not depend on others.
+    pictures, occlusion = window(right)
+    other = diffusion.latents(
+        pictures.at[:, :, :80].set(0.5), occlusion, noise(diffusion)
+    )
+    assert error(np.asarray(other)[:, :, begins:], found[:, :, begins:]) < 1e-5
+    assert error(np.asarray(other)[:, :, :begins], found[:, :, :begins]) > 1e-2
+
+
+def test_no_hole_at_all_needs_no_network(networks, monkeypatch):
+    monkeypatch.setattr(module, "denoise", None)
+    found = latents(make(networks), np.s_[:0, :0])
+    assert np.isfinite(found).all()
+
+
+def test_known_frames_have_no_mask(networks, monkeypatch):
+    spy = Spy(monkeypatch)
+    latents(make(networks), known=1)
+    masks = np.asarray(spy.given[0]["given"].channels[..., -1])
+    assert not masks[:, 0].any()
+    assert masks[:, 1].any()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 17)])
+def test_any_size_comes_back_as_it_was(networks, size):
+    diffusion = make(networks, steps=2)
+    pictures = jnp.full((1, *size, 3), 0.5)
+    start = jnp.zeros((1, *diffusion.latent_shape(*size)))
+    out = diffusion.generate(pictures, jnp.ones((1, *size)), start)
+    assert out.shape == (1, *size, 3)
+    assert 0 <= out.min() <= out.max() <= 1
+
+
+def test_a_picture_below_the_published_cut_is_refused(networks):
+    small = Diffusion(networks, SETTINGS, published=True)
+    with pytest.raises(InputError, match="150x60 is less than 128"):
+        small.tiles(60, 150)
+
+
+def test_published_tiles_that_do_not_fit_are_refused(networks):
+    three = dataclasses.replace(SETTINGS, tile_num=3)
+    with pytest.raises(InputError, match="3 tiles"):
+        Diffusion(networks, three, published=True).tiles(512, 1024)
+
+
+DEVICES = """
+import sys
+import jax, numpy as np
+sys.path.insert(0, sys.argv[1])
+jax.config.update("jax_default_matmul_precision", "highest")
+from test_diffusion import latents, SETTINGS, SMALL
+from stereojax.inpaint.blend import Synchronize
+from stereojax.inpaint.diffusion import Diffusion
+from stereojax.inpaint.networks import random_networks
+networks = random_networks(vae=SMALL)
+for count in (1, 2, 8):
+    out = latents(Diffusion(networks, SETTINGS, devices=jax.devices()[:count]))
+    np.save(f"{sys.argv[2]}/{count}.npy", out)
+"""
+
+
+def test_the_number_of_devices_changes_nothing(tmp_path):
+    flags = "--xla_force_host_platform_device_count=8"
+    command = [sys.executable, "-c", DEVICES, os.path.dirname(__file__), str(tmp_path)]
+    done = subprocess.run(
+        command, env=os.environ | {"XLA_FLAGS": flags}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    one, two, eight = (np.load(tmp_path / f"{n}.npy") for n in (1, 2, 8))
+    assert np.std(one) > 0.1
+    assert error(two, one) < 1e-4
+    assert error(eight, one) < 1e-4

@@ -1,0 +1,154 @@
+"""A shot, window by window: what is kept, what is mixed, what is matched."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from stereojax.inpaint.compose import fill_share
+from stereojax.inpaint.diffusion import Diffusion
+from stereojax.inpaint.match_colors import match_colors
+from stereojax.inpaint.networks import random_networks
+from stereojax.inpaint.next_window import next_window
+from stereojax.inpaint.noise import frame_noise, shot_key
+from stereojax.settings.diffusion import DiffusionSettings
+from stereojax.svd.vae import VAEConfig
+from stereojax.windows import Window
+
+H, W = 48, 64
+SMALL = VAEConfig(block_out_channels=(32, 32), layers_per_block=1)  # 2 px a latent
+LOOK = {"dilate": 16.0, "feather": 32.0}  # 1 and 2 pixels at this width
+KEY = shot_key(0, 0)
+
+
+@pytest.fixture(scope="module")
+def diffusion() -> Diffusion:
+    settings = DiffusionSettings(steps=2, window=4, overlap=2)
+    return Diffusion(random_networks(vae=SMALL), settings)
+
+
+def splats(frames: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 256, (frames, H, W, 3))
+    occlusion = np.zeros((frames, H, W), np.float32)
+    occlusion[:, 10:30, 20:28] = 1
+    return np.float32(codes / 255) * (1 - occlusion[..., None]), occlusion
+
+
+def nothing(dtype=np.uint8) -> np.ndarray:
+    return np.zeros((0, H, W, 3), dtype)
+
+
+def test_known_pixels_are_the_splats_and_holes_are_not(diffusion):
+    warped, occlusion = splats(2)
+    right = next_window(
+        diffusion, Window(0, 2, 0), warped, occlusion, nothing(), KEY, **LOOK
+    )
+    known = np.asarray(fill_share(jnp.asarray(occlusion), **floats(LOOK))) == 0
+    assert 0.5 < known.mean() < 0.95
+    np.testing.assert_array_equal(right[known], np.rint(255 * warped[known]))
+    assert right[:, 15:25, 22:26].std() > 1
+
+
+def floats(look):
+    return {name: float(value) for name, value in look.items()}
+
+
+def test_shared_frames_fade_from_the_old_to_the_new(diffusion):
+    warped, occlusion = splats(3)
+    before = np.uint8(np.rint(255 * warped[:2]))
+    before[occlusion[:2] == 1] = 7
+    window = Window(4, 7, 2)
+    mixed = next_window(diffusion, window, warped, occlusion, before, KEY, **LOOK)
+    np.testing.assert_array_equal(mixed[0][occlusion[0] == 0][:50], before[0, 0, :50])
+    # The newcomer's share is 1/3, then 2/3; of what it made only the range is known.
+    hole = mixed[:, 15:25, 22:26].astype(int)
+    low, high = 7 * 2 / 3, 7 * 2 / 3 + 255 / 3
+    assert (np.floor(low) <= hole[0]).all()
+    assert (hole[0] <= np.ceil(high)).all()
+
+
+def test_short_shots_share_a_length_and_one_picture_stays_one(diffusion, monkeypatch):
+    lengths = []
+
+    def spy(self, pictures, *args, **kwargs):
+        lengths.append(len(pictures))
+        return jnp.zeros_like(pictures)
+
+    monkeypatch.setattr(Diffusion, "generate", spy)
+    for frames in (1, 2, 3, 4):
+        right = next_window(
+            diffusion, Window(0, frames, 0), *splats(frames), nothing(), KEY, **LOOK
+        )
+        assert len(right) == frames
+    assert lengths == [1, 4, 4, 4]
+
+
+def test_sixteen_bits_stay_sixteen(diffusion, monkeypatch):
+    monkeypatch.setattr(
+        Diffusion, "generate", lambda self, pictures, *_, **__: pictures
+    )
+    warped, occlusion = splats(1)
+    right = next_window(
+        diffusion,
+        Window(0, 1, 0),
+        *(warped, occlusion, nothing(np.uint16), KEY),
+        **LOOK,
+    )
+    assert right.dtype == np.uint16
+    np.testing.assert_array_equal(right[0, 0], np.rint(65535 * warped[0, 0]))
+
+
+def test_published_keeps_shared_frames_and_replaces_all_of_the_others(diffusion):
+    settings = DiffusionSettings(steps=2, window=8, overlap=2)
+    published = Diffusion(random_networks(vae=SMALL), settings, published=True)
+    rng = np.random.default_rng(2)
+    warped = rng.random((2, 130, 140, 3)).astype(np.float32)
+    before = rng.integers(0, 256, (1, 130, 140, 3)).astype(np.uint8)
+    occlusion = np.zeros(warped.shape[:3], np.float32)
+    right = next_window(
+        published, Window(3, 5, 1), warped, occlusion, before, KEY, **LOOK
+    )
+    np.testing.assert_array_equal(right[0], before[0])
+    splatted = np.rint(255 * warped[1])
+    assert (right[1] != splatted)[:128, :128].mean() > 0.5
+    np.testing.assert_array_equal(right[1, 128:], splatted[128:])
+    np.testing.assert_array_equal(right[1, :, 128:], splatted[:, 128:])
+
+
+def test_noise_belongs_to_the_frame_and_to_the_shot():
+    whole = frame_noise(KEY, 0, 5, (2, 3, 4))
+    np.testing.assert_array_equal(frame_noise(KEY, 3, 2, (2, 3, 4)), whole[3:])
+    other = frame_noise(shot_key(0, 1), 0, 5, (2, 3, 4))
+    assert not np.isclose(other, whole).any(axis=(1, 2, 3)).all()
+    assert abs(float(whole.mean())) < 0.3
+    assert np.unique(whole).size == whole.size
+
+
+def test_colors_are_matched_to_what_is_known_around_the_hole():
+    y, x = np.mgrid[:H, :W] / 64
+    truth = np.stack([0.3 + 0.2 * x, 0.5 - 0.2 * y, 0.4 + 0 * x], -1)[None]
+    texture = np.random.default_rng(0).normal(scale=0.02, size=truth.shape)
+    truth = np.float32(truth + texture)
+    drift = np.stack([0.1 + 0.05 * x, -0.05 * y, 0.03 * x], -1)
+    known = np.ones((1, H, W), np.float32)
+    known[:, 10:30, 20:28] = 0
+    warped = truth * known[..., None]
+    generated = np.float32(truth + drift)
+    matched = match_colors(*map(jnp.asarray, (generated, warped, known)))
+    hole = np.s_[:, 10:30, 20:28]
+    assert np.abs(generated - truth)[hole].max() > 0.09
+    assert np.abs(matched - truth)[hole].max() < 0.01
+
+
+def test_colors_that_are_right_are_left_alone():
+    rng = np.random.default_rng(0)
+    picture = jnp.asarray(rng.random((1, H, W, 3)), jnp.float32)
+    known = jnp.ones((1, H, W)).at[:, :, 30:].set(0)
+    matched = match_colors(picture, picture * known[..., None], known)
+    np.testing.assert_allclose(matched, picture, atol=1e-6)
+
+
+def test_nothing_known_is_nothing_to_match():
+    picture = jnp.full((1, H, W, 3), 0.5)
+    unknown = jnp.zeros((1, H, W))
+    np.testing.assert_array_equal(match_colors(picture, 0 * picture, unknown), picture)
