@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LINES = [
     "infer train evaluate demo data_prep benchmarks",
-    "conversion training",
+    "conversion training evaluation",
     "pipeline",
     "convert_weights",
     "depth inpaint matching metrics",

@@ -63,10 +63,7 @@ def open_depth(
     Raises:
       InputError: it is missing, of no known kind, or does not fit the film.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such depth file or folder")
-    source = _open(path, units)
+    source = open_source(path, units)
     if len(source) != frames:
         raise InputError(
             f"{path}: {frames} frames were expected, as many as the film has; "
@@ -85,7 +82,15 @@ def open_depth(
     return source
 
 
-def _open(path: Path, units: str | None) -> DepthFile | ForeignDepth:
+def open_source(path: Path, units: str | None = None) -> DepthFile | ForeignDepth:
+    """As `open_depth`, of any film.
+
+    Raises:
+      InputError: it is missing, or of no known kind.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such depth file or folder")
     suffix = path.suffix.lower()
     if path.is_dir():
         return _open_folder(path, units or "relative")

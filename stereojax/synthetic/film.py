@@ -61,6 +61,13 @@ class Film:
         """The first frame of each shot but the first."""
         return tuple(shot.start for shot in self.shots[1:])
 
+    def infinity(self, shot: int) -> float:
+        """Disparity in pixels of what is infinitely far, in one shot.
+
+        Above it, disparity is proportional to inverse depth.
+        """
+        return float(_world(self, shot).rig.disparity(np.full(1, np.inf))[0])
+
     def render(self, start: int = 0, stop: int | None = None) -> Iterator[StereoFrame]:
         """Frames `start` to `stop - 1`, one at a time."""
         stop = len(self) if stop is None else stop

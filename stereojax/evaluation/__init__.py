@@ -1,0 +1,1 @@
+"""What `python -m stereojax.evaluate` can measure: one file a task."""
