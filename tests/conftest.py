@@ -5,8 +5,10 @@ import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # What one test or the program that it starts has compiled, the next need not.
-_compiled = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_compiled))
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR",
+    str(pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"),
+)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
