@@ -8,9 +8,9 @@ import pytest
 from clips import picture, write_film
 
 
-def peak(source, output):
+def peak(source, output, config="fast:runlocal"):
     """Bytes that a conversion held at most."""
-    command = [sys.executable, "-m", "stereojax.infer", "--config=fast:runlocal"]
+    command = [sys.executable, "-m", "stereojax.infer", f"--config={config}"]
     command += [f"--input={source}", f"--output={output}"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -25,4 +25,15 @@ def test_ten_times_the_film_takes_no_more_memory(tmp_path):
         images = (picture(i, 160, 90) for i in range(frames))
         source = write_film(tmp_path / f"{frames}.mp4", list(images))
         peaks.append(peak(source, tmp_path / f"{frames}_3d.mp4"))
+    assert peaks[1] < 1.05 * peaks[0]
+
+
+@pytest.mark.slow
+def test_with_diffusion_too(tmp_path):
+    peaks = []
+    for frames in (40, 400):
+        images = (picture(i, 160, 90) for i in range(frames))
+        source = write_film(tmp_path / f"{frames}.mp4", list(images))
+        output = tmp_path / f"{frames}_3d.mp4"
+        peaks.append(peak(source, output, "stereocrafter:runlocal"))
     assert peaks[1] < 1.05 * peaks[0]
