@@ -22,9 +22,11 @@ from data_prep.stages.packing import View
 from data_prep.stages.sampling import Sampling, spread, to_8_bits
 from data_prep.summary import Refused, Sample
 from stereojax.conversion.depth_choice import DepthChoice, choose
+from stereojax.conversion.depth_stage import WANDERING
 from stereojax.conversion.options import Options
 from stereojax.depth.edges import clean_edges
 from stereojax.depth.normalize import normalize, shot_range, to_disparity
+from stereojax.depth.steady import steadying, steps
 from stereojax.records import Record
 from stereojax.settings import InferSettings
 from stereojax.settings.data import DataSettings
@@ -82,6 +84,8 @@ class MonoFilm:
         with self.clock("depth"):
             frames = self.views(start, stop, fit)
             depth = list(self.depth.estimator.estimate(frames))
+            if self.depth.name.startswith(WANDERING):
+                depth = _steadied(depth)
             far_near = shot_range(depth)
         divergence = self.settings.divergence * _strength(self.index, segment)
         other = OtherEye()
@@ -114,6 +118,17 @@ class MonoFilm:
                 matcher=self.depth.name,
             )
             yield make(self.matched(segment, fit), segment, origin, self.clock)
+
+
+def _steadied(
+    depth: list[Float[np.ndarray, "hd wd"]],
+) -> list[Float[np.ndarray, "hd wd"]]:
+    """Of one scale through the sequence, as inference steadies it."""
+    corrections = steadying(steps(depth), InferSettings().depth_steady)
+    return [
+        frame * np.float32(scale) + np.float32(shift)
+        for frame, (scale, shift) in zip(depth, corrections, strict=True)
+    ]
 
 
 def _disparity(

@@ -38,10 +38,10 @@ class Sampling:
             frames.close()
             if last is not None and last.time not in found:
                 found[last.time] = self._picture(last.frame, to_rgb, info)
-        if not found:  # a container that cannot seek
+        if len(found) < 2:  # a container that cannot seek, or that says no length
             frames = decode_from(info, None, DecodeLog())
             step = itertools.islice(frames, 0, self.count * 24, 24)
-            found = {f.time: self._picture(f.frame, to_rgb, info) for f in step}
+            found |= {f.time: self._picture(f.frame, to_rgb, info) for f in step}
             frames.close()
         return [found[time] for time in sorted(found)]
 

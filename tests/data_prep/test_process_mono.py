@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import stereo_films
 
+from data_prep import mono_film
 from data_prep.process import process
 from data_prep.stages.other_eye import OtherEye
 from data_prep.summary import Refused
 from stereojax.cli import InputError
+from stereojax.conversion.depth_choice import DepthChoice
 from stereojax.records import decode
 from stereojax.settings.data import DataSettings
 from stereojax.splat import forward_splat, sharpness_for
@@ -158,6 +160,28 @@ def test_the_same_again(film):
     path, _, records, summary = film
     again, second = run(path)
     assert again == records and second.samples == summary.samples
+
+
+def test_depth_that_breathes_is_steadied(film, tmp_path, monkeypatch):
+    class Breathing:
+        name, licence, per_frame, look_ahead = "breathing", "none", True, 0
+
+        def estimate(self, frames):
+            for i, _ in enumerate(frames):
+                slope = np.linspace(1, 3, 48, dtype=np.float32)[:, None]
+                yield np.tile(slope, (1, 64)) * np.float32(1.2 if i % 2 else 0.8)
+
+    def made(name: str):
+        choice = DepthChoice(name, name, Breathing())
+        monkeypatch.setattr(mono_film, "_depth", lambda _: choice)
+        records, _ = run(path, min_psnr=5.0)
+        middle = decode(records[0]).disparity[:, 60:80]
+        return np.abs(np.diff(np.nanmedian(middle, axis=(1, 2)))).max()
+
+    still = np.repeat(film[1][:1], 8, axis=0)
+    path = stereo_films.write(tmp_path / "still.mkv", still)
+    assert made("steady_already") > 1.0  # left as it is
+    assert made("depth_anything_v2_small") < 0.2
 
 
 def test_stereo_films_are_refused(tmp_path):

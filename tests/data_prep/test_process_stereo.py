@@ -17,6 +17,7 @@ from stereojax.records import decode
 from stereojax.records.pictures import read_rgb, read_steps
 from stereojax.settings.data import DataSettings
 from stereojax.splat import forward_splat
+from stereojax.video.index import index_video
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 SMALL = DataSettings(width=256, height=144, shortest=5, longest=8)
@@ -66,6 +67,18 @@ def test_every_hard_cut_is_found_and_nothing_crosses_one(film):
         origin = record.provenance
         assert edges[origin.shot] <= origin.first_frame
         assert origin.first_frame + len(record) <= edges[origin.shot + 1]
+
+
+def test_cuts_of_a_compressed_film(tmp_path):
+    left, right, _ = views()
+    # There, back, and there: eight shots.
+    order = [*range(23), *range(9, -1, -1), *range(22, -1, -1), *range(10, 16)]
+    cuts = [10, 16, 23, 33, 40, 46, 56]
+    for layout in ("full_sbs", "half_tb"):
+        pictures = stereo_films.pack(left, right, layout)[order]
+        path = stereo_films.write(tmp_path / f"{layout}.mp4", pictures, crf=26)
+        shots = index_video(path).shots
+        assert [shot.start for shot in shots[1:]] == cuts  # F1 = 1
 
 
 def test_all_of_a_good_film_is_kept(film):

@@ -197,6 +197,15 @@ def test_samples_come_from_all_over_the_film(tmp_path):
     assert values == pytest.approx([5, 15, 25, 35, 45, 55], abs=2)
 
 
+def test_a_stream_without_length_is_sampled_from_its_start(tmp_path):
+    pictures = [np.full((48, 64, 3), 3 * i, np.uint8) for i in range(60)]
+    path = tmp_path / "film.h264"  # no container, no length, no seeking
+    stereo_films.write(path, pictures, crf=10)
+    samples = Sampling(6)(probe(path))
+    values = [round(float(s.mean()) / 3) for s in samples]
+    assert values == pytest.approx([0, 24, 48], abs=2)
+
+
 def test_frames_spread_over_a_shot():
     assert spread(Shot(0, 100, 160), 3) == [110, 130, 150]
     assert spread(Shot(0, 7, 9), 6) == [7, 8]
