@@ -95,7 +95,7 @@ def error(actual: jax.Array, expected: np.ndarray) -> float:
 
 
 @functools.cache
-def unet(in_channels: int = 9) -> torch.nn.Module:
+def unet(in_channels: int = 9, config: UNetConfig = UNET) -> torch.nn.Module:
     module = diffusers.UNetSpatioTemporalConditionModel(
         in_channels=in_channels,
         down_block_types=(
@@ -103,36 +103,36 @@ def unet(in_channels: int = 9) -> torch.nn.Module:
             "DownBlockSpatioTemporal",
         ),
         up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
-        block_out_channels=UNET.block_out_channels,
-        layers_per_block=UNET.layers_per_block,
-        num_attention_heads=UNET.num_attention_heads,
-        cross_attention_dim=UNET.cross_attention_dim,
-        addition_time_embed_dim=UNET.addition_time_embed_dim,
-        projection_class_embeddings_input_dim=3 * UNET.addition_time_embed_dim,
+        block_out_channels=config.block_out_channels,
+        layers_per_block=config.layers_per_block,
+        num_attention_heads=config.num_attention_heads,
+        cross_attention_dim=config.cross_attention_dim,
+        addition_time_embed_dim=config.addition_time_embed_dim,
+        projection_class_embeddings_input_dim=3 * config.addition_time_embed_dim,
     )
     return alive(module)
 
 
 @functools.cache
-def vae() -> torch.nn.Module:
+def vae(config: VAEConfig = VAE) -> torch.nn.Module:
     module = diffusers.AutoencoderKLTemporalDecoder(
-        down_block_types=("DownEncoderBlock2D",) * len(VAE.block_out_channels),
-        block_out_channels=VAE.block_out_channels,
-        layers_per_block=VAE.layers_per_block,
+        down_block_types=("DownEncoderBlock2D",) * len(config.block_out_channels),
+        block_out_channels=config.block_out_channels,
+        layers_per_block=config.layers_per_block,
     )
     return alive(module)
 
 
 @functools.cache
-def clip() -> torch.nn.Module:
+def clip(sizes: CLIPVisionConfig = CLIP) -> torch.nn.Module:
     config = transformers.CLIPVisionConfig(
-        hidden_size=CLIP.hidden_size,
-        intermediate_size=CLIP.intermediate_size,
-        num_hidden_layers=CLIP.num_hidden_layers,
-        num_attention_heads=CLIP.num_attention_heads,
-        image_size=CLIP.image_size,
-        patch_size=CLIP.patch_size,
-        projection_dim=CLIP.projection_dim,
+        hidden_size=sizes.hidden_size,
+        intermediate_size=sizes.intermediate_size,
+        num_hidden_layers=sizes.num_hidden_layers,
+        num_attention_heads=sizes.num_attention_heads,
+        image_size=sizes.image_size,
+        patch_size=sizes.patch_size,
+        projection_dim=sizes.projection_dim,
         hidden_act="gelu",
     )
     return alive(transformers.CLIPVisionModelWithProjection(config))

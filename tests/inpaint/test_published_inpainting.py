@@ -1,0 +1,245 @@
+"""The parity mode of the diffusion fill against the published pipeline's arithmetic.
+
+Small random networks, converted; three windows, the last pulled back and shorter; four
+tiles; a picture that is cut to 256x384. The reference is tests/published_inpainting.py.
+
+Each window is given the reference's own 8-bit frames where it goes on from the window
+before. Given ours, 15 of 300,000 samples one level apart become 1,000 a window later:
+rounding to 8 bits in between makes a difference of 1e-7 one of 1/255.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import published_inpainting
+import pytest
+import svd_reference as reference
+import torch
+from published_inpainting import Outcome, Parts
+
+from stereojax.inpaint import diffusion as module
+from stereojax.inpaint.blend import paste
+from stereojax.inpaint.conditioning import encode_window
+from stereojax.inpaint.diffusion import Diffusion
+from stereojax.inpaint.networks import Networks
+from stereojax.inpaint.next_window import next_window
+from stereojax.inpaint.noise import frame_noise, shot_key
+from stereojax.ops.abstract import abstract
+from stereojax.settings.diffusion import DiffusionSettings
+from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
+from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
+from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
+from stereojax.windows import Window
+
+FRAMES, HEIGHT, WIDTH = 8, 270, 401
+CANVAS = 256, 384
+SETTINGS = DiffusionSettings(
+    steps=3,
+    schedule="karras",
+    guidance=1.01,
+    window=4,
+    overlap=1,
+    tile_num=2,
+    tile_sync="end",
+)
+CLIP = CLIPVisionConfig(
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    image_size=56,
+    projection_dim=32,
+)
+UNET = UNetConfig(
+    in_channels=9,
+    block_out_channels=(32, 64),
+    layers_per_block=1,
+    num_attention_heads=(2, 4),
+    cross_attention_dim=CLIP.projection_dim,
+    addition_time_embed_dim=32,
+)
+VAE = VAEConfig(block_out_channels=(32, 32, 32, 32), layers_per_block=1)
+KEY = shot_key(3, 1)
+
+
+@functools.cache
+def parts() -> Parts:
+    torch.manual_seed(0)  # biases begin at random
+    unet = reference.unet(UNET.in_channels, UNET)
+    vae = reference.vae(VAE)
+    image_encoder = reference.clip(CLIP)
+    with torch.no_grad():
+        # Pictures, not black and white: most samples lie between 0 and 255.
+        vae.decoder.conv_out.weight.mul_(0.5)
+    return Parts(
+        unet=unet,
+        vae=vae,
+        image_encoder=image_encoder,
+        scheduler=lambda: reference.published(SETTINGS.steps),
+        guidance=SETTINGS.guidance,
+        window=SETTINGS.window,
+        overlap=SETTINGS.overlap,
+    )
+
+
+@functools.cache
+def film() -> tuple[np.ndarray, np.ndarray]:
+    """Splatted views and masks as 8-bit video: smooth and rough, holes thick and thin.
+
+    The holes' edges are soft, about the half as well.
+    """
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:HEIGHT, :WIDTH] / 40
+    warped = np.empty((FRAMES, HEIGHT, WIDTH, 3), np.uint8)
+    mask = np.zeros((FRAMES, HEIGHT, WIDTH), np.uint8)
+    for t in range(FRAMES):
+        waves = np.stack([np.sin(a * x + b * y + t / 3) for a, b in COLORS], axis=-1)
+        picture = 128 + 70 * waves + 20 * rng.normal(size=waves.shape)
+        warped[t] = np.clip(picture, 1, 255)
+        for _ in range(25):
+            top, left = rng.integers(HEIGHT - 60), rng.integers(WIDTH - 60)
+            high, wide = rng.integers(8, 60), rng.integers(2, 30)
+            mask[t, top : top + high, left : left + wide] = 255
+            mask[t, top : top + high, left + wide] = rng.integers(120, 136)
+        warped[t][mask[t] == 255] = 0
+    return warped, np.repeat(mask[..., None], 3, axis=-1)
+
+
+COLORS = (1.0, 0.3), (0.2, 0.9), (-0.7, 0.5)
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> list[Outcome]:
+    def noise(first: int, frames: int) -> np.ndarray:
+        return np.asarray(frame_noise(KEY, first, frames, (32, 48, 4)))
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several wait for each other on a busy machine
+    found = list(published_inpainting.inpaint(parts(), *film(), noise))
+    torch.set_num_threads(threads)
+    return found
+
+
+class Recorded(Diffusion):
+    """Remembers the latents of the last window."""
+
+    def latents(self, *args, **settings):
+        self.last = super().latents(*args, **settings)
+        return self.last
+
+
+@pytest.fixture(scope="module")
+def fill() -> Recorded:
+    ours = parts()
+    networks = Networks(
+        _converted(UNetSpatioTemporalConditionModel, UNET, ours.unet),
+        _converted(AutoencoderKLTemporalDecoder, VAE, ours.vae),
+        _converted(CLIPVisionModelWithProjection, CLIP, ours.image_encoder),
+        "converted",
+    )
+    return Recorded(networks, SETTINGS, published=True, devices=jax.devices()[:1])
+
+
+def _converted(cls, config, theirs):
+    model = abstract(lambda rngs: cls(config, rngs=rngs))
+    return reference.converted(model, theirs)
+
+
+def test_the_reference_is_alive(outcomes):
+    """Windows as published, one of them pulled back; pictures of all brightnesses."""
+    plan = [(w.start, w.stop, w.known) for w in outcomes]
+    assert plan == [(0, 4, 0), (3, 7, 1), (5, 8, 2)]
+    for window in outcomes:
+        assert window.latents.std() > 0.1
+        assert window.frames.std() > 15
+        assert np.isin(window.frames, (0, 255)).mean() < 0.05
+
+
+def test_windows_are_the_same(fill, outcomes):
+    plan = tuple(Window(w.start, w.stop, w.known) for w in outcomes)
+    assert fill.windows(FRAMES) == plan
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_a_window_is_the_same(fill, outcomes, index):
+    window, (warped, mask) = outcomes[index], film()
+    here = slice(window.start, window.stop)
+    right = next_window(
+        fill,
+        fill.windows(FRAMES)[index],
+        np.float32(warped[here]) / 255,
+        np.float32(mask[here, ..., 0]) / 255,
+        window.given[: window.known],
+        KEY,
+        dilate=1.0,
+        feather=4.0,
+    )
+    assert reference.error(fill.last, window.latents) < 1e-4
+    assert right.shape == warped[here].shape  # uncut
+    np.testing.assert_array_equal(right[: window.known], window.given[: window.known])
+    new = right[window.known :, : CANVAS[0], : CANVAS[1]]
+    apart = np.abs(new.astype(int) - window.frames[window.known :])
+    assert apart.max() <= 1
+    assert (apart > 0).mean() <= 1e-3
+
+
+def told(change: Callable) -> Callable:
+    """`conditioning` of what `change` makes of its arguments."""
+    plain = module.conditioning
+
+    def changed(shown, holes, context, **settings):
+        given = change({"latents": shown, "occlusion": holes} | settings)
+        return plain(context=context, **given)
+
+    return changed
+
+
+def symmetric(pieces, tiles):
+    """Ramps without a 0 at their beginning."""
+    every = jnp.ones(len(tiles), bool)
+    return paste(pieces, tiles, every, jnp.zeros((len(pieces[0]), *tiles.canvas, 4)))
+
+
+def second_frame(vae, image_encoder, pictures):
+    latents, _ = encode_window(vae, image_encoder, pictures)
+    return latents, encode_window(vae, image_encoder, pictures[::-1])[1]
+
+
+WRONG = {
+    "the ramps": ("paste_published", lambda: symmetric),
+    "the cut": (
+        "_fitted",
+        lambda: lambda x, canvas, edge: x[:, -canvas[0] :, -canvas[1] :],
+    ),
+    "the mask's pooling": (
+        "conditioning",
+        lambda: told(lambda x: x | {"pooling": "max"}),
+    ),
+    "the mask of known frames": (
+        "conditioning",
+        lambda: told(lambda x: x | {"known": x["known"].at[:, 0].set(True)}),
+    ),
+    "the scale of what is shown": (
+        "conditioning",
+        lambda: told(lambda x: x | {"latents": 0.9 * x["latents"]}),
+    ),
+    "the frame of the embedding": ("encode_window", lambda: second_frame),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_anything_wrong_shows(fill, outcomes, what, monkeypatch):
+    name, wrong = WRONG[what]
+    monkeypatch.setattr(module, name, wrong())
+    window = outcomes[-1]
+    frames = window.stop - window.start
+    found = fill.latents(
+        jnp.float32(window.given) / 255,
+        jnp.float32(film()[1][window.start : window.stop, ..., 0]) / 255,
+        frame_noise(KEY, window.start, frames, fill.latent_shape(HEIGHT, WIDTH)),
+        known=window.known,
+    )
+    assert reference.error(found, window.latents) > 1e-3

@@ -1,0 +1,202 @@
+"""The published inpainting, number by number, from the parts of diffusers.
+
+Derived anew in torch from what StereoCrafter's code does (arXiv 2409.07447; research
+licence: read for facts): the grid is cut to multiples of 128 from the top left; windows
+share frames, the last is pulled back and shorter; each window is 2x2 tiles that share
+128 pixels, denoised one by one, each with noise and an image embedding of its own;
+their latents are faded into each other in place; the whole is decoded two frames at a
+time, to 8 bits, and what the next window shares comes from there.
+
+float32 throughout; noise comes from outside.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
+
+import diffusers
+import numpy as np
+import torch
+import transformers
+from diffusers.image_processor import VaeImageProcessor
+from diffusers.pipelines.stable_video_diffusion import (
+    pipeline_stable_video_diffusion as svd_pipeline,
+)
+
+SHARED = 128  # pixels, of neighbouring tiles
+TILES = 2  # each way
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The networks and the settings."""
+
+    unet: torch.nn.Module
+    vae: torch.nn.Module
+    image_encoder: torch.nn.Module
+    scheduler: Callable[[], diffusers.EulerDiscreteScheduler]  # with its timesteps
+    guidance: float
+    window: int
+    overlap: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """Of one window."""
+
+    start: int
+    stop: int
+    known: int  # its first frames, generated before
+    given: np.ndarray  # t h w 3, uint8, before the cut: with the known frames put in
+    latents: np.ndarray  # t h w z
+    frames: np.ndarray  # t h w 3, uint8: all of them, also those that were known
+
+
+def windows(frames: int, window: int, overlap: int) -> list[tuple[int, int, int]]:
+    """First frame, frame after the last, known ones; as the published loop counts."""
+    plan = []
+    for i in itertools.count(0, window - overlap):
+        if i + overlap >= frames:
+            return plan
+        first, known = i, overlap if plan else 0
+        if plan and i + window > frames:
+            first = max(frames + overlap - window, 0)
+            known = i - first + overlap
+        plan.append((first, min(first + window, frames), known))
+
+
+@torch.no_grad()
+def inpaint(
+    parts: Parts,
+    warped: np.ndarray,  # t h w 3, uint8
+    mask: np.ndarray,  # t h w 3, uint8
+    noise: Callable[[int, int], np.ndarray],  # first frame, number: t h w z
+) -> Iterator[Outcome]:
+    height, width = (n // 128 * 128 for n in warped.shape[1:3])
+    generated = warped.copy()  # by and by
+    for start, stop, known in windows(len(warped), parts.window, parts.overlap):
+        given = warped[start:stop].copy()
+        cut = np.s_[:, :height, :width]
+        given[:known][cut] = generated[start : start + known][cut]
+        latents = tiled(
+            parts,
+            pixels(given)[..., :height, :width],
+            # Grey, as the mask's video holds three channels.
+            pixels(mask[start:stop])[..., :height, :width].mean(1, keepdim=True),
+            torch.from_numpy(np.array(noise(start, stop - start)))
+            .movedim(-1, 1)
+            .contiguous(),
+        )
+        frames = eight_bits(decoded(parts.vae, latents))
+        generated[start + known : stop][cut] = frames[known:]
+        last = latents.movedim(1, -1).numpy()
+        yield Outcome(start, stop, known, given, last, frames)
+
+
+def pixels(frames: np.ndarray) -> torch.Tensor:
+    """t c h w in [0, 1].
+
+    Contiguous: torch's group norm of channels-last memory takes the variance as a
+    difference of float32 means, on CPUs, and is 1.5e-4 off.
+    """
+    return torch.from_numpy(frames).movedim(-1, 1).contiguous().float() / 255.0
+
+
+def tiled(
+    parts: Parts, frames: torch.Tensor, mask: torch.Tensor, noise: torch.Tensor
+) -> torch.Tensor:
+    """Latents of one window."""
+    size = [(n + SHARED * (TILES - 1)) // TILES for n in frames.shape[-2:]]
+    tiles = {}
+    for row, column in itertools.product(range(TILES), repeat=2):
+        top, left = row * (size[0] - SHARED), column * (size[1] - SHARED)
+        here = np.s_[..., top : top + size[0], left : left + size[1]]
+        eighth = [slice(s.start // 8, s.stop // 8) for s in here[1:]]
+        tiles[row, column] = one_tile(
+            parts, frames[here], mask[here], noise[..., *eighth]
+        )
+    shared = SHARED // 8
+    for row, column in tiles:  # row by row; what was changed is used changed
+        tile = tiles[row, column]
+        if row:
+            above = tiles[row - 1, column]
+            for k in range(shared):
+                share = k / shared
+                old = above[..., above.shape[-2] - shared + k, :]
+                tile[..., k, :] = (1 - share) * old + share * tile[..., k, :]
+        if column:
+            before = tiles[row, column - 1]
+            for k in range(shared):
+                share = k / shared
+                old = before[..., before.shape[-1] - shared + k]
+                tile[..., k] = (1 - share) * old + share * tile[..., k]
+    keep = [n // 8 - shared for n in size]  # the rest is the next tile's
+    rows = []
+    for row in range(TILES):
+        high = slice(None if row == TILES - 1 else keep[0])
+        line = [
+            tiles[row, column][
+                ..., high, slice(None if column == TILES - 1 else keep[1])
+            ]
+            for column in range(TILES)
+        ]
+        rows.append(torch.cat(line, dim=-1))
+    return torch.cat(rows, dim=-2)
+
+
+def one_tile(
+    parts: Parts, frames: torch.Tensor, mask: torch.Tensor, noise: torch.Tensor
+) -> torch.Tensor:
+    """Latents of one tile of one window, `t z h w`."""
+    height, width = frames.shape[-2:]
+    context = embedded(parts.image_encoder, frames[:1])
+    shown = VaeImageProcessor().preprocess(frames, height, width)
+    shown = torch.cat(
+        [parts.vae.encode(f).latent_dist.mode() for f in shown.split(5)]
+    )  # not scaled
+    binary = VaeImageProcessor(do_normalize=False, do_binarize=True)
+    hole = binary.preprocess(mask, height, width)
+    hole = torch.nn.functional.interpolate(hole, scale_factor=1 / 8)
+    told = torch.cat([shown, hole], dim=1)[None]
+    ids = torch.tensor([[7.0 - 1, 127.0, 0.0]])
+    scheduler = parts.scheduler()
+    x = noise[None] * scheduler.init_noise_sigma
+    for time in scheduler.timesteps:
+        scaled = scheduler.scale_model_input(x, time)
+        v = [
+            parts.unet(
+                torch.cat([scaled, on * told], dim=2),
+                time,
+                encoder_hidden_states=on * context,
+                added_time_ids=ids,
+            ).sample
+            for on in (0.0, 1.0)
+        ]
+        x = scheduler.step(v[0] + parts.guidance * (v[1] - v[0]), time, x).prev_sample
+    return x[0]
+
+
+def embedded(image_encoder: torch.nn.Module, picture: torch.Tensor) -> torch.Tensor:
+    """(1, 1, d)"""
+    size = image_encoder.config.image_size
+    small = svd_pipeline._resize_with_antialiasing(2 * picture - 1, (size, size))
+    normal = transformers.CLIPImageProcessor()(
+        (small + 1) / 2,
+        do_normalize=True,
+        do_center_crop=False,
+        do_resize=False,
+        do_rescale=False,
+        return_tensors="pt",
+    )
+    return image_encoder(normal.pixel_values).image_embeds[:, None]
+
+
+def decoded(vae: torch.nn.Module, latents: torch.Tensor) -> torch.Tensor:
+    parts = (latents / vae.config.scaling_factor).split(2)
+    return torch.cat([vae.decode(z, num_frames=len(z)).sample for z in parts])
+
+
+def eight_bits(frames: torch.Tensor) -> np.ndarray:
+    """t h w 3, of frames in [-1, 1]."""
+    pictures = VaeImageProcessor().postprocess(frames, output_type="pil")
+    return np.stack([np.array(picture) for picture in pictures])
