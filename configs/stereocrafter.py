@@ -31,6 +31,6 @@ def get_config(variant: str = "") -> ConfigDict:
     if variant:
         config.model.update(unet="random", vae="random", image_encoder="random")
         config.infer.update(
-            depth_model="prior", steps=3, window=8, overlap=2, tile_width=640
+            depth_model="prior", steps=3, window=12, overlap=2, tile_width=640
         )
     return config
