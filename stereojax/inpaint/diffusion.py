@@ -20,7 +20,7 @@ from stereojax.inpaint.networks import Networks
 from stereojax.inpaint.tiles import Tiles, plan_published_tiles, plan_tiles
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.shapes import Array, Float
-from stereojax.svd.denoise import TILES, denoise
+from stereojax.svd.denoise import TILES, Conditioning, denoise
 from stereojax.svd.scheduler import initial_scale, schedule
 from stereojax.svd.vae_decode import decode
 from stereojax.windows import Window, plan_published_windows, plan_windows
@@ -138,28 +138,14 @@ class Diffusion:
         known: int = 0,
     ) -> Float[Array, "t h2 w2 z"]:
         """The denoised latents of the canvas; arguments as in `generate`."""
-        vae = self._networks.vae
-        factor, scaling = vae.config.factor, vae.config.scaling_factor
         tiles = self.tiles(*pictures.shape[1:3])
-        canvas = self.canvas(*pictures.shape[1:3])
-        pixels = _scaled(tiles, factor)
-        parts = cut(_fitted(pictures, canvas, edge=True), pixels)
-        holes = cut(_fitted(occlusion[..., None], canvas, edge=False), pixels)[..., 0]
-        # One tile at a time: a picture's activations are the largest of all.
-        encoded = [encode_window(vae, self._networks.image_encoder, p) for p in parts]
-        shown, context = (jnp.stack(x) for x in zip(*encoded, strict=True))
-        complete = np.arange(len(pictures)) < (0 if self.published else known)
-        given = conditioning(
-            shown,
-            holes,
-            context,
-            known=jnp.broadcast_to(complete, shown.shape[:2]),
-            pooling="nearest" if self.published else "max",
-        )
+        given = self._conditioning(pictures, occlusion, tiles, known)
+        shown = given.channels[..., : noise.shape[-1]]
         if self.published:
             active = np.ones(len(tiles), bool)
         else:
             active = np.asarray(given.channels[..., -1].any((1, 2, 3)))
+        scaling = self._networks.vae.config.scaling_factor
         clean = paste(scaling * shown, tiles, jnp.ones(len(tiles), bool), noise)
         if not active.any():
             return clean
@@ -187,22 +173,46 @@ class Diffusion:
             return paste_published(pieces, tiles)
         return paste(pieces, tiles, jnp.asarray(active), clean)
 
-
-def _scaled(tiles: Tiles, factor: int) -> Tiles:
-    """The same tiles, counted in pixels."""
-
-    def times(numbers: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(factor * n for n in numbers)
-
-    return Tiles(*map(times, (tiles.canvas, tiles.size, tiles.tops, tiles.lefts)))
+    def _conditioning(
+        self,
+        pictures: Float[Array, "t h w 3"],
+        occlusion: Float[Array, "t h w"],
+        tiles: Tiles,
+        known: int,
+    ) -> Conditioning:
+        """What the U-Net is told of each tile; one after the other, in full size."""
+        vae, image_encoder = self._networks.vae, self._networks.image_encoder
+        canvas, factor = self.canvas(*occlusion.shape[1:]), vae.config.factor
+        pictures = _fitted(pictures, canvas, edge=True)
+        occlusion = _fitted(occlusion, canvas, edge=False)
+        complete = np.arange(len(pictures)) < (0 if self.published else known)
+        given = []
+        for top, left in tiles.corners:
+            rows, columns = (
+                slice(factor * at, factor * (at + size))
+                for at, size in zip((top, left), tiles.size, strict=True)
+            )
+            latents, context = encode_window(
+                vae, image_encoder, pictures[:, rows, columns]
+            )
+            given.append(
+                conditioning(
+                    latents[None],
+                    occlusion[None, :, rows, columns],
+                    context[None],
+                    known=jnp.asarray(complete)[None],
+                    pooling="nearest" if self.published else "max",
+                )
+            )
+        return jax.tree.map(lambda *x: jnp.concatenate(x), *given)
 
 
 @functools.partial(jax.jit, static_argnames=("canvas", "edge"))
 def _fitted(
-    x: Float[Array, "t h w c"], canvas: tuple[int, int], edge: bool
-) -> Float[Array, "t h2 w2 c"]:
+    x: Float[Array, "t h w *c"], canvas: tuple[int, int], edge: bool
+) -> Float[Array, "t h2 w2 *c"]:
     """Cut or padded at the bottom and the right, with the edge's pixels or with 0."""
     x = x[:, : canvas[0], : canvas[1]]
     below, right = canvas[0] - x.shape[1], canvas[1] - x.shape[2]
-    more = ((0, 0), (0, below), (0, right), (0, 0))
+    more = [(0, 0), (0, below), (0, right), (0, 0)][: x.ndim]
     return jnp.pad(x, more, mode="edge" if edge else "constant")
