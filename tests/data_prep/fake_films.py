@@ -3,12 +3,14 @@
 For tests of the job around the films; what is made of real ones has its own tests.
 """
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
 from record_samples import record
 
 from data_prep.summary import Refused, Sample, Summary
+from stereojax.records.pictures import read_rgb, to_png
 
 
 def write_films(folder: Path, **counts) -> Path:
@@ -43,6 +45,9 @@ class FakeProcess:
                 source_hash=hashlib.blake2b(path.read_bytes()).hexdigest(),
                 first_frame=10 * i,
             )
+            if settings.store_warped:
+                stored = tuple(to_png(read_rgb(data)) for data in one.right)
+                one = dataclasses.replace(one, warped=stored, occlusion=one.disparity)
             save(one)
             samples.append(Sample(0, 10 * i, len(one), psnr=30.0))
         return Summary(

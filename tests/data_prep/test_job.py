@@ -197,7 +197,7 @@ def test_a_damaged_record_of_the_work_folder_is_named(films, tmp_path):
 def test_tfds_reads_what_our_reader_reads(films, tmp_path):
     import tensorflow_datasets as tfds
 
-    stored = dataclasses.replace(SETTINGS, width=96)
+    stored = dataclasses.replace(SETTINGS, width=96, store_warped=True)
     run(films, tmp_path / "out", stored)
     source = open_records(tmp_path / "out", "train")
     skip = {name: tfds.decode.SkipDecoding() for name in ("left", "right", "disparity")}
@@ -221,6 +221,10 @@ def test_tfds_reads_what_our_reader_reads(films, tmp_path):
         pixels = steps * theirs["disparity_scale"].numpy()
         pixels += theirs["disparity_offset"].numpy()
         assert np.array_equal(pixels, frames.disparity)
+        # PNG is the same to everybody.
+        assert np.array_equal(theirs["warped"].numpy(), frames.warped)
+        holes = theirs["occlusion"].numpy()[..., 0] / np.float32(65535)
+        assert np.array_equal(holes, frames.occlusion)
         for name, value in dataclasses.asdict(ours.provenance).items():
             there = theirs["provenance"][name].numpy()
             assert (there.decode() if isinstance(there, bytes) else there) == value
