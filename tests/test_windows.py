@@ -44,6 +44,19 @@ def test_windows_make_each_frame_new_once(frames, window, data):
     assert all(w.overlap >= min(overlap, frames - 1) for w in plan[1:])
 
 
+@pytest.mark.parametrize("plan", [plan_windows, plan_published_windows])
+def test_every_length_with_every_overlap(plan):
+    for overlap in range(25):
+        for frames in range(1, 301):
+            windows = plan(frames, 25, overlap)
+            new = [f for w in windows for f in range(w.start + w.overlap, w.stop)]
+            assert new == list(range(frames)), (frames, overlap)
+            # What a window goes on from lies in the one before.
+            for before, after in itertools.pairwise(windows):
+                assert before.start < after.start, (frames, overlap)
+                assert after.start + after.overlap <= before.stop, (frames, overlap)
+
+
 def test_an_overlap_as_long_as_the_window_never_ends():
     with pytest.raises(ValueError, match="overlap 4"):
         plan_windows(10, 4, 4)
