@@ -12,6 +12,7 @@ import numpy as np
 from stereojax import pipeline
 from stereojax.cli import InputError, Progress
 from stereojax.conversion.depth_choice import DepthChoice
+from stereojax.conversion.depth_restart import ShotRestart
 from stereojax.conversion.indexing import Span
 from stereojax.conversion.work import WorkFolder, key_of, part_of
 from stereojax.depth import sidecar
@@ -24,6 +25,7 @@ from stereojax.depth.depth_file import (
 )
 from stereojax.depth.from_file import open_depth
 from stereojax.depth.normalize import RangeStatistics, shot_range
+from stereojax.depth.restart import Restart, Resumable
 from stereojax.depth.steady import steadying, steps
 from stereojax.shapes import Array, Float
 from stereojax.stage_types import VideoIndex
@@ -144,15 +146,27 @@ def depth_of_film(
         def estimate(start: int, stop: int) -> Iterator[np.ndarray]:
             return given.read(start + span.offset, stop + span.offset)
 
-        per_frame = True
+        per_frame, resume = True, None
     else:
 
-        def estimate(start: int, stop: int) -> Iterator[np.ndarray]:
+        def images(start: int, stop: int) -> Iterator[np.ndarray]:
             frames = prefetch(reader.read(start, stop), _AHEAD)
-            return choice.estimator.estimate(frame.image for frame in frames)
+            return (frame.image for frame in frames)
+
+        def estimate(start: int, stop: int) -> Iterator[np.ndarray]:
+            return choice.estimator.estimate(images(start, stop))
+
+        def resume(start: int, stop: int, restart: Restart) -> Iterator[np.ndarray]:
+            return choice.estimator.resume(
+                lambda first: images(start + first, stop), restart
+            )
 
         per_frame = choice.estimator.per_frame
-    paths, reused = estimate_film(index, estimate, per_frame, segments, folder)
+        if not isinstance(choice.estimator, Resumable):
+            resume = None
+    paths, reused = estimate_film(
+        index, estimate, per_frame, segments, folder, resume=resume
+    )
     reader.close()
     units = given.units if given is not None else "relative"
     file = join_film(index, segments, paths, joined, units=units, model=choice.name)
@@ -185,6 +199,8 @@ def estimate_film(
     per_frame: bool,
     segments: Sequence[Segment],
     folder: Path,
+    *,
+    resume: Callable[[int, int, Restart], Iterator[np.ndarray]] | None = None,
 ) -> tuple[list[Path], int]:
     """Makes what of `segments` is not in `folder` yet.
 
@@ -192,6 +208,7 @@ def estimate_film(
       estimate: gives the depth of frames start to stop - 1 of one shot.
       per_frame: whether `estimate` gives the same for a part of a shot; if not, it is
         asked for whole shots.
+      resume: the same for a whole shot, without the frames that were done already.
 
     Returns:
       The segments' files, and how many frames were there already.
@@ -201,20 +218,37 @@ def estimate_film(
     reused = sum(len(s) for s, w in zip(segments, whole, strict=True) if w)
     progress = Progress("depth", len(index))
     progress.skip(reused)
+
+    def make(run: list[int], first: int, depth: Iterator[np.ndarray]) -> Iterator[int]:
+        """Writes segments of a shot, of depth that begins with frame `first`."""
+        for i in run:
+            count = segments[i].stop - max(first, segments[i].start)
+            part = [next(depth) for _ in range(count)]
+            if not whole[i]:
+                write_segment(paths[i], part, _times(index, segments[i]))
+                progress.add(len(part))
+            yield segments[i].stop
+
     for shot in index.shots:
         mine = [i for i, s in enumerate(segments) if s.shot == shot.index]
         missing = [i for i in mine if not whole[i]]
         if not missing:
             continue
-        # A run must be one whole estimate: with `per_frame` any part of a shot is.
-        runs = [[i] for i in missing] if per_frame else [mine]
-        for run in runs:
-            depth = estimate(segments[run[0]].start, segments[run[-1]].stop)
-            for i in run:
-                part = [next(depth) for _ in range(len(segments[i]))]
-                if not whole[i]:
-                    write_segment(paths[i], part, _times(index, segments[i]))
-                    progress.add(len(part))
+        if per_frame:
+            for i in missing:
+                start, stop = segments[i].start, segments[i].stop
+                list(make([i], start, estimate(start, stop)))
+        elif resume is None:
+            list(make(mine, shot.start, estimate(shot.start, shot.stop)))
+        else:
+            written = segments[missing[0]].start - shot.start
+            restart = ShotRestart(folder / f"shot{shot.index:06}", written)
+            first = shot.start + restart.done
+            left = [i for i in mine if segments[i].stop > first]
+            depth = resume(shot.start, shot.stop, restart)
+            for stop in make(left, first, depth):
+                restart.written = max(restart.written, stop - shot.start)
+            restart.clear()
     progress.close()
     return paths, reused
 

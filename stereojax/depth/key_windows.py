@@ -7,7 +7,7 @@ last; 22 frames are new. Behind the end the last frame repeats.
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -27,15 +27,19 @@ class KeyWindow(Generic[T]):
     known: int  # slots before this one are frames of the shot, the others repetition
 
 
-def key_windows(items: Iterator[T]) -> Iterator[KeyWindow[T]]:
+def key_windows(items: Iterator[T], keys: Sequence[T] = ()) -> Iterator[KeyWindow[T]]:
     """Every window of a shot, as soon as its last item is there.
 
     A window follows only if it changes the depth of some frame: up to the first slot of
     the fade, the window before has the last word.
+
+    Args:
+      items: of the frames of a shot; or those that are left of it.
+      keys: the items in `KEYS` of the window before, if that was full.
     """
-    keys: list[T] = []
-    fresh = list(itertools.islice(items, LENGTH))
-    known = len(fresh)
+    keys = list(keys)
+    fresh = list(itertools.islice(items, LENGTH - len(keys)))
+    known = len(keys) + len(fresh)
     while known > 0:
         window = keys + fresh
         window += window[-1:] * (LENGTH - len(window))

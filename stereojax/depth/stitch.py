@@ -43,12 +43,18 @@ def stitch(
     """
     seam = None
     for depth, known in windows:
-        begin = 0
-        if seam is not None:
-            depth = aligned(depth, seam)
-            begin = REFERENCES
-        seam = Seam.after(depth, seam)
-        yield from depth[begin : min(known, HELD)].copy()
+        frames, seam = stitched(depth, known, seam)
+        yield from frames
+
+
+def stitched(
+    depth: Float[np.ndarray, "32 h w"], known: int, before: Seam | None
+) -> tuple[Float[np.ndarray, "t h w"], Seam]:
+    """The frames that one window has the last word on, and what it leaves behind."""
+    begin = 0
+    if before is not None:
+        depth, begin = aligned(depth, before), REFERENCES
+    return depth[begin : min(known, HELD)].copy(), Seam.after(depth, before)
 
 
 def aligned(

@@ -6,7 +6,7 @@ grow with the shot: features of one window, and depth of a few frames.
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,16 @@ import numpy as np
 from flax import nnx
 from flax.typing import Dtype
 
-from stereojax.depth.key_windows import LENGTH, KeyWindow, key_windows
+from stereojax.depth.key_windows import (
+    KEYS,
+    LENGTH,
+    STEP,
+    KeyWindow,
+    key_windows,
+)
 from stereojax.depth.preprocess import network_size, preprocess
-from stereojax.depth.stitch import stitch
+from stereojax.depth.restart import FromTheStart, Restart, State
+from stereojax.depth.stitch import Seam, stitched
 from stereojax.depth.video_depth_anything import (
     VideoDepthAnything,
     VideoDepthAnythingConfig,
@@ -99,8 +106,24 @@ class VideoDepth:
           (hd, wd) float32 >= 0 at the network's own size: shorter side 518 (less where
           the picture is wider than 16:9), multiples of 14.
         """
-        windows = key_windows(self._encoded(frames))
-        yield from stitch((self._depth(window), window.known) for window in windows)
+        return self.resume(lambda first: frames, FromTheStart())
+
+    def resume(
+        self, frames: Callable[[int], Iterator[np.ndarray]], restart: Restart
+    ) -> Iterator[np.ndarray]:
+        """As `Resumable` says."""
+        state = restart.load()
+        keys, seam, done, read = [], None, 0, 0
+        if state is not None:
+            keys, seam = _keys(state), Seam(state["references"], state["held"])
+            done, read = int(state["done"]), int(state["read"])
+        for window in key_windows(self._encoded(frames(read)), keys):
+            depth, seam = stitched(self._depth(window), window.known, seam)
+            yield from depth
+            done += len(depth)
+            read += LENGTH if read == 0 else STEP
+            if window.known == LENGTH:  # else the next one is the last
+                restart.offer(done, functools.partial(_state, window, seam, done, read))
 
     def _encoded(self, frames: Iterator[np.ndarray]) -> Iterator[Features]:
         while batch := list(itertools.islice(frames, self._batch)):
@@ -119,6 +142,24 @@ class VideoDepth:
         features = [jnp.stack(x) for x in zip(*window.items, strict=True)]
         depth = _head(self._graph, self._state, features, self._together)
         return np.asarray(depth)
+
+
+def _state(window: KeyWindow[Features], seam: Seam, done: int, read: int) -> State:
+    """What the next window needs; `read` frames will not be read again."""
+    state = {"references": seam.references, "held": seam.held}
+    state |= {"done": np.array(done), "read": np.array(read)}
+    for i, slot in enumerate(KEYS):
+        for j, features in enumerate(window.items[slot]):
+            state[f"key{i}.{j}"] = np.asarray(features)
+    return state
+
+
+def _keys(state: State) -> list[Features]:
+    depths = sum(name.startswith("key0.") for name in state)
+    return [
+        [jnp.asarray(state[f"key{i}.{j}"]) for j in range(depths)]
+        for i in range(len(KEYS))
+    ]
 
 
 def picture_size(

@@ -14,6 +14,7 @@ from stereojax.cli import InputError
 from stereojax.conversion.depth_choice import Estimator
 from stereojax.depth.key_windows import key_windows
 from stereojax.depth.preprocess import preprocess
+from stereojax.depth.restart import Restart, Resumable
 from stereojax.depth.stitch import stitch
 from stereojax.depth.video_depth import VideoDepth, picture_size
 from stereojax.depth.video_depth_anything import (
@@ -67,6 +68,35 @@ def test_it_is_the_network_on_every_window_stitched(network, count):
     assert np.std(expected) > 1e-3
     np.testing.assert_allclose(ours, expected, atol=1e-5)
     assert ours[0].dtype == np.float32
+
+
+class Kept:
+    """Every state that was offered, and one to begin with."""
+
+    def __init__(self, state=None):
+        self.state, self.offers = state, {}
+
+    def load(self):
+        return self.state
+
+    def offer(self, done, state):
+        self.offers[done] = state()
+
+
+@pytest.mark.parametrize("count", [32, 71])
+def test_it_goes_on_where_it_was_left(network, count):
+    model = estimator(network, batch=1)
+    assert isinstance(model, Resumable) and isinstance(Kept(), Restart)
+    kept = Kept()
+    video = list(frames(count))
+    whole = list(model.resume(lambda first: iter(video[first:]), kept))
+    np.testing.assert_array_equal(whole, list(model.estimate(iter(video))))
+    assert list(kept.offers) == [24] if count == 32 else [24, 46]
+    for done, state in kept.offers.items():
+        again = Kept(state)
+        rest = list(model.resume(lambda first: iter(video[first:]), again))
+        np.testing.assert_array_equal(rest, whole[done:])
+        assert list(again.offers) == [d for d in kept.offers if d > done]
 
 
 def test_no_frame_gives_no_depth(network):
