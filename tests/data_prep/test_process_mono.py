@@ -180,8 +180,9 @@ def test_depth_that_breathes_is_steadied(film, tmp_path, monkeypatch):
 
     still = np.repeat(film[1][:1], 8, axis=0)
     path = stereo_films.write(tmp_path / "still.mkv", still)
-    assert made("steady_already") > 1.0  # left as it is
-    assert made("depth_anything_v2_small") < 0.2
+    left_alone = made("steady_already")
+    assert left_alone > 0.5
+    assert made("depth_anything_v2_small") < left_alone / 4
 
 
 def test_stereo_films_are_refused(tmp_path):

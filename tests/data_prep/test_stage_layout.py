@@ -172,14 +172,6 @@ def test_what_cannot_be_taken_apart(name, mode, reason, tmp_path):
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared films are not here")
-def test_real_films():
-    assert found(DATA / "office_stereo_sbs.mp4").name == "full_sbs"
-    with pytest.raises(Refused, match="not a stereo film") as error:
-        found(DATA / "rollercoaster.mp4")
-    assert error.value.name == "mono"
-
-
-@pytest.mark.skipif(not DATA.is_dir(), reason="the shared films are not here")
 def test_real_eyes_swapped(tmp_path):
     with av.open(str(DATA / "office_stereo_sbs.mp4")) as container:
         frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
