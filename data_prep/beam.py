@@ -50,6 +50,11 @@ class Runner:
         options = beam.options.pipeline_options.PipelineOptions(self._words())
         named = options.get_all_options().get("runner")
         if named not in _OURS:
+            if self.workers > 1:
+                raise InputError(
+                    f"--workers={self.workers} are processes of this machine; {named}"
+                    " has an option of its own in --beam_options"
+                )
             with beam.Pipeline(options=options) as pipeline:
                 build(pipeline)
             return
@@ -60,7 +65,8 @@ class Runner:
         direct.direct_num_workers = min(direct.direct_num_workers, max(tasks, 1))
         several = direct.direct_running_mode == "multi_processing"
         if not several or direct.direct_num_workers == 1:
-            direct.direct_running_mode = "in_memory"
+            if several:
+                direct.direct_running_mode = "in_memory"
             with beam.Pipeline(runner=_embedded(options), options=options) as pipeline:
                 build(pipeline)
             return

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from etils import epath
 
-from data_prep.shards import ShardPlan
+from data_prep.shards import NAME, ShardPlan
 from stereojax.records.record import Provenance
 from stereojax.records.source import INFO
 from stereojax.settings.data import DataSettings
@@ -71,7 +71,7 @@ def write_info(
     template = tfds.core.ShardedFileTemplate(
         data_dir=folder,
         template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-        dataset_name=plans[0].name.split("-")[0],
+        dataset_name=NAME,
         filetype_suffix=settings.file_format,
     )
     infos = []

@@ -126,8 +126,10 @@ class VideoStore:
         """Removes what killed processes left; no other job may be at work here."""
         if self.root.is_dir():
             for left in self.root.iterdir():
-                if left.name.startswith(".") and ".part-" in left.name:
+                if left.name.startswith(".") and left.is_dir():
                     left.rmtree()
+                elif left.name.startswith("."):
+                    left.unlink()
 
 
 def write_summary(folder: Path, ended: Outcome) -> None:

@@ -268,3 +268,9 @@ def test_a_second_job_is_kept_out(films, tmp_path):
 def test_bad_beam_options(films, tmp_path, options, words):
     with pytest.raises(InputError, match=words):
         prepare(str(films), str(tmp_path / "out"), SETTINGS, Runner(options))
+
+
+def test_workers_are_of_this_machine_only(films, tmp_path):
+    runner = Runner("--runner=FlinkRunner --flink_master=nowhere:1", workers=2)
+    with pytest.raises(InputError, match="FlinkRunner has an option of its own"):
+        prepare(str(films), str(tmp_path / "out"), SETTINGS, runner)

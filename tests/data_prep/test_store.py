@@ -65,6 +65,7 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
     store.save("whole", [record()], summary())
     (tmp_path / ".dead.part-1234").mkdir()
     (tmp_path / ".dead.part-1234" / "records.tfrecord").write_bytes(b"half")
+    (tmp_path / ".results-1234.json").write_text("{}")
     store.sweep()
     assert [p.name for p in tmp_path.iterdir()] == ["whole"]
 
