@@ -1,0 +1,1 @@
+"""How good a picture is, beside the true one; where a mask says so."""

@@ -1,0 +1,73 @@
+"""Trains the network that fills holes, on stereo sequences or on synthetic scenes.
+
+    python -m stereojax.train --config stereocrafter --workdir DIR --data DATASET
+    python -m stereojax.train --config stereocrafter:runlocal --workdir DIR
+
+The same command goes on from the newest checkpoint, on any number of devices. Every
+setting has its default in the config and a flag: --config.train.steps=1000.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags
+
+from stereojax import cli
+from stereojax.settings.fields import describe, fill
+from stereojax.settings.load import load_config
+from stereojax.settings.train import TrainSettings
+from stereojax.training.preemption import Preemption
+
+FLAGS = flags.FLAGS
+PREFIX = "config.train."
+
+flags.DEFINE_string("config", "stereocrafter", "a shipped config, or a path")
+flags.DEFINE_string("workdir", None, "where checkpoints, rows and pictures go")
+flags.DEFINE_string("data", None, "a dataset of data_prep; without: synthetic scenes")
+flags.DEFINE_string("weights_dir", None, "root of converted weights")
+flags.DEFINE_string(
+    "init_from", None, "begin with this part, or with what the run in this folder ended"
+)
+flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0")
+flags.DEFINE_integer("num_processes", None, "how many there are")
+flags.DEFINE_integer("process_id", None, "which one this is")
+for _field in dataclasses.fields(TrainSettings):
+    flags.DEFINE_string(f"{PREFIX}{_field.name}", None, describe(_field))
+
+
+def read_settings() -> TrainSettings:
+    """The config's, then the flags that were given."""
+    section = load_config(FLAGS.config).get("train")
+    if section is None:
+        raise cli.InputError(f"--config={FLAGS.config}: it has no section train")
+    names = [field.name for field in dataclasses.fields(TrainSettings)]
+    given = {name: FLAGS[PREFIX + name].value for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    return fill(TrainSettings, {**section, **given}, PREFIX)
+
+
+def run() -> int:
+    preemption = Preemption()
+    if not FLAGS.workdir:
+        raise cli.InputError("--workdir is missing; --help lists all flags")
+    settings = read_settings()
+
+    from stereojax.training import distributed
+
+    distributed.start(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
+
+    # Only now: a wrong flag should not wait for jax, nor jax for the other hosts.
+    from stereojax.training.loop import train
+
+    return train(
+        settings,
+        Path(FLAGS.workdir),
+        preemption,
+        data=FLAGS.data,
+        weights_dir=Path(FLAGS.weights_dir) if FLAGS.weights_dir else None,
+        init_from=Path(FLAGS.init_from) if FLAGS.init_from else None,
+    )
+
+
+if __name__ == "__main__":
+    cli.main(run)

@@ -1,0 +1,1 @@
+"""Training: one step over a mesh, the input, checkpoints, and the tasks."""

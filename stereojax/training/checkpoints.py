@@ -1,0 +1,180 @@
+"""Checkpoints: written while training goes on, whole or not at all."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers as managers
+
+from stereojax.cli import InputError, RunError
+from stereojax.training.state import TrainState
+from stereojax.weights.problems import Problems
+
+SCORE = "score"  # of a validation; more is better
+
+
+class Checkpoints:
+    """The checkpoints of a run: the newest and the best stay."""
+
+    def __init__(
+        self, folder: Path, *, keep: int = 3, keep_best: int = 1, stored: str = ""
+    ):
+        """`stored`: of frozen parameters, only those of these beginnings."""
+        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells all it does
+        policies = [managers.LatestN(keep)]
+        if keep_best:
+            policies.append(
+                managers.BestN(
+                    get_metric_fn=lambda metrics: metrics[SCORE],
+                    n=keep_best,
+                    keep_checkpoints_without_metrics=False,
+                )
+            )
+        self._folder, self._stored = folder.absolute(), stored
+        with self._one_line("open"):
+            self._manager = ocp.CheckpointManager(
+                self._folder,
+                options=ocp.CheckpointManagerOptions(
+                    preservation_policy=managers.AnyPreservationPolicy(policies),
+                    cleanup_tmp_directories=True,
+                    enable_async_checkpointing=True,
+                ),
+            )
+
+    def latest(self) -> int | None:
+        """The step of the newest whole checkpoint."""
+        return self._manager.latest_step()
+
+    def steps(self) -> list[int]:
+        return sorted(self._manager.all_steps())
+
+    def save(self, state: TrainState, step: int, score: float | None = None) -> None:
+        """Begins to write; returns once the state may change.
+
+        Raises:
+          RunError: this one, or the one before, cannot be written.
+        """
+        with self._one_line(f"write step {step} to"):
+            self._manager.save(
+                step,
+                args=ocp.args.StandardSave(self._flat(state)),
+                metrics=None if score is None else {SCORE: score},
+                force=True,
+            )
+
+    def wait(self) -> None:
+        """Until what was begun is whole.
+
+        Raises:
+          RunError: it cannot be written.
+        """
+        with self._one_line("write to"):
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self._manager.close()
+
+    def restore(self, like: TrainState, step: int) -> TrainState:
+        """The state at `step`, placed as `like` is, on however many devices.
+
+        `like` has shapes with shardings; frozen parameters that are not stored are
+        taken from it, so there they are arrays.
+
+        Raises:
+          InputError: the checkpoint is of another model or optimizer.
+          RunError: it cannot be read.
+        """
+        wanted = self._flat(like)
+        with self._one_line(f"read step {step} from"):
+            there = self._manager.item_metadata(step).tree
+        self._check(there, wanted, step)
+        shapes = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+            wanted,
+        )
+        with self._one_line(f"read step {step} from"):
+            found = self._manager.restore(step, args=ocp.args.StandardRestore(shapes))
+        _, structure = jax.tree.flatten(like.optimizer)
+        return TrainState(
+            found["step"],
+            jax.random.wrap_key_data(found["rng"]),
+            found["trainable"],
+            jax.tree.unflatten(structure, [*found["optimizer"].values()]),
+            like.frozen | found["frozen"],
+        )
+
+    def _flat(self, state: TrainState) -> dict[str, Any]:
+        """As nested dictionaries, by names that do not depend on optax's classes."""
+        moments = jax.tree_util.tree_leaves_with_path(state.optimizer)
+        rng = state.rng
+        if isinstance(rng, jax.ShapeDtypeStruct):
+            data = jax.eval_shape(jax.random.key_data, rng)
+            rng = jax.ShapeDtypeStruct(data.shape, data.dtype, sharding=rng.sharding)
+        else:
+            rng = jax.random.key_data(rng)
+        return {
+            "step": state.step,
+            "rng": rng,
+            "trainable": dict(state.trainable),
+            "optimizer": {
+                f"{i:05}{jax.tree_util.keystr(path)}": x
+                for i, (path, x) in enumerate(moments)
+            },
+            "frozen": {
+                name: x
+                for name, x in state.frozen.items()
+                if name.startswith(self._stored)
+            },
+        }
+
+    def _check(self, there: Mapping, wanted: Mapping, step: int) -> None:
+        problems = Problems()
+        there, wanted = (
+            {jax.tree_util.keystr(p): x for p, x in leaves}
+            for leaves in map(jax.tree_util.tree_leaves_with_path, (there, wanted))
+        )
+        for name, x in wanted.items():
+            if name not in there:
+                problems.missing(name, x.shape)
+            elif tuple(there[name].shape) != x.shape:
+                problems.misshapen(name, tuple(there[name].shape), x.shape)
+        for name in there.keys() - wanted.keys():
+            problems.unused(name, tuple(there[name].shape))
+        try:
+            problems.check("there")
+        except InputError as error:
+            text = str(error)
+            raise InputError(
+                f"{self._folder / str(step)}: a checkpoint of another model or "
+                f"optimizer; give the settings it was made with or another --workdir "
+                f"({text[:300]}{' ...' if len(text) > 300 else ''})"
+            ) from error
+
+    @contextlib.contextmanager
+    def _one_line(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except (InputError, RunError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            whole = self._whole()
+            raise RunError(
+                f"cannot {doing} {self._folder}: {reason[:300]}; {whole}"
+            ) from error
+
+    def _whole(self) -> str:
+        steps = sorted(
+            int(p.name)
+            for p in self._folder.glob("*")
+            if p.name.isdigit() and (p / "_CHECKPOINT_METADATA").exists()
+        )
+        if not steps:
+            return "there is no checkpoint yet"
+        return f"step {steps[-1]} is whole, and the same command goes on from it"

@@ -1,0 +1,1 @@
+"""From sequences of stereo frames to batches on the devices."""

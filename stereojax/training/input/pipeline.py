@@ -1,0 +1,134 @@
+"""Batches in an order that is a function of the seed and the step, and of no state.
+
+Sample g of the run (update g // batch, counted from 0) is clip `shuffle(g)`, a new
+shuffle each epoch, and what is drawn for it is drawn from (seed, g). So a run that
+starts again at any step, or on any number of hosts, sees the same samples.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from stereojax.cli import InputError, RunError
+from stereojax.settings.train import TrainSettings
+from stereojax.training.input.clips import Clips
+from stereojax.training.step import INDEX
+
+NAMES = "names"  # of a batch: the clips that its samples are of
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """An error on its way out of a worker process."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Makes sample g of a clip; can be pickled."""
+
+    clips: Clips
+    settings: TrainSettings
+
+    def __call__(self, g: int, clip: int) -> dict[str, np.ndarray] | Failure:
+        from stereojax.training.tasks import find_task
+
+        try:
+            return self._make(find_task(self.settings.task), g, int(clip))
+        except (InputError, RunError) as error:
+            return Failure(str(error))
+        except ValueError as error:
+            return Failure(f"clip {clip}: {error}")
+
+    def _make(self, task: Any, g: int, number: int) -> dict[str, np.ndarray]:
+        clip = self.clips[number]
+        rng = np.random.default_rng([self.settings.seed, g])
+        arrays = task.batch(clip, rng, self.settings)
+        return {
+            **arrays,
+            INDEX: np.asarray(g, np.int32),
+            NAMES: np.asarray(clip.name, "U96"),
+        }
+
+
+def collate(samples: Sequence[dict | Failure]) -> dict[str, np.ndarray] | Failure:
+    """Samples stacked; or the first of them that is a failure."""
+    for sample in samples:
+        if isinstance(sample, Failure):
+            return sample
+    return {name: np.stack([s[name] for s in samples]) for name in samples[0]}
+
+
+def batches(
+    clips: Clips,
+    settings: TrainSettings,
+    *,
+    start: int = 0,
+    process: int = 0,
+    processes: int = 1,
+) -> Iterator[dict[str, np.ndarray]]:
+    """This process's share of the batches of updates `start`, `start + 1`, ...
+
+    Every process takes each `processes`-th sample of an update. Besides the task's
+    arrays, a batch has `index`, the samples' numbers, and `names`, their clips'.
+
+    Raises:
+      InputError: there are no clips, or the batch cannot be divided.
+      RunError: a clip cannot be read.
+    """
+    import grain
+
+    if not len(clips):
+        raise InputError("--data: there are no records in it")
+    if settings.batch % processes:
+        raise InputError(
+            f"config.train.batch={settings.batch}: expected a multiple of the "
+            f"{processes} processes"
+        )
+    samples = (
+        grain.MapDataset.range(len(clips))
+        .seed(settings.seed)
+        .shuffle()
+        .repeat()
+        .map_with_index(Sample(clips, settings))
+    )
+    mine = samples[process::processes].batch(
+        settings.batch // processes, batch_fn=collate
+    )
+    # Threads read ahead; with processes it is they who do.
+    reading = grain.ReadOptions(
+        num_threads=0 if settings.workers else 2,
+        prefetch_buffer_size=0 if settings.workers else settings.prefetch,
+    )
+    ordered = mine[start:].to_iter_dataset(reading)
+    if settings.workers:
+        if not flags.FLAGS.is_parsed():
+            flags.FLAGS.mark_as_parsed()  # grain asks for some of its own
+        ordered = ordered.mp_prefetch(
+            grain.MultiprocessingOptions(
+                num_workers=settings.workers, per_worker_buffer_size=settings.prefetch
+            )
+        )
+    for batch in ordered:
+        if isinstance(batch, Failure):
+            raise RunError(batch.text)
+        yield batch
+
+
+def held_out(clips: Clips, settings: TrainSettings) -> dict[str, np.ndarray]:
+    """The validation samples, always the same, and never mirrored.
+
+    Raises:
+      RunError: a clip cannot be read.
+    """
+    settings = dataclasses.replace(settings, flip=0.0, zoom=1.0)
+    make = Sample(clips, settings)
+    count = settings.validation_scenes
+    made = collate([make(i, i % len(clips)) for i in range(count)])
+    if isinstance(made, Failure):
+        raise RunError(made.text)
+    return made

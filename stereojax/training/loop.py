@@ -1,0 +1,283 @@
+"""A run, from top to bottom; which task it is, it does not know."""
+
+import collections
+import itertools
+import math
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from stereojax import weights
+from stereojax.cli import InputError, RunError
+from stereojax.settings.train import TrainSettings
+from stereojax.training import workdir as folder
+from stereojax.training.checkpoints import Checkpoints
+from stereojax.training.export import export
+from stereojax.training.flops import count_flops
+from stereojax.training.input.pipeline import NAMES, batches, held_out
+from stereojax.training.input.sources import find_clips
+from stereojax.training.optimizer import learning_rate, make_optimizer
+from stereojax.training.preemption import Preemption
+from stereojax.training.progress import Progress
+from stereojax.training.rows import Rows
+from stereojax.training.sharding import make_mesh, put_batch
+from stereojax.training.state import divide, make_state
+from stereojax.training.step import make_step
+from stereojax.training.tally import Tally
+from stereojax.training.tasks import find_task
+from stereojax.training.validation import make_validation
+
+
+def train(
+    settings: TrainSettings,
+    workdir: Path,
+    preemption: Preemption,
+    *,
+    data: str | None = None,
+    weights_dir: Path | None = None,
+    init_from: Path | None = None,
+) -> int:
+    """Trains to `settings.steps`, or until it is told to stop; 0 either way.
+
+    Raises:
+      InputError: the settings, the data or the folder do not fit.
+      RunError: the loss is not finite, a record or a checkpoint cannot be read, or the
+        disk is full.
+    """
+    task = find_task(settings.task)
+    mesh = make_mesh(settings.fsdp)
+    _check_batch(settings, mesh)
+    say(f"{mesh.size} x {jax.devices()[0].device_kind}, {dict(mesh.shape)}")
+
+    clips, validation_clips = find_clips(data, settings)
+    name = data or "synthetic scenes"
+    say(f"data: {name}: {len(clips)} clips, {len(validation_clips)} held out")
+
+    start = task.init(settings, root=weights.root(weights_dir), init_from=init_from)
+    trainable, frozen = divide(start.arrays, task.TRAINABLE)
+    low = jnp.dtype(settings.frozen_dtype)
+    frozen = {
+        n: x if n.startswith("vae.") else x.astype(low) for n, x in frozen.items()
+    }
+    say(f"{_millions(trainable)} M parameters train, {_millions(frozen)} M do not")
+    if jax.process_index() == 0:
+        folder.claim(workdir, settings, name, start.identity)
+
+    optimizer = make_optimizer(settings)
+    state = make_state(trainable, frozen, optimizer, mesh, seed=settings.seed)
+    checkpoints = Checkpoints(
+        workdir / "checkpoints",
+        keep=settings.keep,
+        keep_best=settings.keep_best,
+        stored=task.STORED,
+    )
+    done = checkpoints.latest() or 0
+    if done:
+        state = checkpoints.restore(state, done)
+        say(f"goes on from step {done}")
+    if done >= settings.steps:
+        say(f"step {done} of {settings.steps}: nothing is left to train")
+
+    measure = None
+    if settings.validate_every and done < settings.steps:
+        samples = held_out(validation_clips, settings)
+        measure = make_validation(
+            start.structure, task.validate(settings), mesh, state, samples
+        )
+    step = make_step(
+        start.structure,
+        task.loss(settings),
+        optimizer,
+        mesh,
+        state,
+        accumulate=settings.accumulate,
+    )
+    run = Run(settings, workdir, mesh, checkpoints, preemption, measure, task.SCORE)
+    try:
+        state, done = run.train(state, step, clips, done)
+        if done < settings.steps:
+            return 0
+        part, exported = export(
+            state,
+            mesh,
+            workdir,
+            network=task.NETWORK,
+            prefix=task.STORED.rstrip("."),
+            sizes=start.sizes,
+            source=f"trained by stereojax.train to step {done}, from {start.identity}",
+        )
+        say(f"wrote {part}, and for diffusers {exported}")
+    finally:
+        checkpoints.close()
+    return 0
+
+
+class Run:
+    """The loop, with what it writes on its way."""
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        workdir: Path,
+        mesh: Mesh,
+        checkpoints: Checkpoints,
+        preemption: Preemption,
+        measure: Any,
+        score: str,
+    ):
+        self._settings, self._workdir, self._mesh = settings, workdir, mesh
+        self._checkpoints, self._preemption = checkpoints, preemption
+        self._measure, self._score = measure, score
+        self._rate = learning_rate(settings)
+        self._pending: tuple | None = None
+
+    def train(self, state: Any, step: Any, clips: Any, done: int) -> tuple[Any, int]:
+        """To the last step, or to where it is told to stop; (state, updates made)."""
+        settings = self._settings
+        if done >= settings.steps:
+            return state, done
+        feed = self._feed(clips, done)
+        names, batch = next(feed)
+        traced = step.trace(state, batch)
+        compiled = traced.lower().compile()
+        self._tally = Tally(self._flops(traced), settings.batch)
+        self._rows = Rows(self._workdir, step=done) if _is_first() else None
+        self._progress = Progress(settings.steps, done)
+        saved = done
+        for number in itertools.count(done + 1):
+            if self._preemption.at(number):
+                self._settle()
+                if saved < number - 1:
+                    self._checkpoints.save(state, number - 1)
+                self._checkpoints.wait()
+                say(
+                    f"told to stop: step {number - 1} is saved, and the same command "
+                    "goes on from it"
+                )
+                return state, number - 1
+            state, numbers = compiled(state, batch)
+            self._settle()
+            self._pending = (number, names, numbers)
+            last = number == settings.steps
+            score = self._report(state, number, last)
+            if last or number % settings.checkpoint_every == 0:
+                self._settle()
+                self._checkpoints.save(state, number, score)
+                saved = number
+            if last:
+                break
+            names, batch = next(feed)
+        self._checkpoints.wait()
+        return state, number
+
+    def _report(self, state: Any, number: int, last: bool) -> float | None:
+        """A row where one is due; the score, where it is validated."""
+        settings, every = self._settings, self._settings.validate_every
+        validates = bool(self._measure) and (last or number % every == 0)
+        if not (validates or last or number % settings.log_every == 0):
+            return None
+        self._settle()
+        row = {"step": number, **self._tally.row()}
+        row["learning_rate"] = float(self._rate(number - 1))
+        score = None
+        if validates:
+            since = time.perf_counter()
+            found, picture = self._measure(state)
+            row |= found | {"val_lpips": "absent"}
+            score = found[self._score]
+            score = score if math.isfinite(score) else None
+            self._tally.pause(time.perf_counter() - since)
+            self._keep(picture, number)
+        if self._rows:
+            self._rows.write(row)
+        return score
+
+    def _settle(self) -> None:
+        """Waits for the step before, so that its numbers are known, and sound.
+
+        Raises:
+          RunError: its loss is not finite.
+        """
+        if self._pending is None:
+            return
+        number, names, numbers = self._pending
+        self._pending = None
+        numbers = {name: np.asarray(x) for name, x in numbers.items()}
+        loss = float(numbers["loss"])
+        if not (math.isfinite(loss) and math.isfinite(numbers["gradient_norm"])):
+            bad = np.flatnonzero(~np.isfinite(numbers["losses"]))
+            where = f"samples {bad.tolist()}" if bad.size else "all samples"
+            raise RunError(
+                f"step {number}: the loss is {loss} and the norm of the gradients "
+                f"{float(numbers['gradient_norm'])} ({where} of the batch of "
+                f"{', '.join(names)}); step {self._checkpoints.latest() or 0} is the "
+                "last that is saved"
+            )
+        self._tally.add(numbers)
+        if _is_first():
+            self._progress.show(number, loss)
+
+    def _feed(self, clips: Any, done: int) -> Iterator[tuple[list[str], dict]]:
+        """Clips' names, and batches on the devices, some in advance."""
+        host = batches(
+            clips,
+            self._settings,
+            start=done,
+            process=jax.process_index(),
+            processes=jax.process_count(),
+        )
+        ready: collections.deque = collections.deque()
+        while True:
+            while len(ready) < self._settings.prefetch:
+                batch = dict(next(host))
+                names = [str(n) for n in batch.pop(NAMES)]
+                ready.append((names, put_batch(batch, self._mesh)))
+            yield ready.popleft()
+
+    def _flops(self, traced: Any) -> float | None:
+        if jax.default_backend() == "cpu":
+            return None
+        return count_flops(traced.jaxpr) * self._mesh.size
+
+    def _keep(self, picture: np.ndarray, number: int) -> None:
+        if not self._rows:
+            return
+        from PIL import Image
+
+        path = self._workdir / "validation" / f"step_{number:07}.png"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(picture).save(path)
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror}") from error
+        self._rows.picture("validation", picture, number)
+
+
+def say(line: str) -> None:
+    """Once, however many processes there are."""
+    if _is_first():
+        print(line, file=sys.stderr, flush=True)
+
+
+def _is_first() -> bool:
+    return jax.process_index() == 0
+
+
+def _millions(arrays: dict[str, np.ndarray]) -> str:
+    return f"{sum(x.size for x in arrays.values()) / 1e6:.1f}"
+
+
+def _check_batch(settings: TrainSettings, mesh: Mesh) -> None:
+    share = mesh.size * settings.accumulate
+    if settings.batch % share:
+        raise InputError(
+            f"config.train.batch={settings.batch}: expected a multiple of {share}, "
+            f"{mesh.size} devices times accumulate={settings.accumulate}"
+        )

@@ -1,0 +1,32 @@
+"""What can be learnt: one file a task, found by its name.
+
+A task is a module with
+
+- `TRAINABLE`: rules on the names of parameters, True for what trains;
+- `init(settings, *, root, init_from)`: the `networks.Start`;
+- `batch(clip, rng, settings)`: one sample of a batch, as numpy arrays by name;
+- `loss(settings)`: a `step.Loss`;
+- `validate(settings)`: a `validation.Validate`, and `SCORE`, which of its numbers
+  tells the best checkpoint;
+- `NETWORK` and `STORED`: which network trains, and the beginning of its names.
+"""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from stereojax.cli import InputError
+
+
+def find_task(name: str) -> ModuleType:
+    """The task of that name.
+
+    Raises:
+      InputError: there is none.
+    """
+    there = sorted(m.name for m in pkgutil.iter_modules(__path__))
+    if name not in there:
+        raise InputError(
+            f"config.train.task={name}: expected one of {', '.join(there)}"
+        )
+    return importlib.import_module(f"{__name__}.{name}")

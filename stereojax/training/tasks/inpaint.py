@@ -1,0 +1,226 @@
+"""The paper's task: what the left camera never saw, given the splatted view.
+
+Follows StereoCrafter (arXiv 2409.07447) sec. 3.3 and 4: SVD with one more channel for
+the mask, of which the spatial layers train.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stereojax.inpaint.background import fill_background
+from stereojax.inpaint.conditioning import conditioning
+from stereojax.metrics.psnr import psnr
+from stereojax.metrics.ssim import ssim
+from stereojax.settings.train import TrainSettings
+from stereojax.shapes import Array, Bool, Float, Key
+from stereojax.splat import forward_splat
+from stereojax.splat.api import sharpness_for
+from stereojax.svd.clip_image import clip_pixels
+from stereojax.svd.denoise import Conditioning, denoise
+from stereojax.svd.scheduler import initial_scale, schedule
+from stereojax.training import networks
+from stereojax.training.input.clips import Clip
+from stereojax.training.input.framing import cropped, draw_crop, draw_frames
+from stereojax.training.input.mirror import mirrored
+from stereojax.training.objective import draw_sigma, v_error
+from stereojax.training.pixel_loss import pixel_loss
+from stereojax.training.rules import Rules
+from stereojax.training.step import Batch, Loss
+from stereojax.training.validation import Validate
+
+_TEMPORAL = "temporal_res_block|temporal_transformer_blocks|time_pos_embed|time_mixer"
+_SPATIAL = (
+    r"resnets\.\d+\.spatial_res_block|attentions\.\d+\.transformer_blocks"
+    r"|attentions\.\d+\.(norm|proj_in|proj_out)|(down|up)samplers\.\d+"
+)
+TRAINABLE: Rules[bool] = (
+    (rf"unet\..*\.({_TEMPORAL})\..*", False),
+    (rf"unet\.(down_blocks\.\d+|mid_block|up_blocks\.\d+)\.({_SPATIAL})\..*", True),
+    (r"unet\.(conv_in|conv_norm_out|conv_out)\..*", True),
+    (r"unet\.(time|add)_embedding\..*", True),
+    (r"(vae|image_encoder)\..*", False),
+)
+
+NETWORK, STORED = networks.UNET, "unet."
+init = networks.start
+
+
+def batch(
+    clip: Clip, rng: np.random.Generator, settings: TrainSettings
+) -> dict[str, np.ndarray]:
+    """One sample: views "t h w 3" uint8, and the left one's disparity in pixels."""
+    frames = clip.frames(draw_frames(clip, rng, settings))
+    crop = draw_crop(*frames.left.shape[1:3], rng, settings)
+    # Drawn for each, so that what follows does not depend on the kind of clip.
+    flip = rng.random() < settings.flip
+    frames = cropped(frames, crop)
+    if flip and clip.mirrors:
+        frames = mirrored(frames)
+    return {
+        "left": frames.left,
+        "right": frames.right,
+        "disparity": frames.disparity.astype(np.float32),
+    }
+
+
+def loss(settings: TrainSettings) -> Loss:
+    """The error of v; beside it `sigma`, and the error inside and outside the hole."""
+    return functools.partial(_loss, settings)
+
+
+def _loss(
+    settings: TrainSettings, model: Any, batch: Batch, keys: Key[Array, " b"]
+) -> tuple[Float[Array, " b"], dict[str, Float[Array, " b"]]]:
+    drawn = jax.vmap(functools.partial(_draw, settings))(keys)
+    frames = batch["left"].shape[1]
+    known = jnp.arange(frames) < drawn["known"][:, None]
+    given = inputs(model, batch, known, settings)
+    latent = given.truth.shape[1:]
+    noise = jax.vmap(lambda key: jax.random.normal(key, latent))(drawn["noise"])
+    full = given.conditioning
+    kept = Conditioning(
+        full.channels * _spread(drawn["keep_latents"], full.channels),
+        full.context * _spread(drawn["keep_context"], full.context),
+        full.time_ids,
+    )
+    clean = given.truth * model.vae.config.scaling_factor
+    error, found = v_error(model.unet, clean, noise, kept, drawn["sigma"])
+    hole = full.channels[..., -1]
+    weight = 1 + (settings.hole_weight - 1) * hole
+    total = (error * weight).mean((1, 2, 3))
+    numbers = {
+        "sigma": drawn["sigma"],
+        "known": drawn["known"].astype(jnp.float32),
+        "error": error.mean((1, 2, 3)),
+        "hole_error": (error * hole).mean((1, 2, 3)),
+        "hole": hole.mean((1, 2, 3)),
+    }
+    if settings.pixel_l1 or settings.pixel_lpips:
+        pixels = pixel_loss(
+            model, found, given.right, drawn["sigma"], drawn["pixels"], settings
+        )
+        total, numbers["pixel_loss"] = total + pixels, pixels
+    return total, numbers
+
+
+def _draw(settings: TrainSettings, key: Key[Array, ""]) -> dict[str, Array]:
+    """Everything that is drawn for a sample, of its own key."""
+    sigma, noise, known, drop, pixels = jax.random.split(key, 5)
+    most = min(settings.known_frames, settings.frames - 1)
+    # One draw, so that at most one of the three is dropped.
+    u = jax.random.uniform(drop)
+    context = settings.clip_dropout
+    latents = context + settings.latent_dropout
+    both = latents + settings.both_dropout
+    no_context = (u < context) | ((u >= latents) & (u < both))
+    return {
+        "sigma": draw_sigma(sigma, settings.sigma_mean, settings.sigma_std),
+        "noise": noise,
+        "known": jax.random.randint(known, (), 0, most + 1),
+        "keep_context": 1.0 - no_context,
+        "keep_latents": 1.0 - ((u >= context) & (u < both)),
+        "pixels": pixels,
+    }
+
+
+def validate(settings: TrainSettings) -> Validate:
+    """Fills holes with the sampler, and compares with the right view, inside the hole.
+
+    Also what the background fill makes of them, which needs no network.
+    """
+    return functools.partial(_validate, settings)
+
+
+SCORE = "val_psnr"  # of the numbers of `validate`: the best checkpoint has the highest
+
+
+def _validate(
+    settings: TrainSettings, model: Any, batch: Batch, keys: Key[Array, " b"]
+) -> tuple[dict[str, Float[Array, " b"]], Float[Array, "b h w 3"]]:
+    nothing = jnp.zeros(batch["left"].shape[:2], bool)
+    given = inputs(model, batch, nothing, settings)
+    latent = given.truth.shape[1:]
+    noise = jax.vmap(lambda key: jax.random.normal(key, latent))(keys)
+    sigmas = schedule("align_your_steps", settings.validation_steps, drop_last=True)
+    latents = denoise(
+        model.unet, noise * initial_scale(), given.conditioning, sigmas, at_once=1
+    )
+    pictures = decode(model.vae, latents / model.vae.config.scaling_factor)
+    hole = given.occlusion >= 0.5
+    filled = jnp.where(hole[..., None], pictures, given.warped)
+    background = jax.lax.map(
+        lambda x: fill_background(*x), (given.warped, given.occlusion)
+    )
+    numbers = {
+        "val_psnr": jax.vmap(psnr)(pictures, given.right, hole),
+        "val_ssim": jax.vmap(ssim)(filled, given.right, hole),
+        "val_psnr_background": jax.vmap(psnr)(background, given.right, hole),
+        "val_ssim_background": jax.vmap(ssim)(background, given.right, hole),
+    }
+    middle = batch["left"].shape[1] // 2
+    left = batch["left"].astype(jnp.float32) / 255
+    strip = (left, given.warped, filled, background, given.right)
+    return numbers, jnp.concatenate([x[:, middle] for x in strip], axis=2)
+
+
+def decode(vae: Any, latents: Float[Array, "b t h w z"]) -> Float[Array, "b t h2 w2 3"]:
+    """Pictures in [0, 1], two frames at a time: the memory is that of two."""
+    b, t, *rest = latents.shape
+    even = jnp.concatenate([latents, latents[:, -1:]], axis=1)[:, : t + t % 2]
+    pairs = even.reshape(b * (t + t % 2) // 2, 1, 2, *rest)
+    pictures = jax.lax.map(vae.decode, pairs).astype(jnp.float32)
+    pictures = pictures.reshape(b, t + t % 2, *pictures.shape[3:])[:, :t]
+    return jnp.clip((pictures + 1) / 2, 0, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """A batch as the U-Net is told of it, and what it is to find."""
+
+    warped: Float[Array, "b t h w 3"]  # in [0, 1], as `right`
+    occlusion: Float[Array, "b t h w"]
+    right: Float[Array, "b t h w 3"]
+    truth: Float[Array, "b t h2 w2 z"]  # latents of `right`, not scaled
+    conditioning: Conditioning
+
+
+def inputs(
+    model: Any, batch: Batch, known: Bool[Array, "b t"], settings: TrainSettings
+) -> Inputs:
+    """Splatted, encoded and conditioned by the functions that inference calls.
+
+    Frames that are known are the right view's own, and have no hole.
+    """
+    splat = forward_splat(
+        batch["left"], batch["disparity"], sharpness=sharpness_for(settings.width)
+    )
+    right = batch["right"].astype(jnp.float32) / 255
+    truth = encode(model.vae, right)
+    latents = jnp.where(_spread(known, truth), truth, encode(model.vae, splat.warped))
+    first = jnp.where(
+        _spread(known[:, 0], right[:, 0]), right[:, 0], splat.warped[:, 0]
+    )
+    pixels = clip_pixels(first, model.image_encoder.config.image_size)
+    context = model.image_encoder(pixels).astype(jnp.float32)[:, None]
+    told = conditioning(
+        latents, splat.occlusion, context, known=known, pooling=settings.pooling
+    )
+    return Inputs(splat.warped, splat.occlusion, right, truth, told)
+
+
+def encode(
+    vae: Any, pictures: Float[Array, "b t h w 3"]
+) -> Float[Array, "b t h2 w2 z"]:
+    """Latents, frame after frame: the memory is that of one."""
+    frames = 2 * pictures.reshape(-1, 1, 1, *pictures.shape[2:]) - 1
+    latents = jax.lax.map(vae.encode, frames)
+    return latents.reshape(*pictures.shape[:2], *latents.shape[3:]).astype(jnp.float32)
+
+
+def _spread(x: Array, like: Array) -> Array:
+    return x.reshape(*x.shape, *[1] * (like.ndim - x.ndim))

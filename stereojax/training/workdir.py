@@ -1,0 +1,79 @@
+"""What a run leaves in its folder to know itself by."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from stereojax.cli import InputError, RunError
+from stereojax.settings.train import TrainSettings
+
+FILE = "run.json"
+# Settings that may change when a run goes on: they decide no update that was made.
+FREE = (
+    "steps",
+    "workers",
+    "prefetch",
+    "accumulate",
+    "remat",
+    "fsdp",
+    "log_every",
+    "checkpoint_every",
+    "keep",
+    "keep_best",
+    "validate_every",
+    "validation_scenes",
+    "validation_steps",
+)
+
+
+def claim(
+    workdir: Path, settings: TrainSettings, data: str, identity: dict[str, str]
+) -> None:
+    """Writes down what the run is; or finds that the folder is another run's.
+
+    Raises:
+      InputError: it is another run's: names what differs.
+      RunError: nothing can be written there.
+    """
+    fixed = {
+        name: value
+        for name, value in dataclasses.asdict(settings).items()
+        if name not in FREE
+    }
+    ours = {"data": data, "networks": identity, "train": fixed}
+    path = workdir / FILE
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            _compare(json.loads(path.read_text()), ours, workdir)
+        ours["all"] = dataclasses.asdict(settings)
+        beside = path.with_suffix(f".{os.getpid()}.part")
+        beside.write_text(json.dumps(ours, indent=1) + "\n")
+        beside.rename(path)
+    except OSError as error:
+        raise RunError(f"--workdir={workdir}: {error.strerror}") from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not what a run writes: {error}") from error
+
+
+def _compare(theirs: dict[str, Any], ours: dict[str, Any], workdir: Path) -> None:
+    here, there = _flat(ours), _flat({k: theirs.get(k) for k in ours})
+    for name, value in here.items():
+        if there.get(name) != value:
+            raise InputError(
+                f"--workdir={workdir}: holds a run with {name}={there.get(name)}, not "
+                f"{value}; give the same settings to go on with it, or another folder"
+            )
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= _flat(value, f"{prefix}.{name}" if prefix else name)
+    return flat

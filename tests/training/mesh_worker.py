@@ -1,0 +1,79 @@
+"""Takes 5 plain steps on meshes; the gradients of the first and all losses to a file.
+
+python mesh_worker.py OUT 1x1 2x4          on 8 simulated devices
+python mesh_worker.py OUT 2x2 PORT RANK    as one of two processes of 2 devices each
+"""
+
+import sys
+
+import jax
+import numpy as np
+import optax
+import tiny_training
+from jax.experimental import multihost_utils
+
+from stereojax.training import distributed
+from stereojax.training.sharding import make_mesh, put_batch
+from stereojax.training.state import divide, make_state
+from stereojax.training.step import make_step
+from stereojax.training.tasks import inpaint
+
+jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def run(data: int, fsdp: int, accumulate: int) -> dict[str, np.ndarray]:
+    """Gradients of the first step by name, and the loss of every step."""
+    settings = tiny_training.SETTINGS
+    start = tiny_training.start()
+    mesh = make_mesh(fsdp, devices=jax.devices()[: data * fsdp])
+    # Plain descent, whose state is the last gradient.
+    optimizer = optax.chain(optax.trace(decay=0.0), optax.scale(-1e-2))
+    state = make_state(
+        *divide(start.arrays, inpaint.TRAINABLE), optimizer, mesh, seed=0
+    )
+    step = make_step(
+        start.structure,
+        inpaint.loss(settings),
+        optimizer,
+        mesh,
+        state,
+        accumulate=accumulate,
+    )
+    found, losses, norms = {}, [], []
+    for number in range(5):
+        samples = tiny_training.batch(number)
+        mine = settings.batch // jax.process_count()
+        at = jax.process_index() * mine
+        samples = {name: x[at : at + mine] for name, x in samples.items()}
+        state, numbers = step(state, put_batch(samples, mesh))
+        if number == 0:
+            for name, gradient in state.optimizer[0].trace.items():
+                whole = multihost_utils.process_allgather(gradient, tiled=True)
+                found[name] = np.asarray(whole)
+        losses.append(float(numbers["loss"]))
+        norms.append(float(numbers["gradient_norm"]))
+    shards = state.trainable["unet.conv_out.kernel"].addressable_shards
+    return found | {
+        "losses": np.array(losses),
+        "norms": np.array(norms),
+        "share": np.array(shards[0].data.size),
+    }
+
+
+def main() -> None:
+    out, *meshes = sys.argv[1:]
+    if meshes[-1].isdigit():
+        port, rank = meshes[-2:]
+        meshes = meshes[:-2]
+        distributed.start(f"localhost:{port}", 2, int(rank))
+        assert jax.device_count() == 4 and jax.local_device_count() == 2
+    for name in meshes:
+        sizes, _, accumulate = name.partition("+")
+        data, fsdp = map(int, sizes.split("x"))
+        found = run(data, fsdp, int(accumulate or 1))
+        if jax.process_index() == 0:
+            np.savez(f"{out}-{name}.npz", **found)
+
+
+if __name__ == "__main__":
+    main()

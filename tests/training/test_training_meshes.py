@@ -1,0 +1,103 @@
+"""One update is the same on any mesh, and on two processes."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+MESHES = ("1x1", "2x1", "1x2+2", "2x2", "8x1", "2x4")
+TOL = 1e-5
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, str(HERE / "mesh_worker.py"), *arguments]
+
+
+def environment(devices: int) -> dict[str, str]:
+    flags = (
+        f"--xla_force_host_platform_device_count={devices}",
+        # Compiled quickly rather than well.
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+    )
+    return os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": f"{ROOT}:{HERE}",
+        "XLA_FLAGS": " ".join(flags),
+    }
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory) -> dict[str, dict[str, np.ndarray]]:
+    """Of every mesh, with as many of 8 simulated devices as it needs."""
+    out = tmp_path_factory.mktemp("meshes") / "mesh"
+    done = subprocess.run(
+        command(str(out), *MESHES),
+        env=environment(8),
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+    return {mesh: dict(np.load(f"{out}-{mesh}.npz")) for mesh in MESHES}
+
+
+def assert_same(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
+    gradients = [name for name in wanted if name.startswith("unet.")]
+    assert len(gradients) > 60
+    assert found.keys() == wanted.keys()
+    alive = [name for name in gradients if np.abs(wanted[name]).max() > 1e-4]
+    # All but what a single context token makes inert.
+    inert = ("norm2", "attn2.to_q", "attn2.to_k")
+    assert not [
+        name
+        for name in gradients
+        if name not in alive and not any(part in name for part in inert)
+    ]
+    for name in gradients:
+        error = np.abs(found[name] - wanted[name]).max()
+        assert error <= TOL * np.abs(wanted[name]).max(), name
+    np.testing.assert_allclose(found["losses"], wanted["losses"], rtol=TOL)
+    np.testing.assert_allclose(found["norms"], wanted["norms"], rtol=TOL)
+
+
+@pytest.mark.parametrize("mesh", MESHES[1:])
+def test_loss_and_gradients_are_those_of_one_device(outcomes, mesh):
+    assert_same(outcomes[mesh], outcomes["1x1"])
+
+
+def test_the_losses_move(outcomes):
+    losses = outcomes["1x1"]["losses"]
+    assert np.ptp(losses) > 0.01 and np.isfinite(losses).all()
+    assert outcomes["1x1"]["norms"][0] > 0.1
+
+
+def test_parameters_are_spread_over_fsdp_alone(outcomes):
+    whole = outcomes["1x1"]["share"]
+    for mesh, share in (("2x1", 1), ("8x1", 1), ("2x2", 2), ("2x4", 4)):
+        assert outcomes[mesh]["share"] == whole // share, mesh
+
+
+def test_two_processes_are_as_one(outcomes, tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    both = [
+        subprocess.Popen(
+            command(str(tmp_path / "two"), "2x2", port, str(rank)),
+            env=environment(2),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    errors = [process.communicate(timeout=900)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], errors
+    found = dict(np.load(tmp_path / "two-2x2.npz"))
+    assert_same(found, outcomes["1x1"])

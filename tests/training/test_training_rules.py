@@ -1,0 +1,95 @@
+"""Which parameters train, and where they lie: on SVD's full size, by shape."""
+
+import math
+
+import jax
+import pytest
+from jax.sharding import AbstractMesh, PartitionSpec
+
+from stereojax.ops.abstract import abstract
+from stereojax.svd.unet import STEREOCRAFTER, SVD_XT, UNetSpatioTemporalConditionModel
+from stereojax.training.parameters import split
+from stereojax.training.rules import apply_rules
+from stereojax.training.sharding import FSDP, place, split_axis
+from stereojax.training.state import divide
+from stereojax.training.tasks import find_task, inpaint
+
+TEMPORAL = (
+    "temporal_res_block",
+    "temporal_transformer_blocks",
+    "time_pos_embed",
+    "time_mixer",
+)
+
+
+def parameters(config):
+    model = abstract(lambda rngs: UNetSpatioTemporalConditionModel(config, rngs=rngs))
+    return {f"unet.{name}": x for name, x in split(model)[1].items()}
+
+
+@pytest.fixture(scope="module")
+def full():
+    return parameters(SVD_XT)
+
+
+def size(arrays) -> int:
+    return sum(math.prod(x.shape) for x in arrays.values())
+
+
+def test_the_spatial_layers_train_and_no_other(full):
+    trainable, frozen = divide(full, inpaint.TRAINABLE)
+    assert {n for n in full if any(part in n for part in TEMPORAL)} == set(frozen)
+    assert size(trainable) + size(frozen) == 1_524_623_082
+    assert round(size(trainable) / 1e6, 1) == 868.5
+
+
+def test_the_mask_channel_trains():
+    trainable, _ = divide(parameters(STEREOCRAFTER), inpaint.TRAINABLE)
+    assert trainable["unet.conv_in.kernel"].shape == (3, 3, 9, 320)
+
+
+def test_a_parameter_that_no_rule_covers_is_an_error(full):
+    odd = {**full, "unet.down_blocks.0.adapter.kernel": full["unet.conv_in.kernel"]}
+    with pytest.raises(ValueError, match=r"1 parameters .*adapter"):
+        divide(odd, inpaint.TRAINABLE)
+    odd = {"unet.conv_in.gate": full["unet.conv_in.kernel"]}
+    with pytest.raises(ValueError, match=r"sharding covers: unet\.conv_in\.gate"):
+        place(odd, AbstractMesh((1, 2), ("data", "fsdp")))
+
+
+def test_the_first_rule_that_fits_the_whole_name_decides():
+    rules = [("a.*", 1), (".*b", 2)]
+    assert apply_rules(rules, ["ab", "xb"], what="test") == {"ab": 1, "xb": 2}
+    with pytest.raises(ValueError, match="bc"):
+        apply_rules(rules, ["bc"], what="test")
+
+
+def test_eight_devices_hold_an_eighth_each(full):
+    specs = place(full, AbstractMesh((1, 8), ("data", "fsdp")))
+    held = sum(
+        math.prod(x.shape) / (1 if split_axis(specs[name]) is None else 8)
+        for name, x in full.items()
+    )
+    assert held < 1.001 * size(full) / 8
+    for name, x in full.items():
+        axis = split_axis(specs[name])
+        assert axis is None or x.shape[axis] % 8 == 0, name
+
+
+def test_the_longest_axis_that_fits_is_split():
+    shapes = {
+        "a.kernel": jax.ShapeDtypeStruct((3, 3, 12, 6), float),
+        "b.bias": jax.ShapeDtypeStruct((7,), float),
+        "c.mix_factor": jax.ShapeDtypeStruct((4,), float),
+    }
+    assert place(shapes, AbstractMesh((1, 4), ("data", "fsdp"))) == {
+        "a.kernel": PartitionSpec(None, None, FSDP),
+        "b.bias": PartitionSpec(),
+        "c.mix_factor": PartitionSpec(),
+    }
+
+
+def test_a_task_is_found_by_its_name():
+    assert find_task("inpaint") is inpaint
+    with pytest.raises(ValueError, match="task=depht: expected one of inpaint"):
+        find_task("depht")

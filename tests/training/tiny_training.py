@@ -1,0 +1,45 @@
+"""A run so small that its step compiles in seconds; imported by workers, too."""
+
+from pathlib import Path
+
+import numpy as np
+
+from stereojax.settings.train import TrainSettings
+from stereojax.splat.workloads import scene
+from stereojax.training import networks
+from stereojax.training.step import INDEX
+
+SETTINGS = TrainSettings(
+    unet="random",
+    widths="64",  # one level; the middle has the attention
+    vae="patches",
+    image_encoder="random",
+    frames=3,
+    height=16,
+    width=32,
+    known_frames=2,
+    batch=8,
+    remat="none",
+    frozen_dtype="float32",
+    clip_norm=0.0,
+    optimizer="sgd",
+    learning_rate=1e-2,
+    workers=0,
+)
+
+
+def start(settings: TrainSettings = SETTINGS) -> networks.Start:
+    return networks.start(settings, root=Path("nowhere"))
+
+
+def batch(number: int = 0, settings: TrainSettings = SETTINGS) -> dict[str, np.ndarray]:
+    """The samples of update `number`: pictures of discs, with holes beside them."""
+    shape = (settings.batch, settings.frames, settings.height, settings.width)
+    left, disparity = scene(shape, -2, 6, seed=2 * number)
+    right, _ = scene(shape, -2, 6, seed=2 * number + 1)
+    return {
+        "left": np.rint(255 * left).astype(np.uint8),
+        "right": np.rint(255 * right).astype(np.uint8),
+        "disparity": disparity,
+        INDEX: np.arange(settings.batch, dtype=np.int32) + number * settings.batch,
+    }
