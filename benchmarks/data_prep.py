@@ -32,11 +32,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=50, help="of each film")
     parser.add_argument("--size", default="512x288", help="of films and records")
     parser.add_argument("--workers", default="1,2")
+    parser.add_argument("--input", type=Path, help="these films, and none rendered")
     parser.add_argument("--output", default="data_prep")
     flags = parser.parse_args(argv)
     width, height = (int(n) for n in flags.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
-        films = render(Path(folder) / "films", flags.films, flags.frames, width, height)
+        films = flags.input or render(
+            Path(folder) / "films", flags.films, flags.frames, width, height
+        )
         rows = [
             prepare(films, Path(folder) / f"out{n}", n, width, height)
             for n in (int(n) for n in flags.workers.split(","))
@@ -79,8 +82,11 @@ def prepare(
     ]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     start = time.perf_counter()
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    job = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(job.pid, 0)
     seconds = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"{' '.join(command)} ended with status {status}")
     report = json.loads((output / "report.json").read_text())
     stages: dict[str, float] = {}
     for film in report["films"]:
@@ -89,6 +95,8 @@ def prepare(
     return {
         "workers": workers,
         "seconds": seconds,
+        "CPU seconds": usage.ru_utime + usage.ru_stime,
+        "MB": usage.ru_maxrss / 1000,  # of the largest process
         "frames": report["counters"]["frames"],
         "kept": report["counters"]["kept_frames"],
         "bytes": sum(split["bytes"] for split in report["splits"].values()),
@@ -97,11 +105,15 @@ def prepare(
 
 
 def costs_of(run: dict[str, Any]) -> dict[str, float]:
-    """Seconds of each stage, and kilobytes, a frame."""
+    """Seconds of each stage by the clock, of all by the CPU, and kilobytes, a frame.
+
+    The CPU's hold the command's start too; the clock's, what else the machine did.
+    """
     each = {name: s / run["frames"] for name, s in run["stages"].items()}
     return {
         **each,
         "all": sum(each.values()),
+        "CPU": run["CPU seconds"] / run["frames"],
         "kB": run["bytes"] / 1000 / run["kept"],
     }
 
@@ -114,6 +126,7 @@ def paper(costs: dict[str, float]) -> dict[str, float]:
         "TB": tera,
         "shards of 1 GB": tera * 1000,
         "worker hours": costs["all"] * PAPER_FRAMES / 3600,
+        "core hours": costs["CPU"] * PAPER_FRAMES / 3600,
         "of them matching": costs.get("match", 0.0) * PAPER_FRAMES / 3600,
     }
 
