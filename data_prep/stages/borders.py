@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_prep.stages.packing import View
+from data_prep.stages.packing import Resized, View
 
 _SAME = 8  # code values around a border's colour that coding makes of it
 _MOST = 0.98  # of a line's pixels are that near
@@ -31,7 +31,7 @@ class Box:
     def height(self) -> int:
         return self.bottom - self.top
 
-    def cut(self, view: View) -> View:
+    def cut(self, view: View) -> Resized:
         return view[self.top : self.bottom, self.left : self.right]
 
 

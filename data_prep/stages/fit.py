@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from data_prep.stages.borders import Box
-from data_prep.stages.packing import View
+from data_prep.stages.packing import Resized, View
 from data_prep.summary import Refused
 from stereojax.settings.data import DataSettings
 from stereojax.stage_types import VideoInfo
@@ -64,11 +64,11 @@ class Fit:
         """The record's pixels for one across in the film."""
         return self.width / self.left.width
 
-    def __call__(self, left: View, right: View) -> tuple[View, View]:
+    def __call__(self, left: View, right: View) -> tuple[Resized, Resized]:
         right = resize(self.right.cut(right), self.width, self.height)
         return self.one(left), right
 
-    def one(self, left: View) -> View:
+    def one(self, left: View) -> Resized:
         return resize(self.left.cut(left), self.width, self.height)
 
 
@@ -91,7 +91,7 @@ def check_size(
         )
 
 
-def resize(picture: View, width: int, height: int) -> View:
+def resize(picture: View, width: int, height: int) -> Resized:
     """Averages areas where it shrinks and interpolates where it grows, per axis."""
     # OpenCV averages only where both axes shrink: so one after the other.
     for size in ((picture.shape[1], height), (width, height)):

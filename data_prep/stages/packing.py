@@ -8,6 +8,7 @@ import numpy as np
 from stereojax.shapes import UInt8
 
 View = UInt8[np.ndarray, "h w 3"]
+Resized = UInt8[np.ndarray, "_h _w 3"]  # of another size than what it is made of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Packing:
         name = ("half_" if self.half else "full_") + ("sbs" if self.beside else "tb")
         return f"{name}_right_first" if self.right_first else name
 
-    def split(self, picture: View) -> tuple[View, View]:
+    def split(self, picture: View) -> tuple[Resized, Resized]:
         """(left, right), each as large as it lies in the picture."""
         axis = 1 if self.beside else 0
         size = picture.shape[axis] // 2  # of an odd one the last line is nobody's

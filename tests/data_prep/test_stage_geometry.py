@@ -40,7 +40,7 @@ def test_bars_survive_the_codec(tmp_path):
     left, right = (np.concatenate([bars, v, bars], axis=1) for v in (left, right))
     pictures = stereo_films.pack(left, right)
     index = index_video(stereo_films.write(tmp_path / "f.mp4", pictures, crf=28))
-    views = [np.split(f.image, 2, axis=1) for f in read_frames(index, 0, 3)]
+    views = [tuple(np.split(f.image, 2, axis=1)) for f in read_frames(index, 0, 3)]
     box = FindBorders()(views)
     assert (box.left, box.right) == (0, 320)
     assert 24 <= box.top <= 27

@@ -196,7 +196,9 @@ def test_a_sequence_with_one_bad_frame_is_dropped():
         warped = right.astype(np.float32) / 255
         measures.add(warped, np.zeros((20, 40), np.float32), right, warped[..., 0], 1.0)
     assert Filters().sequence(measures) is None
-    measures.add(warped + 0.2, np.zeros((20, 40), np.float32), right, warped[..., 0], 1)
+    measures.add(
+        warped + 0.2, np.zeros((20, 40), np.float32), right, warped[..., 0], 1.0
+    )
     assert measures.psnr > 25
     assert Filters().sequence(measures) == "worst_frame"
 
