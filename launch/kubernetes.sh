@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Training as a JobSet on Kubernetes: NODES pods, which find each other by name.
+#
+#   launch/kubernetes.sh [--dry_run] FLAGS...   IMAGE=.. NODES=1 GPUS=8 CLAIM=..
+#
+# FLAGS are those of `python -m stereojax.train`. IMAGE has this project with the extra
+# `cuda`; CLAIM is a persistent volume claim, mounted at /data in every pod: --workdir
+# and --data lie there. A pod that is evicted gets SIGTERM, saves, and is started again.
+# --dry_run prints the command and what it is given, and runs nothing.
+set -euo pipefail
+
+dry_run=false
+if [[ ${1:-} == --dry_run ]]; then
+  dry_run=true
+  shift
+fi
+if [[ $# -eq 0 ]]; then
+  sed -n '2,/^set /p' "$0" | sed -e '/^set /d' -e 's/^# \{0,1\}//' >&2
+  exit 2
+fi
+for name in IMAGE CLAIM; do
+  if [[ -z "${!name:-}" ]]; then
+    echo "error: $name is not set; expected a container image and a volume claim" >&2
+    exit 2
+  fi
+done
+job=${JOB_NAME:-stereojax}
+nodes=${NODES:-1}
+words=(python -m stereojax.train "$@")
+arguments=""
+for word in "${words[@]}"; do
+  quoted=${word//\\/\\\\}
+  arguments+="\"${quoted//\"/\\\"}\", "
+done
+if [[ $nodes -gt 1 ]]; then
+  arguments+="\"--coordinator_address=$job-train-0-0.$job:6006\", "
+  arguments+="\"--num_processes=$nodes\", \"--process_id=\$(RANK)\", "
+fi
+manifest="apiVersion: jobset.x-k8s.io/v1alpha2
+kind: JobSet
+metadata:
+  name: $job
+spec:
+  failurePolicy: {maxRestarts: ${RESTARTS:-100}}
+  network: {enableDNSHostnames: true, subdomain: $job}
+  replicatedJobs:
+  - name: train
+    replicas: 1
+    template:
+      spec:
+        completionMode: Indexed
+        parallelism: $nodes
+        completions: $nodes
+        backoffLimit: 0
+        template:
+          spec:
+            restartPolicy: Never
+            terminationGracePeriodSeconds: 300
+            containers:
+            - name: train
+              image: \"$IMAGE\"
+              command: [${arguments%, }]
+              env:
+              - name: RANK
+                valueFrom:
+                  fieldRef:
+                    fieldPath: metadata.annotations['batch.kubernetes.io/job-completion-index']
+              resources:
+                limits: {nvidia.com/gpu: ${GPUS:-8}}
+              volumeMounts:
+              - {name: data, mountPath: /data}
+              - {name: shm, mountPath: /dev/shm}
+            volumes:
+            - {name: data, persistentVolumeClaim: {claimName: $CLAIM}}
+            - {name: shm, emptyDir: {medium: Memory}}
+"
+command=(kubectl apply -f -)
+printf '%q ' "${command[@]}"
+echo
+if [[ $dry_run == true ]]; then
+  echo "$manifest"
+  exit 0
+fi
+"${command[@]}" <<<"$manifest"

@@ -1,0 +1,106 @@
+"""The launch scripts of training: what they would run, word for word."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+LAUNCH = Path(__file__).parents[2] / "launch"
+FLAGS = ["--config=stereocrafter", "--workdir=/data/run 1", "--config.train.steps=5"]
+SCRIPTS = {
+    "local": {"DEVICES": "0,1"},
+    "slurm": {"NODES": "4", "PARTITION": "gpu"},
+    "tpu_pod": {"TPU": "pod", "ZONE": "us-central1-a"},
+    "kubernetes": {"IMAGE": "here/train:1", "CLAIM": "disk", "NODES": "2"},
+}
+
+
+def run(name: str, *words: str, **more: str) -> subprocess.CompletedProcess:
+    # Nothing that they would call is to be found.
+    return subprocess.run(
+        ["/bin/bash", str(LAUNCH / f"{name}.sh"), *words],
+        env={"PATH": os.defpath, **more},
+        capture_output=True,
+        text=True,
+    )
+
+
+def dry(name: str, *words: str) -> str:
+    done = run(name, "--dry_run", *words, **SCRIPTS[name])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_local():
+    words = shlex.split(dry("local", *FLAGS))
+    assert words == [
+        *("env", "CUDA_VISIBLE_DEVICES=0,1", "python", "-m", "stereojax.train"),
+        *FLAGS,
+    ]
+
+
+def test_slurm():
+    first, *words = shlex.split(dry("slurm", *FLAGS))
+    assert first == "sbatch"
+    assert {"--nodes=4", "--ntasks-per-node=1", "--partition=gpu", "--requeue"} < {
+        *words
+    }
+    inner = shlex.split(words[-1].removeprefix("--wrap="))
+    assert inner[:2] == ["srun", "--kill-on-bad-exit=1"]
+    assert inner[2:] == ["python", "-m", "stereojax.train", *FLAGS]
+
+
+def test_tpu_pod():
+    words = shlex.split(dry("tpu_pod", *FLAGS))
+    assert words[:7] == ["gcloud", "compute", "tpus", "tpu-vm", "ssh", "pod",
+                         "--zone=us-central1-a"]  # fmt: skip
+    assert "--worker=all" in words
+    inner = shlex.split(words[-1].removeprefix("--command="))
+    assert inner[-6:] == ["python3", "-m", "stereojax.train", *FLAGS]
+
+
+def test_kubernetes():
+    import yaml
+
+    first, _, manifest = dry("kubernetes", *FLAGS).partition("\n")
+    assert shlex.split(first) == ["kubectl", "apply", "-f", "-"]
+    (job,) = yaml.safe_load(manifest)["spec"]["replicatedJobs"]
+    assert job["template"]["spec"]["completions"] == 2
+    (container,) = job["template"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "here/train:1"
+    assert container["command"] == [
+        *("python", "-m", "stereojax.train"),
+        *FLAGS,
+        "--coordinator_address=stereojax-train-0-0.stereojax:6006",
+        "--num_processes=2",
+        "--process_id=$(RANK)",
+    ]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_without_flags_it_says_how_it_is_used(name):
+    done = run(name, **SCRIPTS[name])
+    assert done.returncode == 2 and f"launch/{name}.sh [--dry_run]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"), [("tpu_pod", "TPU"), ("kubernetes", "IMAGE")]
+)
+def test_what_is_not_set_is_named(name, missing):
+    done = run(name, "--dry_run", *FLAGS)
+    assert done.returncode == 2
+    assert f"error: {missing} is not set" in done.stderr
+
+
+@pytest.mark.skipif(
+    not shutil.which("shellcheck"), reason="shellcheck is not installed"
+)
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_shellcheck_finds_nothing(name):
+    done = subprocess.run(
+        ["shellcheck", LAUNCH / f"{name}.sh"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
