@@ -1,7 +1,7 @@
 """What is done with one film, on whichever machine it falls to."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from absl import logging
@@ -73,8 +73,10 @@ class ProcessFilm:
             status = PROCESSED
             given = path, source_hash, self.settings, self.work
             try:
-                call = SHARED.call if self.isolated else _directly
-                error = call(make_film, *given)
+                if self.isolated:
+                    error = SHARED.call(make_film_elsewhere, *given)
+                else:
+                    error = make_film(*given)
             except Died as died:
                 error = f"{path}: {died}"
             if error:
@@ -133,5 +135,9 @@ def make_film(path: str, source_hash: str, settings: DataSettings, work: str) ->
     return ""
 
 
-def _directly(work: Callable[..., str], *given: Any) -> str:
-    return work(*given)
+def make_film_elsewhere(*given: Any) -> str:
+    """`make_film` in a process of its own: what others have compiled is used."""
+    from stereojax.ops.compilation_cache import keep_compiled
+
+    keep_compiled()
+    return make_film(*given)

@@ -42,7 +42,7 @@ def test_a_film_that_crashes_is_a_failed_one(tmp_path, monkeypatch):
     films = write_films(tmp_path / "films", a=1)
     item = identify(str(films / "a.mp4"))
     process = ProcessFilm(DataSettings(), str(tmp_path / "work"))
-    monkeypatch.setattr(film_work, "make_film", os.abort)
+    monkeypatch.setattr(film_work, "make_film_elsewhere", os.abort)
     monkeypatch.setattr(film_work, "SHARED", CallsNothing())
     (result,) = process((item[0], [item[1]]))
     assert result.status == FAILED
