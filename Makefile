@@ -1,7 +1,8 @@
 # make setup   a virtual environment with StereoJAX in it
 # make demo    renders a short synthetic film and converts it (VIDEO=film.mkv converts that)
 # make test    what CI runs: lint, format, tests (test-all: also the slow ones)
-# make aot     compiles the splat for a GPU and a TPU that need not be there
+# make aot     compiles the splat, and SVD's networks, for a GPU and a TPU that need not be
+#              there
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -39,6 +40,7 @@ aot: setup
 	$(BIN)/pip install -q --no-deps jax-cuda13-plugin==$$version jax-cuda13-pjrt==$$version
 	$(BIN)/pip install -q --no-deps libtpu
 	JAX_PLATFORMS=cpu $(BIN)/python -m benchmarks.aot
+	JAX_PLATFORMS=cpu $(BIN)/python -m benchmarks.svd_aot
 
 format: $(VENV)/.test-installed
 	$(BIN)/ruff check --fix .
