@@ -1,4 +1,4 @@
-"""The first look at a GPU: splats, attention, convolutions, memory; under five minutes.
+"""The first look at a GPU: splats, attention, convolutions, networks; in five minutes.
 
     python -m benchmarks.gpu
 

@@ -6,6 +6,7 @@ shapes of Stable Video Diffusion at 25 frames of 576 x 1024.
 
 import functools
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -94,11 +95,20 @@ def copies(small: bool) -> Rows:
 
 def networks(small: bool) -> Rows:
     """A call of the U-Net, and the VAE decoding in chunks; random bfloat16 weights."""
+    yield from _gpu_networks().networks(small)
+
+
+def window(small: bool) -> Rows:
+    """One window of the diffusion fill, from splatted views to right views."""
+    yield from _gpu_networks().window(small)
+
+
+def _gpu_networks() -> ModuleType:
     try:
         from benchmarks import gpu_networks
     except ImportError as error:
         raise Skip(f"the networks cannot be imported: {error}") from error
-    yield from gpu_networks.networks(small)
+    return gpu_networks
 
 
 ITEMS: dict[str, Callable[[bool], Rows]] = {
@@ -107,6 +117,7 @@ ITEMS: dict[str, Callable[[bool], Rows]] = {
     "attention": attention,
     "convolution": convolutions,
     "networks": networks,
+    "window": window,
 }
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,11 @@ import numpy as np
 from flax import nnx
 
 from benchmarks import measure
-from stereojax.svd.networks import build
+from stereojax.inpaint.diffusion import Diffusion
+from stereojax.inpaint.networks import MASKED, Networks
+from stereojax.settings.diffusion import DiffusionSettings
+from stereojax.svd.clip import SVD_CLIP, TINY_CLIP
+from stereojax.svd.networks import NETWORKS, build
 from stereojax.svd.unet import STEREOCRAFTER
 from stereojax.svd.unet import TINY as TINY_UNET
 from stereojax.svd.vae import SVD_VAE, TINY_VAE
@@ -21,6 +26,7 @@ FRAMES = 25
 # networks; the VAE's decoding 25 frames jointly.
 UNET_TFLOP = 79.95
 DECODE_TFLOP = 173.6
+NAMES = tuple(NETWORKS)  # U-Net, VAE, image encoder
 
 
 def networks(small: bool) -> Iterator[dict[str, Any]]:
@@ -44,12 +50,66 @@ def networks(small: bool) -> Iterator[dict[str, Any]]:
         yield {"network": "VAE decode", "frames": chunk} | cost(run, tflop)
 
 
+def window(small: bool) -> Iterator[dict[str, Any]]:
+    """One window through the whole diffusion fill, as `stereocrafter` sets it."""
+    frames, height, width = (2, 64, 128) if small else (FRAMES, 576, 1024)
+    if small:
+        configs = (
+            dataclasses.replace(TINY_UNET, in_channels=MASKED),
+            TINY_VAE,
+            TINY_CLIP,
+        )
+    else:
+        configs = STEREOCRAFTER, SVD_VAE, SVD_CLIP
+    weights = [
+        randoms(half(name, dataclasses.asdict(config)))
+        for name, config in zip(NAMES, configs, strict=True)
+    ]
+    settings = DiffusionSettings(steps=3 if small else 8, window=frames)
+    fill = Diffusion(
+        Networks(*weights), settings, devices=jax.local_devices()[:1]
+    )
+    occlusion = np.zeros((frames, height, width), np.float32)
+    occlusion[:, :, width // 2 : width // 2 + width // 20] = 1
+    pictures = randoms(jax.ShapeDtypeStruct((frames, height, width, 3), jnp.float32))
+    noise = randoms(
+        jax.ShapeDtypeStruct((frames, *fill.latent_shape(height, width)), jnp.float32)
+    )
+    inputs = 0.5 + pictures, jnp.asarray(occlusion), 50 * noise
+    # One call less than there are noise levels: the last changes nothing.
+    facts = {"frames": frames, "size": [height, width], "calls": settings.steps - 1}
+    for name, run in {
+        "encode, denoise": fill.latents,
+        "encode, denoise, decode": fill.generate,
+    }.items():
+        start = time.perf_counter()
+        jax.block_until_ready(run(*inputs))
+        first = time.perf_counter() - start
+        timing = measure.race(
+            {"": functools.partial(run, *inputs)}, rounds=2, seconds=0
+        )
+        stats = jax.local_devices()[0].memory_stats() or {}
+        yield (
+            {"what": name}
+            | facts
+            | {
+                "s": timing[""].best,
+                "s_per_frame": timing[""].best / frames,
+                "first_s": first,
+                "peak_GB": stats.get("peak_bytes_in_use", 0) / 1e9 or None,
+            }
+        )
+
+
+def half(name: str, sizes: dict[str, Any]) -> nnx.Module:
+    """The network in bfloat16, abstract."""
+    return build(name, sizes, dtype=jnp.bfloat16, param_dtype=jnp.bfloat16)
+
+
 def program(name: str, config: Any, method: str, shapes: tuple) -> Callable[[], Any]:
     """Runs `method` of the network on random numbers of those shapes."""
     sizes = dataclasses.asdict(config)
-    graph, leaves = nnx.split(
-        build(name, sizes, dtype=jnp.bfloat16, param_dtype=jnp.bfloat16)
-    )
+    graph, leaves = nnx.split(half(name, sizes))
     weights = randoms(leaves)
     inputs = randoms([jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes])
 

@@ -42,6 +42,15 @@ def test_the_networks_run(results):
     assert all(row["s"] > 0 for row in rows)
 
 
+def test_a_window_is_filled(results):
+    rows = results["window"]["rows"]
+    assert [row["what"] for row in rows] == [
+        "encode, denoise",
+        "encode, denoise, decode",
+    ]
+    assert all(row["s"] > 0 and row["calls"] == 2 for row in rows)
+
+
 def test_what_cannot_be_imported_is_skipped(monkeypatch):
     monkeypatch.setitem(sys.modules, "benchmarks.gpu_networks", None)
     monkeypatch.delattr("benchmarks.gpu_networks", raising=False)
