@@ -1,0 +1,193 @@
+"""Stable Video Diffusion's networks on a CPU: ours beside diffusers', same weights.
+
+    python -m benchmarks.svd_cpu
+
+One pass of the U-Net, the VAE's encoder and its decoder, small and medium, in float32,
+each with as many threads as there are cores; needs torch and diffusers (the extra
+`test`). The two take turns, and the best of several runs counts; `ratio` is how many
+times as fast ours is, `cpu_ratio` the same by processor time, which other work on the
+machine moves less. `difference` is relative to the largest value. Writes
+benchmarks/results/svd_cpu.json.
+"""
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import diffusers
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from flax import nnx
+
+from benchmarks import measure
+from convert_weights.engine import convert_tensors
+from convert_weights.table import Table
+from stereojax.ops.abstract import abstract
+from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
+from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
+from stereojax.weights import fill
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """Of both networks and of what they are given."""
+
+    unet: tuple[int, ...]  # channels
+    heads: tuple[int, ...]
+    vae: tuple[int, ...]
+    latents: tuple[int, int, int]  # frames, height, width of the U-Net's
+    decoded: tuple[int, int, int]  # of the VAE's
+
+
+SIZES = {
+    "tiny": Size((32, 64), (2, 4), (32, 32), (2, 4, 6), (2, 4, 6)),
+    "small": Size((64, 128), (2, 4), (32, 64, 64, 64), (8, 16, 24), (4, 12, 16)),
+    "medium": Size(
+        (128, 256, 256), (2, 4, 4), (64, 128, 128, 128), (8, 24, 40), (4, 20, 32)
+    ),
+}
+CONTEXT = 64
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default="small,medium", help="of " + str([*SIZES]))
+    parser.add_argument("--rounds", type=int, default=5)
+    flags = parser.parse_args(argv)
+    if jax.default_backend() != "cpu":
+        parser.error("compares on the CPU: set JAX_PLATFORMS=cpu")
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    rows = []
+    for name in flags.sizes.split(","):
+        for compare in (unet, vae):
+            for row in compare(SIZES[name], flags.rounds):
+                rows.append({"size": name} | row)
+    print(measure.table(rows))
+    print("written:", measure.save("svd_cpu", rows))
+
+
+def unet(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
+    levels = len(size.unet)
+    sizes = {
+        "in_channels": 9,
+        "block_out_channels": size.unet,
+        "layers_per_block": 1,
+        "num_attention_heads": size.heads,
+        "cross_attention_dim": CONTEXT,
+        "addition_time_embed_dim": 32,
+    }
+    theirs = diffusers.UNetSpatioTemporalConditionModel(
+        **sizes,
+        down_block_types=(
+            *["CrossAttnDownBlockSpatioTemporal"] * (levels - 1),
+            "DownBlockSpatioTemporal",
+        ),
+        up_block_types=(
+            "UpBlockSpatioTemporal",
+            *["CrossAttnUpBlockSpatioTemporal"] * (levels - 1),
+        ),
+        projection_class_embeddings_input_dim=96,
+    ).eval()
+    ours = same(UNetSpatioTemporalConditionModel, UNetConfig(**sizes), theirs)
+    frames, height, width = size.latents
+    inputs = (
+        torch.randn(1, frames, 9, height, width),
+        torch.tensor([1.0]),
+        torch.randn(1, 1, CONTEXT),
+        torch.tensor([[6.0, 127.0, 0.0]]),
+    )
+    call = jax.jit(lambda network, *inputs: network(*inputs))
+    arrays = [channels_last(x) for x in inputs]
+    yield {"network": "U-Net", "latents": list(size.latents)} | race(
+        lambda: call(ours, *arrays), lambda: theirs(*inputs).sample, rounds
+    )
+
+
+def vae(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
+    theirs = diffusers.AutoencoderKLTemporalDecoder(
+        down_block_types=("DownEncoderBlock2D",) * len(size.vae),
+        block_out_channels=size.vae,
+        layers_per_block=2,
+    ).eval()
+    config = VAEConfig(block_out_channels=size.vae, layers_per_block=2)
+    ours = same(AutoencoderKLTemporalDecoder, config, theirs)
+    frames, height, width = size.decoded
+    pixels = torch.rand(frames, 3, height * config.factor, width * config.factor)
+    latents = torch.randn(frames, config.latent_channels, height, width)
+    encode = jax.jit(lambda network, x: network.encode(x[None])[0])
+    decode = jax.jit(lambda network, z: network.decode(z[None])[0])
+    x, z = channels_last(pixels), channels_last(latents)
+    facts = {"latents": list(size.decoded)}
+    yield (
+        {"network": "VAE encode"}
+        | facts
+        | race(
+            lambda: encode(ours, x),
+            lambda: theirs.encode(pixels).latent_dist.mode(),
+            rounds,
+        )
+    )
+    yield (
+        {"network": "VAE decode"}
+        | facts
+        | race(
+            lambda: decode(ours, z),
+            lambda: theirs.decode(latents, num_frames=frames).sample,
+            rounds,
+        )
+    )
+
+
+class Weights:
+    """A torch module as the converter reads a file."""
+
+    def __init__(self, module: torch.nn.Module):
+        self._state = module.state_dict()
+        self.shapes = {name: tuple(x.shape) for name, x in self._state.items()}
+
+    def read(self, name: str) -> np.ndarray:
+        return self._state[name].numpy()
+
+
+def same(network: type, config: Any, theirs: torch.nn.Module) -> nnx.Module:
+    """Ours, with the weights of theirs."""
+    model = abstract(lambda rngs: network(config, rngs=rngs))
+    return fill(
+        model, convert_tensors(model, Weights(theirs), Table(), what="it"), what="it"
+    )
+
+
+def channels_last(x: torch.Tensor) -> jax.Array:
+    return jnp.asarray((x.movedim(-3, -1) if x.ndim > 3 else x).numpy())
+
+
+def race(
+    ours: Callable[[], jax.Array], theirs: Callable[[], torch.Tensor], rounds: int
+) -> dict[str, Any]:
+    def reference() -> np.ndarray:
+        with torch.no_grad():
+            return theirs().numpy()
+
+    expected = np.moveaxis(reference(), -3, -1)
+    difference = np.abs(np.asarray(ours()) - expected).max() / np.abs(expected).max()
+    times = measure.race(
+        {"ours": ours, "theirs": reference}, seconds=0.0, rounds=rounds
+    )
+    one, other = times["ours"], times["theirs"]
+    return {
+        "ours_s": one.best,
+        "diffusers_s": other.best,
+        "ratio": other.best / one.best,
+        "ours_cpu_s": one.cpu,
+        "diffusers_cpu_s": other.cpu,
+        "cpu_ratio": other.cpu / one.cpu,
+        "difference": float(difference),
+    }
+
+
+if __name__ == "__main__":
+    main()
