@@ -34,11 +34,11 @@ def measure(seed: int) -> dict[str, dict[str, float]]:
 
     def latents(settings: DiffusionSettings) -> np.ndarray:
         diffusion = Diffusion(networks, settings)
-        shape = diffusion.latent_shape(HEIGHT, WIDTH)
+        shape = diffusion.plan.latent_shape(HEIGHT, WIDTH)
         noise = frame_noise(shot_key(seed, 0), 0, FRAMES, shape)
         return np.asarray(diffusion.latents(pictures, occlusion, noise))
 
-    tiles = Diffusion(networks, TILED).tiles(HEIGHT, WIDTH)
+    tiles = Diffusion(networks, TILED).plan.tiles(HEIGHT, WIDTH)
     borders = [*tiles.lefts[1:], *(x + tiles.size[1] for x in tiles.lefts[:-1])]
     whole = latents(WHOLE)
 

@@ -22,7 +22,9 @@ def get_config(variant: str = "") -> ConfigDict:
     if variant not in ("", "runlocal"):
         raise ValueError(f"expected no variant or runlocal, got {variant}")
     config = ConfigDict()
-    config.model = ConfigDict({"fill": "diffusion", "recipe": "published"})
+    config.model = ConfigDict(
+        {"fill": "diffusion", "recipe": "published", "dtype": "float32"}
+    )
     config.model.update(
         depth_steps=8, depth_guidance=1.2, depth_window=70, depth_overlap=25
     )

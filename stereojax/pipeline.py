@@ -3,7 +3,7 @@
 disparity = disparity_of(depth, ...)
 splat = warp(left, disparity)
 right = fill(splat, ...)          # from the surroundings, frame by frame
-right = inpaint(..., splat, ...)  # by diffusion, window after window
+right = inpaint(..., *splat, ...)  # by diffusion, window after window
 """
 
 import dataclasses
@@ -98,7 +98,8 @@ def fill(splat: Splat, look: Look) -> Float[Array, "t h w 3"]:
 def inpaint(
     diffusion: Diffusion,
     window: Window,
-    splat: Splat,
+    warped: Float[np.ndarray, "t h w 3"],
+    occlusion: Float[np.ndarray, "t h w"],
     before: Shaped[np.ndarray, "k h w 3"],
     key: Key[Array, ""],
     look: Look,
@@ -107,14 +108,15 @@ def inpaint(
 
     Args:
       window: counted from the shot's first frame.
+      warped, occlusion: the splats of its frames.
       before: the right views of its first `window.overlap` frames.
       key: the shot's noise, of `shot_key`.
     """
     return next_window(
         diffusion,
         window,
-        splat.warped,
-        splat.occlusion,
+        warped,
+        occlusion,
         before,
         key,
         dilate=look.hole_dilate,

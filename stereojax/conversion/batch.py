@@ -36,19 +36,20 @@ def videos_in(folder: Path) -> list[Path]:
 
 def each(sources: list[Path], convert: Callable[[Path], object]) -> int:
     """Converts them in turn, sums up, and returns the worst exit code."""
-    failed: list[tuple[Path, Exception]] = []
+    failed: list[tuple[Path, str, bool]] = []  # why; whether it was the input's fault
     for source in sources:
         print(f"{source.name}:", file=sys.stderr)
         try:
             convert(source)
         except Exception as error:
-            failed.append((source, error))
+            # Not the error itself: it would keep the film's networks in memory.
+            usage = isinstance(error, InputError) and not isinstance(error, RunError)
+            failed.append((source, str(error), usage))
             print(f"error: {error}", file=sys.stderr)
     done = len(sources) - len(failed)
     print(f"{done} of {len(sources)} files converted", file=sys.stderr)
-    for source, error in failed:
-        print(f"failed: {source.name}: {error}", file=sys.stderr)
+    for source, why, _ in failed:
+        print(f"failed: {source.name}: {why}", file=sys.stderr)
     if not failed:
         return 0
-    usage = all(isinstance(e, InputError) for _, e in failed)
-    return 2 if usage and not any(isinstance(e, RunError) for _, e in failed) else 1
+    return 2 if all(usage for _, _, usage in failed) else 1

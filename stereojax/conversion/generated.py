@@ -8,10 +8,9 @@ some of them, is there. So the disk holds a few windows, whatever the film's len
 import dataclasses
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 from stereojax import pipeline
@@ -21,7 +20,7 @@ from stereojax.conversion.work import part_of
 from stereojax.inpaint.diffusion import Diffusion
 from stereojax.inpaint.noise import shot_key
 from stereojax.shapes import Shaped
-from stereojax.stage_types import Shot, Splat
+from stereojax.stage_types import Shot
 from stereojax.video.reader import Reader
 from stereojax.windows import Window
 
@@ -51,23 +50,26 @@ class GeneratedViews:
         """Removes what no frame from `done` on needs."""
         if self.keep:
             return
-        for shot in self._shots:
-            if shot.start >= done:
-                return
-            owned = self._owned(shot.index)
-            for i, (_, end) in enumerate(owned):
-                followed = i + 1 == len(owned) or self._path(shot.index, i + 1).exists()
-                if shot.start + end <= done and followed:
-                    self._path(shot.index, i).unlink(missing_ok=True)
+        for path, shot, number in self._files():
+            owned = self._owned(shot)
+            end = self._shot(shot).start + owned[number][1]
+            last = number + 1 == len(owned)
+            if end <= done and (last or self._path(shot, number + 1).exists()):
+                path.unlink()
 
     def there(self) -> int:
         """Frames that lie here already."""
         return sum(
             end - own
-            for shot in self._shots
-            for i, (own, end) in enumerate(self._owned(shot.index))
-            if self._path(shot.index, i).exists()
+            for _, shot, number in self._files()
+            for own, end in [self._owned(shot)[number]]
         )
+
+    def _files(self) -> Iterator[tuple[Path, int, int]]:
+        """Each window that is here, in order: where, of which shot, which one."""
+        for path in sorted(self.folder.glob("??????-??????.npy")):
+            shot, number = map(int, path.stem.split("-"))
+            yield path, shot, number
 
     @property
     def _shots(self) -> Sequence[Shot]:
@@ -77,7 +79,7 @@ class GeneratedViews:
         return self._shots[shot]
 
     def _windows(self, shot: int) -> tuple[Window, ...]:
-        return self.diffusion.windows(len(self._shot(shot)))
+        return self.diffusion.plan.windows(len(self._shot(shot)))
 
     def _owned(self, shot: int) -> list[tuple[int, int]]:
         """The frames that each window has the last word on, counted from the shot's."""
@@ -102,8 +104,8 @@ class GeneratedViews:
 
     def _make(self, shot: int, number: int) -> np.ndarray:
         window = self._windows(shot)[number]
-        splat, like = self._splat(shot, window)
-        before = np.zeros((0, *splat.warped.shape[1:]), like)
+        warped, occlusion, like = self._splat(shot, window)
+        before = np.zeros((0, *warped.shape[1:]), like)
         if number:
             previous = self._windows(shot)[number - 1]
             skip = window.start - previous.start
@@ -111,14 +113,20 @@ class GeneratedViews:
         return pipeline.inpaint(
             self.diffusion,
             window,
-            splat,
+            warped,
+            occlusion,
             np.asarray(before),
             shot_key(self.seed, shot),
             self.warper.look,
         )
 
-    def _splat(self, shot: int, window: Window) -> tuple[Splat, np.dtype]:
-        """A window's splats, and the type of the film's pictures."""
+    def _splat(
+        self, shot: int, window: Window
+    ) -> tuple[np.ndarray, np.ndarray, np.dtype]:
+        """What of a window is seen, what is not, and the type of the film's pictures.
+
+        In the host's memory: on the device it is wanted tile by tile.
+        """
         first = self._shot(shot).start
         warped, occlusion = [], []
         with Reader(self.warper.index) as reader:
@@ -128,5 +136,4 @@ class GeneratedViews:
                 count, like = len(part.frames), part.frames[0].image.dtype
                 warped.append(np.asarray(part.splat.warped[:count]))
                 occlusion.append(np.asarray(part.splat.occlusion[:count]))
-        both = (jnp.asarray(np.concatenate(x)) for x in (warped, occlusion))
-        return Splat(*both), like
+        return np.concatenate(warped), np.concatenate(occlusion), like

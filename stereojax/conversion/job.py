@@ -27,7 +27,7 @@ from stereojax.conversion.targets import Target, plan_targets
 from stereojax.conversion.warping import Warper
 from stereojax.conversion.work import WorkFolder, content_hash, key_of
 from stereojax.pipeline import Look
-from stereojax.settings import InferSettings, ModelSettings
+from stereojax.settings import InferSettings, ModelSettings, diffusion
 from stereojax.stage_types import VideoInfo
 from stereojax.video.mux import join
 from stereojax.video.probe import probe
@@ -63,13 +63,15 @@ class Job:
     def key(self) -> str:
         """The same key, the same output."""
         how = self.options
-        return key_of(
-            VERSION,
-            (self.source_hash, self.depth and self.depth.identity, self.fill.identity),
-            (self.model, self.settings),
-            (how.preview, how.depth_only, how.debug_grid, how.allow_truncated),
-            how.splat_grid,
-        )
+        more = how.depth_only, how.debug_grid
+        return key_of(self.inputs, self.model, self.settings, more)
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What all pictures are made from, whatever they are to look like."""
+        depth, how = self.depth and self.depth.identity, self.options
+        given = (self.source_hash, depth, self.fill.identity)
+        return VERSION, given, (how.preview, how.allow_truncated, how.splat_grid)
 
 
 def convert_file(
@@ -205,12 +207,17 @@ def _picture_of_grid(grid: VideoInfo, options: Options) -> VideoInfo:
 
 
 def _generated(job: Job, warper: Warper | GridWarper) -> GeneratedViews | None:
-    if not job.fill.generates:
+    if not job.fill.networks:
         return None
-    folder = job.work.stage("fill", job.key)
-    keep = job.options.preview is not None  # its contact sheet reads it again
-    seed = job.settings.seed
-    return GeneratedViews(warper, job.fill.diffusion, seed, folder, keep)
+    look = {name: getattr(job.settings, name) for name in diffusion.NAMES}
+    names = ("depth_low", "depth_high", "depth_steady")
+    look |= {name: getattr(job.settings, name) for name in names}
+    # Not of the codec or the layout: another one needs no new pictures.
+    key = key_of(job.inputs, job.model, look, warper.look)
+    # A preview's contact sheet reads them again, and so does another look.
+    keep = job.options.preview is not None or job.options.keep_work
+    folder = job.work.stage("fill", key)
+    return GeneratedViews(warper, job.fill.load(), job.settings.seed, folder, keep)
 
 
 def _report(

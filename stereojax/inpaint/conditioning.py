@@ -20,6 +20,7 @@ Pooling = Literal["max", "nearest"]
 # Seven frames a second less one, SVD's usual motion, no noise on the pictures: fixed,
 # whatever the film's own rate, as the network was trained.
 TIME_IDS = (6.0, 127.0, 0.0)
+HOLE = 0.5  # a pixel is hole to the network where its occlusion is that much, or more
 
 
 def conditioning(
@@ -58,7 +59,7 @@ def latent_mask(
     """
     *batch, height, width = occlusion.shape
     down, across = height // size[0], width // size[1]
-    hole = (occlusion >= 0.5).reshape(*batch, size[0], down, size[1], across)
+    hole = (occlusion >= HOLE).reshape(*batch, size[0], down, size[1], across)
     pick = hole[..., 0, :, 0] if pooling == "nearest" else hole.any(axis=(-3, -1))
     return pick.astype(jnp.float32)
 

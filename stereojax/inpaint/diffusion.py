@@ -13,19 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from stereojax.cli import InputError
 from stereojax.inpaint.blend import Synchronize, cut, paste, paste_published
-from stereojax.inpaint.conditioning import conditioning, encode_window
+from stereojax.inpaint.conditioning import HOLE, conditioning, encode_window
 from stereojax.inpaint.networks import Networks
-from stereojax.inpaint.tiles import Tiles, plan_published_tiles, plan_tiles
+from stereojax.inpaint.plan import Plan
+from stereojax.inpaint.tiles import Tiles
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.shapes import Array, Float
 from stereojax.svd.denoise import TILES, Conditioning, denoise
 from stereojax.svd.scheduler import initial_scale, schedule
 from stereojax.svd.vae_decode import decode
-from stereojax.windows import Window, plan_published_windows, plan_windows
-
-CROP = 128  # the published code cuts to multiples of this
 
 
 class Diffusion:
@@ -40,6 +37,10 @@ class Diffusion:
         devices: Sequence[jax.Device] | None = None,  # default: all local ones
     ):
         devices = jax.local_devices() if devices is None else list(devices)
+        vae, unet = networks.vae.config, networks.unet.config
+        self.plan = Plan(
+            settings, vae.factor, unet.multiple, vae.latent_channels, published
+        )
         self._networks, self._settings, self.published = networks, settings, published
         self._unet, self._mesh = networks.unet, None
         if len(devices) > 1:
@@ -53,63 +54,14 @@ class Diffusion:
             drop_last=not published and settings.steps > 2,
         )
 
-    @property
-    def window(self) -> int:
-        """Frames that are denoised together."""
-        return self._settings.window
-
-    def windows(self, frames: int) -> tuple[Window, ...]:
-        """How a shot of so many frames is gone through."""
-        plan = plan_published_windows if self.published else plan_windows
-        return plan(frames, self.window, self._settings.overlap)
-
-    def canvas(self, height: int, width: int) -> tuple[int, int]:
-        """The size in pixels that pictures are padded to; published: cut to."""
-        if self.published:
-            return height // CROP * CROP, width // CROP * CROP
-        multiple = self._networks.multiple
-        return height + -height % multiple, width + -width % multiple
-
-    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Of one frame's noise, for pictures of this size."""
-        config = self._networks.vae.config
-        down, across = (n // config.factor for n in self.canvas(height, width))
-        return down, across, config.latent_channels
-
-    def tiles(self, height: int, width: int) -> Tiles:
-        """How pictures of this size are tiled, in latents.
-
-        Raises:
-          InputError: the settings allow no tiles of it.
-        """
-        canvas = self.latent_shape(height, width)[:2]
-        factor, how = self._networks.vae.config.factor, self._settings
-        try:
-            if 0 in canvas:
-                raise ValueError(f"{width}x{height} is less than {CROP} px")
-            if self.published:
-                return plan_published_tiles(canvas, max(1, how.tile_num))
-            overlap = how.tile_overlap // factor
-            multiple = self._networks.unet.config.multiple
-            longest = how.tile_height // factor, how.tile_width // factor
-            if how.tile_num:
-                # Each way, total + overlap * (number - 1) is shared out evenly.
-                high, wide = (n + overlap * (how.tile_num - 1) for n in canvas)
-                longest = tuple(
-                    -(-n // how.tile_num) + multiple - 1 for n in (high, wide)
-                )
-            return plan_tiles(canvas, longest, overlap=overlap, multiple=multiple)
-        except ValueError as error:
-            raise InputError(f"tiles of a {width}x{height} picture: {error}") from None
-
     def generate(
         self,
-        pictures: Float[Array, "t h w 3"],
-        occlusion: Float[Array, "t h w"],
+        pictures: Float[Array | np.ndarray, "t h w 3"],
+        occlusion: Float[Array | np.ndarray, "t h w"],
         noise: Float[Array, "t h2 w2 z"],
         *,
         known: int = 0,
-    ) -> Float[Array, "t h3 w3 3"]:
+    ) -> Float[Array | np.ndarray, "t h3 w3 3"]:
         """Complete pictures, of what `pictures` show and of what they leave out.
 
         Args:
@@ -120,25 +72,28 @@ class Diffusion:
 
         Returns:
           Pictures in [0, 1], all of them generated, on the first device; as large as
-          `pictures`, or as their `canvas` if that is smaller.
+          `pictures`, or as their canvas if that is smaller. Without any hole, and but
+          for published, they are `pictures`.
         """
         height, width = pictures.shape[1:3]
+        if not self.published and not (occlusion >= HOLE).any():
+            return pictures
         latents = self.latents(pictures, occlusion, noise, known=known)
         vae = self._networks.vae
         chunk = 2 if self.published else None
         frames = decode(vae, latents / vae.config.scaling_factor, chunk=chunk)
-        return jnp.clip(frames[:, :height, :width] / 2 + 0.5, 0, 1)
+        return _pictures(jnp.asarray(frames), height, width)
 
     def latents(
         self,
-        pictures: Float[Array, "t h w 3"],
-        occlusion: Float[Array, "t h w"],
+        pictures: Float[Array | np.ndarray, "t h w 3"],
+        occlusion: Float[Array | np.ndarray, "t h w"],
         noise: Float[Array, "t h2 w2 z"],
         *,
         known: int = 0,
     ) -> Float[Array, "t h2 w2 z"]:
         """The denoised latents of the canvas; arguments as in `generate`."""
-        tiles = self.tiles(*pictures.shape[1:3])
+        tiles = self.plan.tiles(*pictures.shape[1:3])
         given = self._conditioning(pictures, occlusion, tiles, known)
         shown = given.channels[..., : noise.shape[-1]]
         if self.published:
@@ -175,16 +130,18 @@ class Diffusion:
 
     def _conditioning(
         self,
-        pictures: Float[Array, "t h w 3"],
-        occlusion: Float[Array, "t h w"],
+        pictures: Float[Array | np.ndarray, "t h w 3"],
+        occlusion: Float[Array | np.ndarray, "t h w"],
         tiles: Tiles,
         known: int,
     ) -> Conditioning:
         """What the U-Net is told of each tile; one after the other, in full size."""
         vae, image_encoder = self._networks.vae, self._networks.image_encoder
-        canvas, factor = self.canvas(*occlusion.shape[1:]), vae.config.factor
-        pictures = _fitted(pictures, canvas, edge=True)
-        occlusion = _fitted(occlusion, canvas, edge=False)
+        canvas, factor = self.plan.canvas(*occlusion.shape[1:]), vae.config.factor
+        # In the host's memory: the device gets one tile at a time.
+        pictures, occlusion = (
+            _fitted(np.asarray(x), canvas) for x in (pictures, occlusion)
+        )
         complete = np.arange(len(pictures)) < (0 if self.published else known)
         given = []
         for top, left in tiles.corners:
@@ -193,12 +150,12 @@ class Diffusion:
                 for at, size in zip((top, left), tiles.size, strict=True)
             )
             latents, context = encode_window(
-                vae, image_encoder, pictures[:, rows, columns]
+                vae, image_encoder, jnp.asarray(pictures[:, rows, columns])
             )
             given.append(
                 conditioning(
                     latents[None],
-                    occlusion[None, :, rows, columns],
+                    jnp.asarray(occlusion[None, :, rows, columns]),
                     context[None],
                     known=jnp.asarray(complete)[None],
                     pooling="nearest" if self.published else "max",
@@ -207,12 +164,22 @@ class Diffusion:
         return jax.tree.map(lambda *x: jnp.concatenate(x), *given)
 
 
-@functools.partial(jax.jit, static_argnames=("canvas", "edge"))
 def _fitted(
-    x: Float[Array, "t h w *c"], canvas: tuple[int, int], edge: bool
-) -> Float[Array, "t h2 w2 *c"]:
-    """Cut or padded at the bottom and the right, with the edge's pixels or with 0."""
+    x: Float[np.ndarray, "t h w *c"], canvas: tuple[int, int]
+) -> Float[np.ndarray, "t h2 w2 *c"]:
+    """Cut or padded at the bottom and the right, with what is at the edge.
+
+    So a hole at the edge goes on as a hole: the network would take its black, with a
+    mask of 0, for a part of the picture.
+    """
     x = x[:, : canvas[0], : canvas[1]]
     below, right = canvas[0] - x.shape[1], canvas[1] - x.shape[2]
     more = [(0, 0), (0, below), (0, right), (0, 0)][: x.ndim]
-    return jnp.pad(x, more, mode="edge" if edge else "constant")
+    return np.pad(x, more, mode="edge")
+
+
+@functools.partial(jax.jit, static_argnames=("height", "width"))
+def _pictures(
+    frames: Float[Array, "t h w 3"], height: int, width: int
+) -> Float[Array, "t h2 w2 3"]:
+    return jnp.clip(frames[:, :height, :width] / 2 + 0.5, 0, 1)

@@ -11,81 +11,109 @@ from flax import nnx
 from flax.typing import Dtype
 
 from stereojax.cli import InputError
+from stereojax.inpaint.plan import Plan
 from stereojax.ops.abstract import abstract
+from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.svd.clip import TINY_CLIP, CLIPVisionModelWithProjection
-from stereojax.svd.unet import TINY, UNetSpatioTemporalConditionModel
+from stereojax.svd.networks import build
+from stereojax.svd.unet import TINY, UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import TINY_VAE, AutoencoderKLTemporalDecoder, VAEConfig
 
 RANDOM = "random"  # in place of a part's name: a small network of random weights
 MASKED = 9  # channels in: 4 of noise, 4 of the splatted view, the mask
+SMALL = dataclasses.replace(TINY, in_channels=MASKED)
+CLASSES = (
+    UNetSpatioTemporalConditionModel,
+    AutoencoderKLTemporalDecoder,
+    CLIPVisionModelWithProjection,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Networks:
-    """What fills holes; `identity` tells its weights from any other."""
+    """What fills holes."""
 
     unet: UNetSpatioTemporalConditionModel
     vae: AutoencoderKLTemporalDecoder
     image_encoder: CLIPVisionModelWithProjection
-    identity: str
-
-    def __post_init__(self):
-        channels = self.unet.config.in_channels
-        if channels != MASKED:
-            raise InputError(
-                f"the U-Net takes {channels} channels where inpainting takes {MASKED}; "
-                "of an SVD U-Net convert_weights --init_mask_channel makes one"
-            )
-
-    @property
-    def multiple(self) -> int:
-        """Pixels that a picture's height and width must be multiples of."""
-        return self.unet.config.multiple * self.vae.config.factor
 
 
-def load_networks(
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The networks' places and sizes; nothing is loaded yet."""
+
+    folders: tuple[Path, ...]  # none: random ones
+    unet: UNetConfig
+    vae: VAEConfig
+    dtype: Dtype  # computed and stored in
+    identity: str  # tells these weights, in this type, from any other
+
+    def plan(self, settings: DiffusionSettings, published: bool) -> Plan:
+        vae = self.vae
+        multiple, channels = self.unet.multiple, vae.latent_channels
+        return Plan(settings, vae.factor, multiple, channels, published)
+
+    def load(self) -> Networks:
+        """Raises InputError where weights are damaged, or not all of them there."""
+        from stereojax.weights import fill, load
+
+        if not self.folders:
+            return random_networks(self.dtype)
+        networks = []
+        for folder in self.folders:
+            config, state = load(folder)
+            more = {"dtype": self.dtype, "param_dtype": self.dtype}
+            network = build(config["class"], config["sizes"], **more)
+            networks.append(fill(network, state, what=config["part"]))
+        return Networks(*networks)
+
+
+def find_networks(
     unet: str, vae: str, image_encoder: str, *, root: Path, dtype: Dtype | None = None
-) -> Networks:
+) -> Found:
     """The parts of these names under `root`; or `random`, for all three.
 
-    Computes in `dtype`, and stores in it: by default float32 on a CPU, bfloat16
-    elsewhere.
+    Their `dtype` is by default float32 on a CPU, bfloat16 elsewhere.
 
     Raises:
       InputError: a part is not there, or not the right network; one line that says how
         to get it.
     """
+    from stereojax.weights import fingerprint, read_config, require
+
     if dtype is None:
-        dtype = jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
-    parts = (unet, vae, image_encoder)
+        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    kind, parts = jnp.dtype(dtype), (unet, vae, image_encoder)
     if RANDOM in parts:
         if set(parts) != {RANDOM}:
             raise InputError("config.model: all three networks are random, or none is")
-        return random_networks(dtype)
-    classes = (
-        UNetSpatioTemporalConditionModel,
-        AutoencoderKLTemporalDecoder,
-        CLIPVisionModelWithProjection,
-    )
-    loaded = [
-        _load(part, cls, root, dtype) for part, cls in zip(parts, classes, strict=True)
-    ]
-    return Networks(*(m for m, _ in loaded), " ".join(mark for _, mark in loaded))
+        return Found((), SMALL, TINY_VAE, kind, f"random {kind}")
+    folders = tuple(require(part, root=root) for part in parts)
+    configs = [read_config(folder) for folder in folders]
+    for folder, config, cls in zip(folders, configs, CLASSES, strict=True):
+        if config["class"] != cls.__name__:
+            raise InputError(
+                f"{folder}: weights of {config['class']}, expected {cls.__name__}"
+            )
+    sizes = UNetConfig.from_dict(configs[0]["sizes"])
+    if sizes.in_channels != MASKED:
+        raise InputError(
+            f"{folders[0]}: a U-Net of {sizes.in_channels} channels where inpainting "
+            f"takes {MASKED}; of SVD's, convert_weights --init_mask_channel makes one"
+        )
+    marks = " ".join(fingerprint(folder) for folder in folders)
+    vae_sizes = VAEConfig.from_dict(configs[1]["sizes"])
+    return Found(folders, sizes, vae_sizes, kind, f"{marks} {kind}")
 
 
 def random_networks(
     dtype: Dtype = jnp.float32, seed: int = 0, *, vae: VAEConfig = TINY_VAE
 ) -> Networks:
     """Small ones, for trying the whole chain: what they fill in means nothing."""
-    small = dataclasses.replace(TINY, in_channels=MASKED)
     rng = np.random.default_rng(seed)
-    networks = (
-        (UNetSpatioTemporalConditionModel, small),
-        (AutoencoderKLTemporalDecoder, vae),
-        (CLIPVisionModelWithProjection, TINY_CLIP),
-    )
-    made = [_random(cls, config, dtype, rng) for cls, config in networks]
-    return Networks(*made, f"random {seed}")
+    configs = (SMALL, vae, TINY_CLIP)
+    both = zip(CLASSES, configs, strict=True)
+    return Networks(*(_random(cls, config, dtype, rng) for cls, config in both))
 
 
 def _random(cls: type, config: Any, dtype: Dtype, rng: np.random.Generator):
@@ -105,17 +133,3 @@ def _random(cls: type, config: Any, dtype: Dtype, rng: np.random.Generator):
 
     flat = [(path, drawn(path, v)) for path, v in nnx.to_flat_state(state)]
     return nnx.merge(graph, nnx.from_flat_state(flat))
-
-
-def _load(part: str, cls: type, root: Path, dtype: Dtype) -> tuple[nnx.Module, str]:
-    from stereojax.svd.networks import build
-    from stereojax.weights import fill, load, require
-
-    folder = require(part, root=root)
-    config, state = load(folder)
-    if config["class"] != cls.__name__:
-        raise InputError(
-            f"{folder}: weights of {config['class']}, expected {cls.__name__}"
-        )
-    network = build(cls.__name__, config["sizes"], dtype=dtype, param_dtype=dtype)
-    return fill(network, state, what=part), config["digest"]

@@ -11,7 +11,7 @@ from stereojax.inpaint.compose import compose, fill_share
 from stereojax.inpaint.diffusion import Diffusion
 from stereojax.inpaint.match_colors import match_colors
 from stereojax.inpaint.noise import frame_noise
-from stereojax.ops.integers import as_float, as_integers
+from stereojax.ops.integers import as_integers
 from stereojax.shapes import Array, Float, Key, Shaped
 from stereojax.windows import Window, ramp
 
@@ -46,24 +46,29 @@ def next_window(
       dilate, feather: of `compose`.
     """
     frames, height, width = occlusion.shape
-    warped, occlusion = jnp.asarray(warped), jnp.asarray(occlusion)
+    length = frames if diffusion.published else _length(diffusion, frames)
+    warped, occlusion = (_repeated(np.asarray(x), length) for x in (warped, occlusion))
     given = warped
     if len(before):
-        given = warped.at[: len(before)].set(as_float(before))
-    length = frames if diffusion.published else _length(diffusion, frames)
-    shape = diffusion.latent_shape(height, width)
+        shared = before / np.float32(np.iinfo(before.dtype).max)
+        given = np.concatenate([shared, warped[len(before) :]])
     generated = diffusion.generate(
-        _repeated(given, length),
-        _repeated(occlusion, length),
-        frame_noise(key, window.start, length, shape),
+        given,
+        occlusion,
+        frame_noise(
+            key, window.start, length, diffusion.plan.latent_shape(height, width)
+        ),
         known=len(before),
-    )[:frames]
-    if diffusion.published:
-        right = compose(warped, occlusion, fill_background(warped, occlusion))
-        right = right.at[:, : generated.shape[1], : generated.shape[2]].set(generated)
-    else:
-        right = _composed(generated, warped, occlusion, dilate, feather)
-    right = np.asarray(as_integers(right, before.dtype))
+    )
+    # Each frame by itself, so that a window of large pictures takes no more memory.
+    right = np.empty((frames, height, width, 3), before.dtype)
+    for i in range(frames):
+        one = (jnp.asarray(x[i : i + 1]) for x in (generated, warped, occlusion))
+        if diffusion.published:
+            picture = _replaced(*one)
+        else:
+            picture = _composed(*one, dilate, feather)
+        right[i] = np.asarray(as_integers(picture, like=before.dtype))[0]
     if not len(before):
         return right
     if diffusion.published:
@@ -82,13 +87,23 @@ def _composed(
     return compose(warped, occlusion, matched, dilate=dilate, feather=feather)
 
 
+@jax.jit
+def _replaced(generated: Array, warped: Array, occlusion: Array) -> Array:
+    """Filled from its surroundings where nothing was generated, beyond the cut."""
+    right = compose(warped, occlusion, fill_background(warped, occlusion))
+    return right.at[:, : generated.shape[1], : generated.shape[2]].set(generated)
+
+
 def _length(diffusion: Diffusion, frames: int) -> int:
     """What a shot's windows are filled up to; a single picture stays one."""
     if frames == 1:
         return 1
-    return min(-(-frames // _LENGTHS) * _LENGTHS, max(diffusion.window, frames))
+    longest = max(diffusion.plan.settings.window, frames)
+    return min(-(-frames // _LENGTHS) * _LENGTHS, longest)
 
 
-def _repeated(x: Array, length: int) -> Array:
+def _repeated(x: np.ndarray, length: int) -> np.ndarray:
     """The last frame repeats up to `length`."""
-    return x[jnp.minimum(jnp.arange(length), len(x) - 1)]
+    if len(x) == length:
+        return x
+    return x[np.minimum(np.arange(length), len(x) - 1)]

@@ -12,7 +12,8 @@ def keep_compiled() -> None:
     It lies in `~/.cache/stereojax/compiled`; $JAX_COMPILATION_CACHE_DIR moves it, empty
     turns it off.
     """
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    given = "JAX_COMPILATION_CACHE_DIR" in os.environ
+    if not given and jax.config.jax_compilation_cache_dir is None:
         folder = Path("~/.cache/stereojax/compiled").expanduser()
         jax.config.update("jax_compilation_cache_dir", str(folder))
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:

@@ -138,7 +138,6 @@ def fill() -> Recorded:
         _converted(UNetSpatioTemporalConditionModel, UNET, ours.unet),
         _converted(AutoencoderKLTemporalDecoder, VAE, ours.vae),
         _converted(CLIPVisionModelWithProjection, CLIP, ours.image_encoder),
-        "converted",
     )
     return Recorded(networks, SETTINGS, published=True, devices=jax.devices()[:1])
 
@@ -160,7 +159,7 @@ def test_the_reference_is_alive(outcomes):
 
 def test_windows_are_the_same(fill, outcomes):
     plan = tuple(Window(w.start, w.stop, w.known) for w in outcomes)
-    assert fill.windows(FRAMES) == plan
+    assert fill.plan.windows(FRAMES) == plan
 
 
 @pytest.mark.parametrize("index", range(3))
@@ -169,7 +168,7 @@ def test_a_window_is_the_same(fill, outcomes, index):
     here = slice(window.start, window.stop)
     right = next_window(
         fill,
-        fill.windows(FRAMES)[index],
+        fill.plan.windows(FRAMES)[index],
         np.float32(warped[here]) / 255,
         np.float32(mask[here, ..., 0]) / 255,
         window.given[: window.known],
@@ -212,7 +211,7 @@ WRONG = {
     "the ramps": ("paste_published", lambda: symmetric),
     "the cut": (
         "_fitted",
-        lambda: lambda x, canvas, edge: x[:, -canvas[0] :, -canvas[1] :],
+        lambda: lambda x, canvas: x[:, -canvas[0] :, -canvas[1] :],
     ),
     "the mask's pooling": (
         "conditioning",
@@ -239,7 +238,7 @@ def test_anything_wrong_shows(fill, outcomes, what, monkeypatch):
     found = fill.latents(
         jnp.float32(window.given) / 255,
         jnp.float32(film()[1][window.start : window.stop, ..., 0]) / 255,
-        frame_noise(KEY, window.start, frames, fill.latent_shape(HEIGHT, WIDTH)),
+        frame_noise(KEY, window.start, frames, fill.plan.latent_shape(HEIGHT, WIDTH)),
         known=window.known,
     )
     assert reference.error(found, window.latents) > 1e-3
