@@ -34,8 +34,8 @@ class DiffusionSettings:
         0, "this many tiles each way, as the published tool counts; 0: by size",
         low=0, high=16,
     )  # fmt: skip
-    # At the end, neighbours may have come to differ where they meet, and the mean of two
-    # inventions is a blur. (Random networks show no seam either way:
+    # At the end, neighbours may have come to differ where they meet, and the mean of
+    # two inventions is a blur. (Random networks show no seam either way:
     # `python -m benchmarks.tile_seams`.)
     tile_sync: str = setting(
         "every_step", "when tiles are blended", choices=("every_step", "end")
