@@ -38,6 +38,7 @@ class Checkpoints:
         with self._one_line("open"):
             self._manager = ocp.CheckpointManager(
                 self._folder,
+                item_handlers=ocp.StandardCheckpointHandler(),
                 options=ocp.CheckpointManagerOptions(
                     preservation_policy=managers.AnyPreservationPolicy(policies),
                     cleanup_tmp_directories=True,

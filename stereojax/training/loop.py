@@ -180,7 +180,9 @@ class Run:
     def _report(self, state: Any, number: int, last: bool) -> float | None:
         """A row where one is due; the score, where it is validated."""
         settings, every = self._settings, self._settings.validate_every
-        validates = bool(self._measure) and (last or number % every == 0)
+        # Also the first: what is wrong with it shows at once, and rises are from there.
+        due = number == 1 or last or (every and number % every == 0)
+        validates = bool(self._measure) and due
         if not (validates or last or number % settings.log_every == 0):
             return None
         self._settle()

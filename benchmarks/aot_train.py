@@ -1,0 +1,119 @@
+"""The full-size training step, compiled for 8 H200s on a machine without any.
+
+    JAX_PLATFORMS=cpu python -m benchmarks.aot_train
+
+Compiling ahead of time needs the wheels of the CUDA backend (jax-cuda13-plugin and
+jax-cuda13-pjrt of jax's own version), not the devices. Nothing is allocated: networks
+and state are shapes. Prints what the compiler says each device holds; writes
+benchmarks/results/aot_train.json.
+
+cuDNN cannot be asked without a GPU, so attention is the chunked one, and convolutions
+run without the workspace that a GPU's autotuning may choose.
+"""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import topologies
+from jax.sharding import NamedSharding
+
+from benchmarks import aot, measure  # first: it sets what the backends read
+from stereojax.settings.train import TrainSettings
+from stereojax.svd.clip import SVD_CLIP
+from stereojax.svd.networks import build
+from stereojax.svd.unet import STEREOCRAFTER
+from stereojax.svd.vae import SVD_VAE
+from stereojax.training import networks
+from stereojax.training.flops import count_flops
+from stereojax.training.optimizer import make_optimizer
+from stereojax.training.parameters import split
+from stereojax.training.sharding import SAMPLES, make_mesh
+from stereojax.training.state import abstract_state, divide
+from stereojax.training.step import INDEX, make_step
+from stereojax.training.tasks import inpaint
+
+LIMIT = 80e9  # bytes of a device that the step is to fit
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--devices", type=int, default=8)
+    parser.add_argument("--fsdp", type=int, default=0)
+    given = parser.parse_args(argv)
+    topology = topologies.get_topology_desc(
+        "H200", "cuda", topology=f"1x1x{given.devices}", target_config=aot.H200
+    )
+    settings = TrainSettings(batch=given.devices, dtype="bfloat16")
+    mesh = make_mesh(given.fsdp or given.devices, devices=list(topology.devices))
+    row = {"devices": given.devices, "mesh": "x".join(map(str, mesh.shape.values()))}
+    since = time.perf_counter()
+    traced = full_step(settings, mesh)
+    row["trace_s"] = time.perf_counter() - since
+    row["model_TFLOP_a_sample"] = count_flops(traced.jaxpr) / 1e12
+    since = time.perf_counter()
+    program = traced.lower().compile()
+    row["compile_s"] = time.perf_counter() - since
+    row |= memory(program.memory_analysis())
+    print(measure.table([row]))
+    print("written:", measure.save("aot_train", [row]))
+    if row["total_GB"] > LIMIT / 1e9:
+        raise SystemExit(f"{row['total_GB']:.1f} GB a device: more than {LIMIT / 1e9}")
+
+
+def full_step(settings: TrainSettings, mesh: Any) -> Any:
+    """The paper's update, traced on shapes: 25 frames of 576x1024, one a device."""
+    sizes = (
+        ("unet", networks.UNET, STEREOCRAFTER, {"dtype": jnp.bfloat16, "remat": True}),
+        ("vae", networks.VAE, SVD_VAE, {}),
+        ("image_encoder", networks.IMAGE_ENCODER, SVD_CLIP, {"dtype": jnp.bfloat16}),
+    )
+    made = {
+        name: build(cls, dataclasses.asdict(config), **more)
+        for name, cls, config, more in sizes
+    }
+    structure, arrays = split(networks.Networks(**made))
+    trainable, frozen = divide(arrays, inpaint.TRAINABLE)
+    frozen = {
+        name: x
+        if name.startswith("vae.")
+        else jax.ShapeDtypeStruct(x.shape, jnp.bfloat16)
+        for name, x in frozen.items()
+    }
+    optimizer = make_optimizer(settings)
+    state = abstract_state(trainable, frozen, optimizer, mesh)
+    placed = NamedSharding(mesh, SAMPLES)
+    shape = (settings.batch, settings.frames, settings.height, settings.width)
+
+    def array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=placed)
+
+    batch = {
+        "left": array((*shape, 3), jnp.uint8),
+        "right": array((*shape, 3), jnp.uint8),
+        "disparity": array(shape, jnp.float32),
+        INDEX: array(shape[:1], jnp.int32),
+    }
+    step = make_step(structure, inpaint.loss(settings), optimizer, mesh, state)
+    return step.trace(state, batch)
+
+
+def memory(analysis: Any) -> dict[str, float]:
+    """GB a device; what is donated is counted once."""
+    parts = {
+        "arguments_GB": analysis.argument_size_in_bytes,
+        "outputs_GB": analysis.output_size_in_bytes,
+        "shared_GB": analysis.alias_size_in_bytes,
+        "temporary_GB": analysis.temp_size_in_bytes,
+    }
+    found = {name: size / 1e9 for name, size in parts.items()}
+    total = found["arguments_GB"] + found["outputs_GB"] + found["temporary_GB"]
+    return found | {"total_GB": total - found["shared_GB"]}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Checkpoints: what they hold, which of them stay, and which are refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from stereojax.cli import InputError
+from stereojax.training.checkpoints import Checkpoints
+from stereojax.training.rows import Rows
+from stereojax.training.sharding import make_mesh
+from stereojax.training.state import TrainState, make_state
+
+
+ADAMW = optax.adamw(1e-3)
+
+
+def state(width: int = 4, optimizer=ADAMW) -> TrainState:
+    rng = np.random.default_rng(0)
+    trainable = {"unet.a.kernel": rng.standard_normal((width, 4), np.float32)}
+    frozen = {
+        "unet.b.kernel": jnp.asarray(rng.standard_normal(3), jnp.bfloat16),
+        "vae.c.kernel": rng.standard_normal(2, np.float32),
+    }
+    return make_state(trainable, frozen, optimizer, make_mesh(1), seed=3)
+
+
+def opened(folder) -> Checkpoints:
+    return Checkpoints(folder, keep=2, keep_best=1, stored="unet.")
+
+
+def raw(tree):
+    """Keys as their numbers."""
+    return jax.tree.map(
+        lambda x: (
+            jax.random.key_data(x)
+            if jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+            else x
+        ),
+        tree,
+    )
+
+
+def test_what_is_saved_comes_back_bit_for_bit(tmp_path):
+    before = state()
+    moments = jax.tree.map(lambda x: x + 1, before.optimizer)
+    before = TrainState(
+        before.step + 9, before.rng, before.trainable, moments, before.frozen
+    )
+    checkpoints = opened(tmp_path / "run")
+    checkpoints.save(before, 9)
+    checkpoints.wait()
+    checkpoints.close()
+    again = opened(tmp_path / "run")
+    assert again.latest() == 9
+    like = state()
+    after = again.restore(like, 9)
+    # What is not stored is what it was before.
+    assert after.frozen["vae.c.kernel"] is like.frozen["vae.c.kernel"]
+    for one, other in zip(
+        *map(jax.tree.leaves, (raw(before), raw(after))), strict=True
+    ):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_newest_and_the_best_stay(tmp_path):
+    checkpoints = opened(tmp_path / "run")
+    for step, score in ((1, 3.0), (2, 5.0), (3, None), (4, 4.0), (5, None), (6, None)):
+        checkpoints.save(state(), step, score)
+    checkpoints.wait()
+    assert checkpoints.steps() == [2, 5, 6]
+
+
+def test_another_models_is_refused_by_name_and_shape(tmp_path):
+    checkpoints = opened(tmp_path / "run")
+    checkpoints.save(state(), 1)
+    checkpoints.wait()
+    with pytest.raises(
+        InputError, match=r"another model.*a\.kernel.*\(4, 4\).*\(8, 4\)"
+    ):
+        checkpoints.restore(state(8), 1)
+    with pytest.raises(InputError, match=r"another model or optimizer.*unused.*mu"):
+        checkpoints.restore(state(4, optax.sgd(1.0)), 1)
+
+
+def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(tmp_path):
+    rows = Rows(tmp_path, step=0)
+    for step in (1, 2, 3):
+        rows.write({"step": step, "loss": 0.5, "mfu": None, "bad": float("nan")})
+    rows.close()
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')
+    rows = Rows(tmp_path, step=2)
+    rows.write({"step": 3, "loss": 0.25})
+    rows.close()
+    assert (tmp_path / "metrics.jsonl").read_text().splitlines() == [
+        '{"step": 1, "loss": 0.5, "mfu": null, "bad": null}',
+        '{"step": 2, "loss": 0.5, "mfu": null, "bad": null}',
+        '{"step": 3, "loss": 0.25}',
+    ]

@@ -1,0 +1,332 @@
+"""Whole runs: killed, stopped, moved to other devices, refused, exported."""
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from stereojax import weights
+from stereojax.records import Provenance, encode_record, to_example
+from stereojax.records.tfrecord import TFRecordWriter
+from stereojax.splat.workloads import scene
+
+HERE = Path(__file__).parent
+CONFIG = str(HERE / "run_config.py")
+
+
+def command(workdir: Path, data: Path | None, *flags: str) -> list[str]:
+    given = [f"--data={data}"] if data else []
+    return [
+        *(sys.executable, "-m", "stereojax.train"),
+        *(f"--config={CONFIG}", f"--workdir={workdir}", *given, *flags),
+    ]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def environment(place):
+    """Compiled quickly, and once for each number of devices."""
+
+    def of(devices: int = 1) -> dict[str, str]:
+        flags = (
+            f"--xla_force_host_platform_device_count={devices}",
+            "--xla_backend_optimization_level=0",
+            "--xla_llvm_disable_expensive_passes=true",
+        )
+        return os.environ | {
+            "JAX_PLATFORMS": "cpu",
+            "JAX_COMPILATION_CACHE_DIR": str(place / "compiled"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1",
+            "STEREOJAX_CACHE": str(place / "cache"),
+            "XLA_FLAGS": " ".join(flags),
+        }
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def data(place) -> Path:
+    """Five records of discs before ground, two of them held out."""
+    folder = place / "data"
+    folder.mkdir()
+    splits = []
+    for split, count in (("train", 5), ("validation", 2)):
+        file = folder / f"pairs-{split}.tfrecord-00000-of-00001"
+        with TFRecordWriter(file) as writer:
+            for i in range(count):
+                left, disparity = scene((6, 16, 32), -2, 6, seed=i + 10 * len(split))
+                right, _ = scene((6, 16, 32), -2, 6, seed=i + 99)
+                views = (np.rint(255 * v).astype(np.uint8) for v in (left, right))
+                origin = Provenance(
+                    f"film {split} {i}", f"{i:032x}", "stereo", 0, 0, 24.0, "sgbm",
+                    0.0, 30.0, 0.5,
+                )  # fmt: skip
+                writer.write(to_example(encode_record(*views, disparity, origin)))
+        splits.append(
+            {
+                "name": split,
+                "shardLengths": [str(count)],
+                "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+            }
+        )
+    info = {"name": "pairs", "fileFormat": "tfrecord", "splits": splits}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    return folder
+
+
+def rows(workdir: Path) -> list[dict]:
+    file = workdir / "metrics.jsonl"
+    lines = file.read_text().splitlines() if file.exists() else []
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError):  # being written
+            found.append(json.loads(line))
+    return found
+
+
+def run(arguments: list[str], environment: dict, **more) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        arguments, env=environment, capture_output=True, text=True, timeout=900, **more
+    )
+
+
+def run_until(step: int, number: int, arguments: list[str], environment: dict) -> tuple:
+    """Sends the signal once a row of `step` is there; (exit code, errors)."""
+    workdir = Path(next(a for a in arguments if "--workdir" in a).partition("=")[2])
+    process = subprocess.Popen(
+        arguments, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    while (
+        process.poll() is None and (rows(workdir) or [{"step": 0}])[-1]["step"] < step
+    ):
+        time.sleep(0.02)
+    process.send_signal(number)
+    errors = process.communicate(timeout=300)[1]
+    return process.returncode, errors
+
+
+def curve(workdir: Path) -> list[tuple]:
+    return [(r["step"], r["loss"], r["gradient_norm"]) for r in rows(workdir)]
+
+
+@pytest.fixture(scope="module")
+def whole(place, data, environment) -> Path:
+    """A run that nothing happens to."""
+    workdir = place / "whole"
+    done = run(command(workdir, data), environment())
+    assert done.returncode == 0, done.stderr
+    return workdir
+
+
+def test_a_run_writes_what_it_says(whole):
+    found = rows(whole)
+    assert [r["step"] for r in found] == list(range(1, 41))
+    assert {"loss", "gradient_norm", "learning_rate", "samples_per_second"} <= set(
+        found[-1]
+    )
+    assert np.ptp([r["loss"] for r in found]) > 0.01
+    # The newest two of every seventh, and the last.
+    assert sorted(int(p.name) for p in (whole / "checkpoints").glob("[0-9]*")) == [
+        35,
+        40,
+    ]
+    assert list((whole / "tensorboard").glob("events*"))
+
+
+def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(
+    whole, place, data, environment
+):
+    workdir = place / "killed"
+    at = np.random.default_rng().integers(8, 17, 2)
+    first, second = int(at[0]), int(at[0] + at[1])
+    arguments = command(workdir, data)
+    code, _ = run_until(first, signal.SIGKILL, arguments, environment())
+    assert code == -signal.SIGKILL
+    before = len(rows(workdir))
+    code, errors = run_until(second, signal.SIGTERM, arguments, environment())
+    assert code == 0, errors
+    assert "told to stop: step" in errors and "goes on from step" in errors
+    assert before > 0 and "goes on from step 0" not in errors
+    done = run(arguments, environment())
+    assert done.returncode == 0, done.stderr
+    # What SIGTERM saved is where it went on: no step was lost, and none made twice.
+    saved = int(errors.split("told to stop: step ")[1].split()[0])
+    assert f"goes on from step {saved}" in done.stderr
+    assert curve(workdir) == curve(whole), at
+    assert weights.fingerprint(workdir / "weights" / "unet") == weights.fingerprint(
+        whole / "weights" / "unet"
+    )
+
+
+def test_it_goes_on_on_other_devices(whole, place, data, environment):
+    workdir = place / "moved"
+    shutil.copytree(whole, workdir)
+    # As it was after step 35.
+    shutil.rmtree(workdir / "checkpoints" / "40")
+    done = run(command(workdir, data, "--config.train.fsdp=2"), environment(2))
+    assert done.returncode == 0, done.stderr
+    assert "'fsdp': 2" in done.stderr and "goes on from step 35" in done.stderr
+    moved, stayed = np.array(curve(workdir)), np.array(curve(whole))
+    assert len(moved) == 40
+    np.testing.assert_array_equal(moved[:35], stayed[:35])
+    np.testing.assert_allclose(moved[35:, 1], stayed[35:, 1], rtol=1e-3)
+
+
+def test_only_what_trains_changes(whole, place, data, environment):
+    """Beside a run of one step at a learning rate of zero: how it began."""
+    workdir = place / "began"
+    flags = ("--config.train.steps=1", "--config.train.learning_rate=0")
+    done = run(command(workdir, data, *flags), environment())
+    assert done.returncode == 0, done.stderr
+    _, began = weights.load(workdir / "weights" / "unet")
+    _, ended = weights.load(whole / "weights" / "unet")
+    temporal = (
+        "temporal_res_block",
+        "temporal_transformer_blocks",
+        "time_pos_embed",
+        "time_mixer",
+    )
+    flat = [flatten(tree) for tree in (began, ended)]
+    assert flat[0].keys() == flat[1].keys() and len(flat[0]) > 100
+    for name, before in flat[0].items():
+        if ".transformer_blocks.0.norm2." in name:
+            continue  # a single context token makes it inert: its bias stays zero
+        same = np.array_equal(before, flat[1][name])
+        assert same == any(part in name for part in temporal), name
+
+
+def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
+    flat = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def test_diffusers_loads_what_came_out(whole):
+    model = diffusers.UNetSpatioTemporalConditionModel.from_pretrained(
+        whole / "diffusers" / "unet"
+    )
+    assert model.config.in_channels == 25
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    kernel = flatten(weights.load(whole / "weights" / "unet")[1])["conv_in.kernel"]
+    np.testing.assert_array_equal(
+        model.conv_in.weight.detach().numpy().transpose(2, 3, 1, 0), kernel
+    )
+
+
+def test_a_run_begins_with_what_another_ended_with(whole, place, data, environment):
+    """Then it validates with the sampler, and leaves a picture."""
+    workdir = place / "after"
+    flags = (
+        f"--init_from={whole}",
+        "--config.train.steps=2",
+        "--config.train.learning_rate=0",
+        "--config.train.weight_decay=0",
+        "--config.train.validate_every=2",
+        "--config.train.validation_scenes=2",
+        "--config.train.validation_steps=3",
+    )
+    done = run(command(workdir, data, *flags), environment())
+    assert done.returncode == 0, done.stderr
+    before, after = (
+        flatten(weights.load(w / "weights" / "unet")[1]) for w in (whole, workdir)
+    )
+    for name, array in before.items():
+        np.testing.assert_array_equal(array, after[name], err_msg=name)
+    last = rows(workdir)[-1]
+    assert last["val_lpips"] == "absent"
+    assert 0 < last["val_psnr"] < 60 and -1 < last["val_ssim"] < 1
+    assert last["val_psnr_background"] > 5
+    assert list((workdir / "validation").glob("*.png"))
+
+
+def refused(done: subprocess.CompletedProcess, code: int, *parts: str) -> None:
+    assert done.returncode == code, done.stderr
+    last = [line for line in done.stderr.splitlines() if line.strip()][-1]
+    assert last.startswith("error: "), done.stderr
+    assert done.stderr.count("error: ") == 1 and "Traceback" not in done.stderr
+    for part in parts:
+        assert part in last
+
+
+def test_a_wrong_setting_is_one_line(place, environment):
+    for flag, part in (
+        ("--config.train.stepz=3", "config.train.stepz"),
+        ("--config.train.batch=many", "config.train.batch=many: expected a whole"),
+        ("--config.train.height=20", "height=20: expected a multiple of"),
+        ("--config.train.unet=svd/unet", "weights svd/unet are not in"),
+    ):
+        arguments = command(place / "wrong", None, flag, f"--weights_dir={place}")
+        refused(run(arguments, environment()), 2, part)
+    assert not (place / "wrong").exists()
+
+
+def test_another_models_checkpoint_is_refused(whole, place, data, environment):
+    arguments = command(whole, data, "--config.train.widths=96")
+    refused(
+        run(arguments, environment()), 2, "holds a run with train.widths=64, not 96"
+    )
+    # Where nothing says so, the arrays do.
+    workdir = place / "other"
+    shutil.copytree(whole, workdir)
+    (workdir / "run.json").unlink()
+    arguments = command(workdir, data, "--config.train.widths=96")
+    refused(run(arguments, environment()), 2, "another model or optimizer", "conv_in")
+
+
+def test_a_damaged_shard_names_itself(place, data, environment):
+    broken = place / "broken"
+    shutil.copytree(data, broken)
+    shard = broken / "pairs-train.tfrecord-00000-of-00001"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 255
+    shard.write_bytes(content)
+    arguments = command(place / "broken run", broken)
+    refused(run(arguments, environment()), 1, shard.name, "record 2")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(place, data, environment):
+    workdir = place / "diverged"
+    flags = (
+        "--config.train.optimizer=sgd",
+        "--config.train.learning_rate=10",
+        "--config.train.clip_norm=0",
+        "--config.train.sigma_mean=-10",
+    )
+    done = run(command(workdir, data, *flags), environment())
+    refused(done, 1, ": the loss is", "of the batch of", "that is saved")
+    last = rows(workdir)[-1]["step"]
+    assert f"step {last + 1}: the loss is" in done.stderr
+    assert all(np.isfinite(r["loss"]) for r in rows(workdir))
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(whole, place, data, environment):
+    workdir = place / "full"
+    shutil.copytree(whole, workdir)
+    shutil.rmtree(workdir / "checkpoints" / "40")
+
+    def no_room() -> None:  # files end at 100 kB: the parameters do not fit
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    done = run(command(workdir, data), environment(), preexec_fn=no_room)
+    refused(done, 1, "cannot write", "step 35 is whole")
+    done = run(command(workdir, data), environment())
+    assert done.returncode == 0, done.stderr
+    assert "goes on from step 35" in done.stderr
+    assert curve(workdir) == curve(whole)
