@@ -13,6 +13,7 @@ from test_resume import kill_when
 import stereojax
 from stereojax.cli import InputError
 from stereojax.conversion.work import WorkFolder
+from stereojax.synthetic import make_film, write_film
 
 CONFIG = "stereocrafter:runlocal"
 FLAGS = {"config": CONFIG, "steps": 2, "segment_frames": 3, "window": 8, "overlap": 2}
@@ -125,3 +126,26 @@ def test_a_splat_grid_has_no_depth(grid, tmp_path):
         stereojax.convert(
             grid[2], tmp_path / "depth.mkv", splat_grid=True, depth_only=True
         )
+
+
+def test_parity_from_a_film_and_from_its_splat_grid(tmp_path):
+    film = make_film(5, frames=5, height=130, width=144, shots=1)
+    source = write_film(film, tmp_path / "film").left
+    config = {"config": "stereocrafter_parity:runlocal", "window": 4, "overlap": 1}
+    lossless = {"codec": "ffv1", "pixel_format": "bgr0"}
+    output, again = tmp_path / "film.mkv", tmp_path / "again.mkv"
+    report = stereojax.convert(source, output, debug_grid=True, **config, **lossless)
+    assert report["model"]["recipe"] == "published"
+    stereojax.convert(
+        tmp_path / "film_grid.mkv", again, splat_grid=True, **config, **lossless
+    )
+    found, wanted = (pictures(p).astype(int) for p in (again, output))
+    assert found.shape == (5, 130, 288, 3)
+    np.testing.assert_array_equal(found[:, :, :144], wanted[:, :, :144])
+    # The grid's mask and warped view are rounded to 8 bits.
+    assert (np.abs(found - wanted) <= 4).mean() > 0.95
+    # Everything within the published cut is generated, of noise by random networks.
+    right = wanted[:, :, 144:]
+    off = np.abs(right - wanted[:, :, :144]).mean((0, 3))
+    assert off[:128, :128].mean() > 30
+    assert off[128:].mean() < 20
