@@ -16,19 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import types
-import unittest.mock
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import data_prep.clock
 from benchmarks import measure
-from data_prep.films import find_films
-from data_prep.process import process
-from data_prep.summary import Summary
-from stereojax.records import Record, to_example
-from stereojax.settings.data import DataSettings
 from stereojax.synthetic import make_film, write_film
 
 PAPER_FRAMES, PAPER_SHOTS = 25_000_000, 180_000
@@ -53,8 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             prepare(films, Path(folder) / f"out{n}", n, width, height)
             for n in (int(n) for n in flags.workers.split(",") if n)
         ]
-        film = Path(find_films(str(films))[0])
-        costs = costs_of(film, settings_of(width, height))
+        costs = costs_of(min(films.glob("*.mkv")), width, height)
     if rows:
         shown = ("workers", "seconds", "CPU seconds", "MB", "kept")
         print(measure.table([{key: row[key] for key in shown} for row in rows]))
@@ -73,10 +64,6 @@ def render(folder: Path, films: int, frames: int, width: int, height: int) -> Pa
         film = make_film(seed, frames=frames, width=width, height=height, shots=2)
         write_film(film, folder / f"film{seed}").left.unlink()
     return folder
-
-
-def settings_of(width: int, height: int) -> DataSettings:
-    return DataSettings(width=width, height=height, shortest=8)
 
 
 def prepare(
@@ -107,31 +94,15 @@ def prepare(
     }
 
 
-def costs_of(film: Path, settings: DataSettings) -> dict[str, float]:
-    """CPU seconds of each stage and kilobytes; see `price`. The start is left out.
-
-    A busy machine changes the CPU's seconds little, the clock's a lot.
-    """
-    sizes: list[int] = []
-
-    def save(record: Record) -> None:
-        sizes.append(len(to_example(record)))
-
-    process(film, settings, save)  # compiles
-    sizes.clear()
-    cpu = types.SimpleNamespace(monotonic=time.process_time)
-    with unittest.mock.patch.object(data_prep.clock, "time", cpu):
-        summary = process(film, settings, save)
-    return price(summary, sizes)
-
-
-def price(film: Summary, sizes: list[int]) -> dict[str, float]:
-    """A film's costs: by the frame, the shot ("parallax") and the film ("layout")."""
-    each = {name: s / film.frames for name, s in film.seconds.items()}
-    each["parallax"] = film.seconds.get("parallax", 0.0) / len(film.shots)
-    each["layout"] = film.seconds.get("layout", 0.0)
-    kilobytes = sum(sizes) / 1000 / max(film.counters["kept_frames"], 1)
-    return each | {"kB": kilobytes}
+def costs_of(film: Path, width: int, height: int) -> dict[str, float]:
+    """CPU seconds of each stage and kilobytes, as `data_prep.price` says them."""
+    command = [sys.executable, "-m", "data_prep.price", f"--film={film}"]
+    command += [f"--width={width}", f"--height={height}"]
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        command, check=True, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    return json.loads(done.stdout)
 
 
 def paper(costs: dict[str, float]) -> dict[str, float]:

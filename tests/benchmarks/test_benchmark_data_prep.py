@@ -2,22 +2,7 @@
 
 import pytest
 
-from benchmarks.data_prep import paper, price
-from data_prep.summary import Sample, Summary
-
-
-def film(dropped=None):
-    samples = (Sample(0, 0, 100, dropped),)
-    seconds = {"match": 40.0, "splat": 20.0, "parallax": 6.0, "layout": 8.0}
-    return Summary("f", "h", "stereo", "sbs", 200, (90, 60, 50), samples, seconds)
-
-
-def test_a_frame_costs_what_the_film_cost_over_its_frames():
-    costs = price(film(), [20_000_000, 40_000_000])
-    assert costs["kB"] == 600  # of what was kept
-    assert (costs["match"], costs["splat"]) == (0.2, 0.1)
-    assert (costs["parallax"], costs["layout"]) == (2.0, 8.0)  # a shot, a film
-    assert price(film("psnr"), [])["kB"] == 0
+from benchmarks.data_prep import paper
 
 
 def test_the_paper_is_25_million_of_them():
