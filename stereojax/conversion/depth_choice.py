@@ -110,7 +110,8 @@ def _depthcrafter(options: Options, model: ModelSettings) -> DepthChoice:
     import jax
     import jax.numpy as jnp
 
-    from stereojax.depth.depthcrafter import PARTS, DepthCrafter, Networks, Sampling
+    from stereojax.depth.depthcrafter import DepthCrafter, Sampling
+    from stereojax.depth.depthcrafter_networks import PARTS, Networks
     from stereojax.weights import fingerprint, read_config, require, root
 
     where = root(options.weights_dir)

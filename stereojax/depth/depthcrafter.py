@@ -7,29 +7,28 @@ this project's. The U-Net is SVD's, but every frame has its own image embedding.
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.typing import Dtype
 
+from stereojax.depth.depthcrafter_networks import Networks
+from stereojax.depth.depthcrafter_noise import Noise
+from stereojax.depth.depthcrafter_state import loaded, state_of
 from stereojax.depth.overlapping_windows import overlapping_windows
-from stereojax.shapes import Array, Float, Key, Shaped
+from stereojax.depth.restart import FromTheStart, Restart
+from stereojax.shapes import Array, Float, Shaped
 from stereojax.svd.clip import CLIPVisionModelWithProjection
 from stereojax.svd.clip_image import clip_pixels
 from stereojax.svd.denoise import Conditioning, denoise
 from stereojax.svd.scheduler import schedule
-from stereojax.svd.unet import UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder
 from stereojax.svd.vae_decode import decode
 
 FRAME_RATE, MOTION = 7.0, 127.0  # what the U-Net is told, whatever the film is
 AUGMENTATION = 0.02  # noise on the pictures that the VAE sees, and what is told of it
 CHUNK = 8  # frames that are decoded jointly: their borders are those of the published
-PARTS = ("depthcrafter/unet", "svd/vae", "svd/image_encoder")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,53 +45,6 @@ class Sampling:
 
 # As the paper StereoCrafter calls it.
 PAPER = Sampling(steps=8, guidance=1.2, window=70, overlap=25)
-
-
-@dataclasses.dataclass(frozen=True)
-class Networks:
-    unet: UNetSpatioTemporalConditionModel
-    vae: AutoencoderKLTemporalDecoder
-    image_encoder: CLIPVisionModelWithProjection
-
-    @classmethod
-    def load(cls, folders: tuple[Path, Path, Path], dtype: Dtype) -> "Networks":
-        """From converted parts, in the order of `PARTS`.
-
-        Raises:
-          InputError: one is not there, or not the right network.
-        """
-        from stereojax.cli import InputError
-        from stereojax.svd.networks import build
-        from stereojax.weights import fill, load
-
-        found = []
-        for folder, field in zip(folders, dataclasses.fields(cls), strict=True):
-            config, state = load(folder)
-            if config["class"] != field.type.__name__:
-                raise InputError(
-                    f"{folder}: weights of {config['class']}, expected "
-                    f"{field.type.__name__}"
-                )
-            network = build(
-                config["class"], config["sizes"], dtype=dtype, param_dtype=dtype
-            )
-            found.append(fill(network, state, what=config["part"]))
-        return cls(*found)
-
-
-class Noise:
-    """All that is random; frame by frame, so a shot of any length has it at once."""
-
-    def __init__(self, seed: int):
-        self._pixels, self._latents = jax.random.split(jax.random.key(seed))
-
-    def pixels(self, frame: int, shape: tuple[int, ...]) -> Float[Array, "*s"]:
-        """Normal, for the picture of one frame of a shot."""
-        return _normal(self._pixels, frame, shape)
-
-    def latents(self, frames: int, shape: tuple[int, ...]) -> Float[Array, "t *s"]:
-        """Normal, that a window starts from."""
-        return jnp.stack([_normal(self._latents, i, shape) for i in range(frames)])
 
 
 class DepthCrafter:
@@ -138,36 +90,69 @@ class DepthCrafter:
         Yields:
           (hd, wd) float32 at the networks' own size.
         """
-        first = next(frames, None)
-        if first is None:
+        return self.resume(lambda first: frames, FromTheStart())
+
+    def resume(
+        self, frames: Callable[[int], Iterator[np.ndarray]], restart: Restart
+    ) -> Iterator[np.ndarray]:
+        """As `Resumable` says."""
+        state = restart.load()
+        shared, waiting, done, read = None, [], 0, 0
+        if state is not None:
+            shared, waiting = loaded(state)
+            done, read = int(state["done"]), int(state["read"])
+        source = frames(read)
+        first = next(source, None)
+        if first is not None:
+            size = self._size(*first.shape[:2])
+            given = self._given(itertools.chain([first], source), size, read)
+            noise = self._noise.latents(self._sampling.window, self._shape(size))
+        elif shared is not None:  # the last window was done
+            given, noise = iter([]), shared.noise
+        else:
             return
-        size = picture_size(
-            *first.shape[:2], longest=self._sampling.longest, multiple=self._multiple
-        )
-        factor = self._networks.vae.config.factor
-        channels = self._networks.vae.config.latent_channels
-        shape = (size[0] // factor, size[1] // factor, channels)
-        latents = overlapping_windows(
-            self._given(itertools.chain([first], frames), size),
+        for latents, left in overlapping_windows(
+            given,
             self._denoise,
-            self._noise.latents(self._sampling.window, shape),
+            noise,
             overlap=self._sampling.overlap,
             sigma=float(self._sigmas[0]),
-        )
-        while chunk := list(itertools.islice(latents, CHUNK)):
-            scale = self._networks.vae.config.scaling_factor
-            pictures = decode(self._networks.vae, jnp.stack(chunk) / scale)
-            pictures = np.clip(np.asarray(pictures, np.float32) * 0.5 + 0.5, 0, 1)
-            yield from pictures.mean(axis=-1)
+            shared=shared,
+        ):
+            waiting += list(latents)
+            whole = len(waiting) - (len(waiting) % CHUNK if left else 0)
+            for i in range(0, whole, CHUNK):
+                yield from self._decode(waiting[i : min(i + CHUNK, whole)])
+            waiting, done = waiting[whole:], done + whole
+            if left is not None:
+                read = done + len(waiting) + len(left.given)
+                restart.offer(
+                    done, functools.partial(state_of, left, waiting, done, read)
+                )
+
+    def _size(self, height: int, width: int) -> tuple[int, int]:
+        longest = self._sampling.longest
+        return picture_size(height, width, longest=longest, multiple=self._multiple)
+
+    def _shape(self, size: tuple[int, int]) -> tuple[int, int, int]:
+        """Of the latents of a picture."""
+        vae = self._networks.vae.config
+        return size[0] // vae.factor, size[1] // vae.factor, vae.latent_channels
 
     def _given(
-        self, frames: Iterator[np.ndarray], size: tuple[int, int]
+        self, frames: Iterator[np.ndarray], size: tuple[int, int], first: int
     ) -> Iterator[tuple[Array, Array]]:
-        """Latents and image embedding of each frame."""
+        """Latents and image embedding of each frame, from number `first` on."""
         net = self._networks
-        for i, frame in enumerate(frames):
+        for i, frame in enumerate(frames, first):
             noise = self._noise.pixels(i, (*size, 3))
             yield _see(net.vae, net.image_encoder, frame, noise, size)
+
+    def _decode(self, latents: list[Array]) -> Float[np.ndarray, "t h w"]:
+        scale = self._networks.vae.config.scaling_factor
+        pictures = decode(self._networks.vae, jnp.stack(latents) / scale)
+        pictures = np.clip(np.asarray(pictures, np.float32) * 0.5 + 0.5, 0, 1)
+        return pictures.mean(axis=-1)
 
     def _denoise(self, given: list[tuple[Array, Array]], start: Array) -> Array:
         channels, context = (jnp.stack(x)[None] for x in zip(*given, strict=True))
@@ -220,8 +205,3 @@ def _see(
     noisy = 2 * picture - 1 + AUGMENTATION * noise
     latents = vae.encode(noisy[None, None])[0, 0]
     return latents.astype(jnp.float32), embedding[0].astype(jnp.float32)
-
-
-@functools.partial(jax.jit, static_argnames=("shape",))
-def _normal(key: Key[Array, ""], frame: Any, shape: tuple[int, ...]) -> Array:
-    return jax.random.normal(jax.random.fold_in(key, frame), shape)

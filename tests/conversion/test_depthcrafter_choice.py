@@ -10,7 +10,8 @@ from flax import nnx
 from stereojax.cli import InputError
 from stereojax.conversion.depth_choice import choose
 from stereojax.conversion.options import Options
-from stereojax.depth.depthcrafter import PAPER, PARTS, DepthCrafter, Sampling
+from stereojax.depth.depthcrafter import PAPER, DepthCrafter, Sampling
+from stereojax.depth.depthcrafter_networks import PARTS
 from stereojax.settings import resolve
 from stereojax.svd.clip import TINY_CLIP
 from stereojax.svd.networks import NETWORKS, build

@@ -21,11 +21,12 @@ from stereojax.depth import depthcrafter
 from stereojax.depth.depthcrafter import (
     PAPER,
     DepthCrafter,
-    Networks,
-    Noise,
     Sampling,
     picture_size,
 )
+from stereojax.depth.depthcrafter_networks import Networks
+from stereojax.depth.depthcrafter_noise import Noise
+from stereojax.depth.restart import Resumable
 from stereojax.ops.abstract import abstract
 from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
 from stereojax.svd.scheduler import initial_scale
@@ -196,6 +197,33 @@ def test_the_same_seed_gives_the_same_depth(networks):
     assert first.shape == (3, 40, 64)  # each side to a multiple of 8 by itself
     np.testing.assert_array_equal(first, estimate(1))
     assert np.abs(first - estimate(2)).max() > 1e-3
+
+
+class Kept:
+    """Every state that was offered, and one to begin with."""
+
+    def __init__(self, state=None):
+        self.state, self.offers = state, {}
+
+    def load(self):
+        return self.state
+
+    def offer(self, done, state):
+        self.offers[done] = state()
+
+
+def test_it_goes_on_where_it_was_left(networks, monkeypatch):
+    monkeypatch.setattr(depthcrafter, "CHUNK", 2)
+    sampling = Sampling(steps=2, guidance=1.0, window=2, overlap=1)
+    model = DepthCrafter(networks, sampling, licence="x")
+    assert isinstance(model, Resumable)
+    video, kept = film(5, (40, 60)), Kept()
+    whole = list(model.resume(lambda first: iter(video[first:]), kept))
+    assert len(whole) == 5
+    assert list(kept.offers) == [0, 2]  # what comes later takes the place of the first
+    for done, state in kept.offers.items():
+        rest = list(model.resume(lambda first: iter(video[first:]), Kept(state)))
+        np.testing.assert_array_equal(rest, whole[done:])
 
 
 def test_a_frame_has_its_noise_whatever_the_shot_is_long():
