@@ -1,0 +1,46 @@
+"""What the depth benchmark times, and what it refuses."""
+
+import numpy as np
+import pytest
+
+from benchmarks import depth
+from stereojax.cli import InputError
+from stereojax.depth.key_windows import key_windows
+
+
+class Model:
+    """Gives depth as a video model does, and notes the frames between."""
+
+    def __init__(self, per_frame):
+        self.per_frame, self.windows = per_frame, 0
+
+    def estimate(self, frames):
+        if self.per_frame:
+            for frame in frames:
+                yield frame[..., 0]
+            return
+        for window in key_windows(frames):
+            self.windows += 1
+            begin = 0 if self.windows == 1 else 2
+            for frame in window.items[begin : min(window.known, 24)]:
+                yield frame[..., 0]
+
+
+@pytest.mark.parametrize(("per_frame", "windows"), [(True, 0), (False, 2)])
+def test_a_video_model_is_timed_over_one_window(monkeypatch, per_frame, windows):
+    model = Model(per_frame)
+    clock = iter(np.arange(0.0, 1000.0))
+    monkeypatch.setattr(depth, "estimator", lambda name: model)
+    monkeypatch.setattr(depth, "HEIGHT", 4)
+    monkeypatch.setattr(depth, "WIDTH", 6)
+    monkeypatch.setattr(depth.time, "perf_counter", lambda: float(next(clock)))
+    found = depth.measure("x")
+    assert model.windows == windows
+    assert found["size"] == "6x4"
+    # The clock is read once before and once after.
+    assert found["seconds"] == 1 / (depth.STILL[1] if per_frame else depth.STEP)
+
+
+def test_other_models_are_refused():
+    with pytest.raises(InputError, match="--models=prior: expected a Depth Anything"):
+        depth.estimator("prior")
