@@ -29,7 +29,6 @@ from stereojax.svd.networks import build
 from stereojax.svd.unet import STEREOCRAFTER
 from stereojax.svd.vae import SVD_VAE
 from stereojax.training import networks
-from stereojax.training.flops import count_flops
 from stereojax.training.optimizer import make_optimizer
 from stereojax.training.parameters import split
 from stereojax.training.sharding import SAMPLES, make_mesh
@@ -54,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     since = time.perf_counter()
     traced = full_step(settings, mesh)
     row["trace_s"] = time.perf_counter() - since
-    row["model_TFLOP_a_sample"] = count_flops(traced.jaxpr) / 1e12
     since = time.perf_counter()
     program = traced.lower().compile()
     row["compile_s"] = time.perf_counter() - since

@@ -60,9 +60,6 @@ class TrainSettings:
         4, "processes that read and decode; 0: threads of this one", low=0, high=256
     )
     prefetch: int = setting(2, "batches ready in advance", low=1, high=100)
-    latent_cache: str | None = setting(
-        None, "folder of latents made once, of the whole picture, not mirrored"
-    )
 
     # The objective.
     sigma_mean: float = setting(0.7, "of ln(sigma)", low=-10, high=10)
@@ -87,9 +84,6 @@ class TrainSettings:
     )
     pixel_l1: float = setting(
         0.0, "weight of L1 on decoded crops; 0: none", low=0, high=1000
-    )
-    pixel_lpips: float = setting(
-        0.0, "weight of LPIPS on decoded crops; 0: none", low=0, high=1000
     )
     pixel_crop: int = setting(128, "side of a decoded crop, px", low=16, high=4096)
     pixel_frames: int = setting(2, "frames of a decoded crop", low=1, high=200)

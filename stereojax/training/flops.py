@@ -1,9 +1,11 @@
-"""Floating-point operations of a traced program: what MFU is a share of."""
+"""Floating-point operations of an update: what MFU is a share of."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.extend
 
 # Dense bfloat16 operations a second of one device, as the makers give them.
 _PEAKS = {
@@ -23,42 +25,60 @@ def peak_flops(device_kind: str) -> float | None:
     return next((f for name, f in _PEAKS.items() if name in device_kind), None)
 
 
-def count_flops(jaxpr: Any) -> float:
-    """Of the matrix products and convolutions, once each.
+def update_flops(jaxpr: Any, trains: Sequence[bool]) -> float:
+    """Of a loss and its gradient, given the program of the loss alone.
 
-    What is computed a second time on the way back, to save memory, is not counted: a
-    region of `jax.checkpoint` occurs on the way there, and, marked as differentiated,
-    with all that it holds on the way back.
+    The gradient multiplies once for each operand that depends on what trains. What is
+    computed a second time to save memory does not count.
+
+    Args:
+      trains: of each input, whether gradients are asked for.
     """
-    plain = there = back = 0.0
-    for times, equation in _equations(jaxpr, 1.0):
-        if (
-            "remat" in equation.primitive.name
-            or equation.primitive.name == "checkpoint"
-        ):
-            inside = times * count_flops(equation.params["jaxpr"])
-            if equation.params["differentiated"]:
-                back += inside
-            else:
-                there += inside
+    total, _ = _walk(getattr(jaxpr, "jaxpr", jaxpr), list(trains))
+    return total
+
+
+def _walk(jaxpr: Any, trains: list[bool]) -> tuple[float, list[bool]]:
+    """(operations, which outputs depend on what trains)."""
+    depends = dict(zip(jaxpr.invars, trains, strict=True))
+
+    def of(variables: list) -> list[bool]:
+        return [not hasattr(v, "val") and depends.get(v, False) for v in variables]
+
+    total = 0.0
+    for equation in jaxpr.eqns:
+        given = of(equation.invars)
+        out = [any(given)] * len(equation.outvars)
+        programs = [
+            getattr(p, "jaxpr", p)
+            for p in jax.extend.core.jaxprs_in_params(equation.params)
+        ]
+        if programs:
+            inner, out = _inside(equation, programs[-1], given, out)
+            total += inner
         else:
-            plain += times * _flops(equation)
-    return plain + (back or there)
+            total += _flops(equation) * (1 + sum(given))
+        depends |= dict(zip(equation.outvars, out, strict=True))
+    return total, of(jaxpr.outvars)
 
 
-def _equations(jaxpr: Any, times: float):
-    """All equations and how often each runs; not those inside of `jax.checkpoint`."""
-    for equation in getattr(jaxpr, "jaxpr", jaxpr).eqns:
-        yield times, equation
-        name = equation.primitive.name
-        if "remat" in name or name == "checkpoint":
-            continue
-        inner = jax.extend.core.jaxprs_in_params(equation.params)
-        if name == "cond":  # one of them runs
-            inner = list(inner)[-1:]
-        rounds = equation.params["length"] if name == "scan" else 1
-        for program in inner:
-            yield from _equations(program, times * rounds)
+def _inside(
+    equation: Any, program: Any, given: list[bool], out: list[bool]
+) -> tuple[float, list[bool]]:
+    # A branch of `cond` is not given its number.
+    given = given[len(given) - len(program.invars) :]
+    if len(given) != len(program.invars):
+        given = [any(out)] * len(program.invars)
+    rounds = 1
+    if equation.primitive.name == "scan":
+        rounds = equation.params["length"]
+        first, count = equation.params["num_consts"], equation.params["num_carry"]
+        _, once = _walk(program, given)
+        # What a round leaves to the next may depend where the first's did not.
+        carried = [a or b for a, b in zip(given[first:], once[:count], strict=False)]
+        given = given[:first] + carried + given[first + count :]
+    total, inner = _walk(program, given)
+    return rounds * total, inner if len(inner) == len(out) else out
 
 
 def _flops(equation: Any) -> float:

@@ -20,10 +20,11 @@ from stereojax.settings.train import TrainSettings
 from stereojax.training import workdir as folder
 from stereojax.training.checkpoints import Checkpoints
 from stereojax.training.export import export
-from stereojax.training.flops import count_flops
+from stereojax.training.flops import update_flops
 from stereojax.training.input.pipeline import NAMES, batches, held_out
 from stereojax.training.input.sources import find_clips
 from stereojax.training.optimizer import learning_rate, make_optimizer
+from stereojax.training.parameters import Structure
 from stereojax.training.preemption import Preemption
 from stereojax.training.progress import Progress
 from stereojax.training.rows import Rows
@@ -99,7 +100,12 @@ def train(
         state,
         accumulate=settings.accumulate,
     )
-    run = Run(settings, workdir, mesh, checkpoints, preemption, measure, task.SCORE)
+    flops = None
+    if jax.default_backend() != "cpu":  # whose peak is anybody's guess
+        flops = flops_of(start.structure, task, state, settings, clips)
+    run = Run(
+        settings, workdir, mesh, checkpoints, preemption, measure, task.SCORE, flops
+    )
     try:
         state, done = run.train(state, step, clips, done)
         if done < settings.steps:
@@ -131,11 +137,12 @@ class Run:
         preemption: Preemption,
         measure: Any,
         score: str,
+        flops: float | None,
     ):
         self._settings, self._workdir, self._mesh = settings, workdir, mesh
         self._checkpoints, self._preemption = checkpoints, preemption
         self._measure, self._score = measure, score
-        self._rate = learning_rate(settings)
+        self._rate, self._flops = learning_rate(settings), flops
         self._pending: tuple | None = None
 
     def train(self, state: Any, step: Any, clips: Any, done: int) -> tuple[Any, int]:
@@ -145,9 +152,8 @@ class Run:
             return state, done
         feed = self._feed(clips, done)
         names, batch = next(feed)
-        traced = step.trace(state, batch)
-        compiled = traced.lower().compile()
-        self._tally = Tally(self._flops(traced), settings.batch)
+        compiled = step.lower(state, batch).compile()
+        self._tally = Tally(self._flops, settings.batch)
         self._rows = Rows(self._workdir, step=done) if _is_first() else None
         self._progress = Progress(settings.steps, done)
         saved = done
@@ -243,11 +249,6 @@ class Run:
                 ready.append((names, put_batch(batch, self._mesh)))
             yield ready.popleft()
 
-    def _flops(self, traced: Any) -> float | None:
-        if jax.default_backend() == "cpu":
-            return None
-        return count_flops(traced.jaxpr) * self._mesh.size
-
     def _keep(self, picture: np.ndarray, number: int) -> None:
         if not self._rows:
             return
@@ -260,6 +261,27 @@ class Run:
         except OSError as error:
             raise RunError(f"cannot write {path}: {error.strerror}") from error
         self._rows.picture("validation", picture, number)
+
+
+def flops_of(
+    structure: Structure, task: Any, state: Any, settings: TrainSettings, clips: Any
+) -> float:
+    """Operations of an update on all devices."""
+    one = task.batch(clips[0], np.random.default_rng(0), settings)
+    batch = {
+        name: jax.ShapeDtypeStruct((settings.batch, *x.shape), x.dtype)
+        for name, x in one.items()
+    }
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), settings.batch))
+    loss = task.loss(settings)
+    traced = jax.make_jaxpr(
+        lambda trainable, frozen, batch, keys: loss(
+            structure.model(trainable | frozen), batch, keys
+        )[0].mean()
+    )(state.trainable, state.frozen, batch, keys)
+    inputs = len(traced.jaxpr.invars)
+    trains = len(state.trainable)
+    return update_flops(traced, [True] * trains + [False] * (inputs - trains))
 
 
 def say(line: str) -> None:

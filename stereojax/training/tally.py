@@ -63,7 +63,7 @@ class Tally:
         if "sigma" in joined:
             for low, high in itertools.pairwise(SIGMA_BINS):
                 here = (joined["sigma"] >= low) & (joined["sigma"] < high)
-                mean = _ratio(joined["error"][here].sum(), here.sum())
+                mean = _ratio(joined["error"][here].sum(), float(here.sum()))
                 found[f"loss_sigma_{low:g}_{high:g}"] = mean
         return found
 

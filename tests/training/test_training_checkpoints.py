@@ -12,7 +12,6 @@ from stereojax.training.rows import Rows
 from stereojax.training.sharding import make_mesh
 from stereojax.training.state import TrainState, make_state
 
-
 ADAMW = optax.adamw(1e-3)
 
 

@@ -100,7 +100,7 @@ def _loss(
         "hole_error": (error * hole).mean((1, 2, 3)),
         "hole": hole.mean((1, 2, 3)),
     }
-    if settings.pixel_l1 or settings.pixel_lpips:
+    if settings.pixel_l1:
         pixels = pixel_loss(
             model, found, given.right, drawn["sigma"], drawn["pixels"], settings
         )

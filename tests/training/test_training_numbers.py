@@ -1,0 +1,172 @@
+"""What is counted and shown: operations, rows, the time left, a stop."""
+
+import dataclasses
+import os
+import signal
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny_training
+from tiny_training import SETTINGS
+
+from stereojax.svd.patches import Patches
+from stereojax.training.flops import peak_flops, update_flops
+from stereojax.training.loop import flops_of
+from stereojax.training.pixel_loss import pixel_loss
+from stereojax.training.preemption import Preemption
+from stereojax.training.progress import Progress
+from stereojax.training.state import divide
+from stereojax.training.tally import Tally
+from stereojax.training.tasks import inpaint
+
+
+def flops(function, *inputs, trains=None) -> float:
+    """Of the function and its gradient in the inputs that `trains` says."""
+    trains = [True] * len(inputs) if trains is None else trains
+    return update_flops(jax.make_jaxpr(function)(*inputs), trains)
+
+
+W = jnp.ones((8, 16))
+X = jnp.ones((4, 8))
+ONCE = 2 * 4 * 8 * 16
+
+
+def test_a_product_and_its_gradients():
+    product = jnp.matmul
+    assert flops(product, X, W, trains=[False, False]) == ONCE
+    assert flops(product, X, W, trains=[False, True]) == 2 * ONCE
+    assert flops(product, X, W) == 3 * ONCE
+
+
+def test_what_does_not_train_is_still_gone_through():
+    def layers(first, frozen):
+        return jnp.tanh(X @ first) @ frozen
+
+    # Two forward; back, the first in its kernel, the second in its input.
+    assert flops(layers, W, W.T, trains=[True, False]) == 4 * ONCE
+    # In front of what trains, nothing is gone back through.
+    assert flops(layers, W, W.T, trains=[False, True]) == 3 * ONCE
+
+
+def test_a_loop_counts_every_round():
+    def rounds(x):
+        return jax.lax.scan(lambda c, _: (c @ jnp.ones((8, 8)), None), x, None, 5)[0]
+
+    for function in (rounds, jax.jit(rounds), jax.checkpoint(rounds)):
+        assert flops(function, X, trains=[False]) == 5 * 2 * 4 * 8 * 8
+        assert flops(function, X) == 2 * 5 * 2 * 4 * 8 * 8
+
+
+def test_what_is_recomputed_counts_once():
+    inner = jax.checkpoint(lambda w, x: jnp.tanh(x @ w))
+    nested = jax.checkpoint(lambda w, x: jnp.sum((inner(w, x) @ w.T) ** 2))
+    assert flops(nested, W, X) == 6 * ONCE
+
+
+def test_a_convolution_and_its_gradients():
+    image, kernel = jnp.ones((1, 8, 8, 4)), jnp.ones((3, 3, 4, 6))
+
+    def conv(image, kernel):
+        return jax.lax.conv_general_dilated(
+            image, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    once = 2 * 8 * 8 * 6 * 9 * 4
+    assert flops(conv, image, kernel, trains=[False, True]) == 2 * once
+    assert flops(conv, image, kernel) == 3 * once
+
+
+def test_peaks_are_known_by_the_device():
+    assert peak_flops("NVIDIA H200") == 989e12
+    assert peak_flops("TPU v5 lite") == 197e12
+    assert peak_flops("cpu") is None
+
+
+def numbers(loss: float, sigma: list[float]) -> dict[str, np.ndarray]:
+    error = np.array([loss, 3 * loss])
+    return {
+        "loss": np.array(2 * loss),
+        "losses": error,
+        "gradient_norm": np.array(1.5),
+        "error": error,
+        "sigma": np.array(sigma),
+        "hole": np.array([0.25, 0.0]),
+        "hole_error": np.array([0.5 * loss, 0.0]),
+    }
+
+
+def test_a_row_has_the_last_loss_and_means_since_the_row_before():
+    tally = Tally(None, 2)
+    tally.add(numbers(1.0, [0.1, 40.0]))
+    tally.add(numbers(2.0, [0.2, 5.0]))
+    row = tally.row()
+    assert row["loss"] == 4 and row["loss_mean"] == 3
+    assert row["loss_hole"] == 1.5 / 0.5
+    assert row["loss_outside"] == (1 + 3 + 2 + 6 - 1.5) / 3.5
+    assert row["loss_sigma_0_0.5"] == 1.5
+    assert row["loss_sigma_2_8"] == 6 and row["loss_sigma_32_inf"] == 3
+    assert row["loss_sigma_0.5_2"] is None and row["mfu"] is None
+    assert row["samples_per_second"] == pytest.approx(2 / row["step_seconds"])
+    tally.add(numbers(1.0, [0.1, 40.0]))
+    assert tally.row()["loss_mean"] == 2
+
+
+def test_progress_says_how_long_it_takes(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    progress = Progress(1000, 10, interval=30.0)
+    now[0] += 20
+    progress.show(20, 0.5)
+    now[0] += 1
+    progress.show(21, 0.5)  # too soon
+    assert capsys.readouterr().err == (
+        "step 20/1000, loss 0.5000, 2.00 s a step, 0:32:40 left\n"
+    )
+
+
+def test_a_stop_is_noted():
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        preemption = Preemption()
+        assert not preemption.at(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert preemption.at(2)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_pixels_of_the_true_latents_have_no_error():
+    settings = dataclasses.replace(
+        SETTINGS, pixel_l1=2.0, pixel_crop=16, pixel_frames=1
+    )
+    model = type("Model", (), {"vae": Patches()})()
+    right = jax.random.uniform(jax.random.key(0), (2, 3, 16, 32, 3))
+    latents = 2.0 * model.vae.encode(2 * right - 1)
+    sigma, keys = jnp.array([0.5, 3.0]), jax.random.split(jax.random.key(1), 2)
+    none = pixel_loss(model, latents, right, sigma, keys, settings)
+    np.testing.assert_allclose(none, 0, atol=1e-6)
+    # A latent is twice a pixel in [-1, 1], so four times one in [0, 1].
+    some = pixel_loss(model, latents + 0.4, right, sigma, keys, settings)
+    np.testing.assert_allclose(some, 2 * 0.1 / (sigma**2 + 1), rtol=1e-4)
+
+
+def test_operations_of_an_update_of_the_real_loss():
+    start = tiny_training.start()
+    trainable, frozen = divide(start.arrays, inpaint.TRAINABLE)
+    samples = {name: x[0] for name, x in tiny_training.batch().items()}
+    task = types.SimpleNamespace(loss=inpaint.loss, batch=lambda *_: samples)
+
+    def of(trainable, frozen, **changes) -> float:
+        settings = dataclasses.replace(SETTINGS, **changes)
+        state = types.SimpleNamespace(trainable=trainable, frozen=frozen)
+        return flops_of(start.structure, task, state, settings, [None])
+
+    whole = of(trainable, frozen)
+    assert of(trainable, frozen, batch=4) == whole / 2
+    # More than the way there, less than with a gradient for every weight.
+    assert of({}, trainable | frozen) < 0.5 * whole
+    everything = {n: x for n, x in frozen.items() if n.startswith("unet.")}
+    assert whole < of(trainable | everything, frozen) < 1.5 * whole
