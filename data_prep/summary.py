@@ -24,9 +24,7 @@ class Sample:
     frames: int
     dropped: str | None = None  # by which filter; None: it became a record
     psnr: float | None = None  # dB of the warp on what landed; None: never warped
-    shift: float = (
-        0.0  # pixels that right views moved to the right, at the record's size
-    )
+    shift: float = 0.0  # pixels that right views moved to the left, at record size
     statistics: dict[str, float] = dataclasses.field(default_factory=dict)
     disparities: tuple[int, ...] = ()  # counts in bins of `DISPARITY_BIN` pixels from 0
     thumbnail: bytes = b""  # JPEG of one frame: left, warped, right

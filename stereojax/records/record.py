@@ -22,7 +22,7 @@ class Provenance:
     first_frame: int  # of the film; the others follow without a gap
     frame_rate: float  # frames per second
     matcher: str  # what found the disparity: "sgbm", or a depth model
-    shift: float  # px that the right view was moved to the right, at this width
+    shift: float  # px that the right view was moved to the left, at this width
     psnr: float  # dB of warped against right, where the left view landed
     sharpness: float  # the arguments of `splat.forward_splat` that the filter used
     mask: str = "soft"
