@@ -165,7 +165,8 @@ def test_operations_of_an_update_of_the_real_loss():
         return flops_of(start.structure, task, state, settings, [None])
 
     whole = of(trainable, frozen)
-    assert of(trainable, frozen, batch=4) == whole / 2
+    # But for what is embedded once a batch.
+    assert of(trainable, frozen, batch=4) == pytest.approx(whole / 2, rel=1e-3)
     # More than the way there, less than with a gradient for every weight.
     assert of({}, trainable | frozen) < 0.5 * whole
     everything = {n: x for n, x in frozen.items() if n.startswith("unet.")}
