@@ -9,7 +9,7 @@ _COLORS = ("#2f6fc8", "#c8602b")
 
 def bars(
     title: str,
-    edges: Sequence[float],
+    edges: Sequence[float | int],
     series: dict[str, Sequence[int | float]],
     unit: str,
 ) -> str:

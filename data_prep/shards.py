@@ -91,7 +91,9 @@ def plan_shards(
     return plans
 
 
-def write_shard(plan: ShardPlan, work: os.PathLike, folder: os.PathLike) -> int:
+def write_shard(
+    plan: ShardPlan, work: str | os.PathLike, folder: str | os.PathLike
+) -> int:
     """Writes the shard beside and renames it; one that is there stays as it is.
 
     Returns:
