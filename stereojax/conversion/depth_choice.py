@@ -1,8 +1,9 @@
 """Which depth a film gets: a file, the model asked for, or the best there is."""
 
 import dataclasses
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -37,9 +38,18 @@ class DepthChoice:
 
     name: str
     identity: str  # tells its depth from every other: part of the key of what it made
-    estimator: Estimator | None = None
+    load: Callable[[], Estimator] | None = None
     path: Path | None = None
     units: str | None = None  # of what lies at `path`; None: as it says itself
+
+    @functools.cached_property
+    def estimator(self) -> Estimator:
+        """The model in memory; loaded when it is first wanted."""
+        return self.load()
+
+    def forget(self) -> None:
+        """Lets the model go: its memory is wanted for what comes after depth."""
+        self.__dict__.pop("estimator", None)
 
 
 def choose(
@@ -92,7 +102,7 @@ def _file(name: str, options: Options) -> DepthChoice:
 def _prior() -> DepthChoice:
     from stereojax.depth.prior import DepthPrior
 
-    return DepthChoice("prior", "prior", DepthPrior())
+    return DepthChoice("prior", "prior", DepthPrior)
 
 
 def _network(name: str, options: Options) -> DepthChoice:
@@ -103,7 +113,8 @@ def _network(name: str, options: Options) -> DepthChoice:
 
     kind = VideoDepth if name.startswith("video_") else DepthAnything
     folder = ensure(name, root=root(options.weights_dir), offline=options.offline)
-    return DepthChoice(name, f"{name} {fingerprint(folder)}", kind.load(folder))
+    load = functools.partial(kind.load, folder)
+    return DepthChoice(name, f"{name} {fingerprint(folder)}", load)
 
 
 def _depthcrafter(options: Options, model: ModelSettings) -> DepthChoice:
@@ -125,11 +136,12 @@ def _depthcrafter(options: Options, model: ModelSettings) -> DepthChoice:
     dtype = model.dtype
     if dtype == "auto":
         dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-    networks = Networks.load(folders, jnp.dtype(dtype))
     licence = read_config(folders[0])["licence"]
     marks = " ".join(fingerprint(folder) for folder in folders)
-    return DepthChoice(
-        "depthcrafter",
-        f"depthcrafter {marks} {sampling} {dtype}",
-        DepthCrafter(networks, sampling, licence=licence),
-    )
+
+    def load() -> DepthCrafter:
+        networks = Networks.load(folders, jnp.dtype(dtype))
+        return DepthCrafter(networks, sampling, licence=licence)
+
+    identity = f"depthcrafter {marks} {sampling} {dtype}"
+    return DepthChoice("depthcrafter", identity, load)

@@ -168,6 +168,7 @@ def depth_of_film(
         index, estimate, per_frame, segments, folder, resume=resume
     )
     reader.close()
+    choice.forget()
     units = given.units if given is not None else "relative"
     file = join_film(index, segments, paths, joined, units=units, model=choice.name)
     for path in paths:

@@ -172,7 +172,7 @@ def test_depth_that_breathes_is_steadied(film, tmp_path, monkeypatch):
                 yield np.tile(slope, (1, 64)) * np.float32(1.2 if i % 2 else 0.8)
 
     def made(name: str):
-        choice = DepthChoice(name, name, Breathing())
+        choice = DepthChoice(name, name, Breathing)
         monkeypatch.setattr(mono_film, "_depth", lambda _: choice)
         records, _ = run(path, min_psnr=5.0)
         middle = decode(records[0]).disparity[:, 60:80]
