@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ class Checkpoints:
         self, folder: Path, *, keep: int = 3, keep_best: int = 1, stored: str = ""
     ):
         """`stored`: of frozen parameters, only those of these beginnings."""
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells all it does
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax tells all it does
         policies = [managers.LatestN(keep)]
         if keep_best:
             policies.append(
@@ -59,10 +60,12 @@ class Checkpoints:
         Raises:
           RunError: this one, or the one before, cannot be written.
         """
+        flat = self._flat(state)
+        self._check_room(flat, step)
         with self._one_line(f"write step {step} to"):
             self._manager.save(
                 step,
-                args=ocp.args.StandardSave(self._flat(state)),
+                args=ocp.args.StandardSave(flat),
                 metrics=None if score is None else {SCORE: score},
                 force=True,
             )
@@ -133,6 +136,18 @@ class Checkpoints:
                 if name.startswith(self._stored)
             },
         }
+
+    def _check_room(self, flat: Mapping[str, Any], step: int) -> None:
+        """Before writing: Orbax fails in its own threads, and at length."""
+        needed = sum(x.nbytes for x in jax.tree.leaves(flat))
+        with contextlib.suppress(OSError):  # a bucket's folder is on no disk
+            free = shutil.disk_usage(self._folder).free
+            if free < needed:
+                raise RunError(
+                    f"cannot write step {step} to {self._folder}: it needs "
+                    f"{needed / 1e9:.2f} GB where {free / 1e9:.2f} are free; "
+                    f"{self._whole()}"
+                )
 
     def _check(self, there: Mapping, wanted: Mapping, step: int) -> None:
         problems = Problems()

@@ -163,10 +163,12 @@ class Run:
                 if saved < number - 1:
                     self._checkpoints.save(state, number - 1)
                 self._checkpoints.wait()
-                say(
-                    f"told to stop: step {number - 1} is saved, and the same command "
-                    "goes on from it"
+                at = (
+                    f"step {number - 1} is saved"
+                    if number > 1
+                    else "nothing is done yet"
                 )
+                say(f"told to stop: {at}, and the same command goes on from there")
                 return state, number - 1
             state, numbers = compiled(state, batch)
             self._settle()

@@ -1,12 +1,14 @@
 """Checkpoints: what they hold, which of them stay, and which are refused."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from stereojax.cli import InputError
+from stereojax.cli import InputError, RunError
 from stereojax.training.checkpoints import Checkpoints
 from stereojax.training.rows import Rows
 from stereojax.training.sharding import make_mesh
@@ -99,3 +101,16 @@ def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(tmp_path):
         '{"step": 2, "loss": 0.5, "mfu": null, "bad": null}',
         '{"step": 3, "loss": 0.25}',
     ]
+
+
+def test_a_full_disk_is_seen_before_it_is_written_to(tmp_path, monkeypatch):
+    checkpoints = opened(tmp_path / "run")
+    checkpoints.save(state(), 1)
+    checkpoints.wait()
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(
+        RunError, match=r"cannot write step 2 .* GB where 0.00 .*step 1"
+    ):
+        checkpoints.save(state(), 2)
+    assert checkpoints.steps() == [1]

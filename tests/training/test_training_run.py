@@ -269,7 +269,7 @@ def test_a_wrong_setting_is_one_line(place, environment):
     for flag, part in (
         ("--config.train.stepz=3", "config.train.stepz"),
         ("--config.train.batch=many", "config.train.batch=many: expected a whole"),
-        ("--config.train.height=20", "height=20: expected a multiple of"),
+        ("--config.train.height=21", "height=21: expected a multiple of"),
         ("--config.train.unet=svd/unet", "weights svd/unet are not in"),
     ):
         arguments = command(place / "wrong", None, flag, f"--weights_dir={place}")
@@ -287,7 +287,9 @@ def test_another_models_checkpoint_is_refused(whole, place, data, environment):
     shutil.copytree(whole, workdir)
     (workdir / "run.json").unlink()
     arguments = command(workdir, data, "--config.train.widths=96")
-    refused(run(arguments, environment()), 2, "another model or optimizer", "conv_in")
+    refused(
+        run(arguments, environment()), 2, "another model or optimizer", "was expected"
+    )
 
 
 def test_a_damaged_shard_names_itself(place, data, environment):
@@ -325,7 +327,10 @@ def test_a_full_disk_is_one_line_and_loses_nothing(whole, place, data, environme
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     done = run(command(workdir, data), environment(), preexec_fn=no_room)
-    refused(done, 1, "cannot write", "step 35 is whole")
+    # Orbax's threads have their say, too; a disk seen to be full is not written to.
+    assert done.returncode == 1, done.stderr
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
+    assert "cannot write" in line and "step 35 is whole" in line
     done = run(command(workdir, data), environment())
     assert done.returncode == 0, done.stderr
     assert "goes on from step 35" in done.stderr
