@@ -17,7 +17,7 @@ from data_prep.dataset import VERSION, digest_of, is_complete, write_info
 from data_prep.film_work import REFUSED, STATUSES, FilmResult, ProcessFilm
 from data_prep.films import find_films
 from data_prep.isolation import SHARED
-from data_prep.shards import NAME, Film, ShardPlan, plan_shards
+from data_prep.shards import NAME, Film, ShardPlan, plan_shards, sweep
 from data_prep.store import VideoStore
 from stereojax.cli import InputError, RunError
 from stereojax.conversion.work import WorkFolder
@@ -110,7 +110,9 @@ def _build(
     if remote and folder.is_dir():
         folder.rmtree()
     beside.mkdir(parents=True, exist_ok=True)
+    sweep(beside)  # of a run that was killed
     written = write_shards(plans, os.fspath(store.root), os.fspath(beside), runner)
+    sweep(beside)  # of workers that were, and whose shards others wrote
     write_info(beside, plans, settings)
     if not remote:
         if folder.is_dir():

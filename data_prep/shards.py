@@ -107,14 +107,25 @@ def write_shard(
         read_at(epath.Path(work) / i.key / RECORDS, i.number, i.start, i.stop)
         for i in plan.items
     )
-    if plan.suffix == "array_record":
-        _write_array_record(part, records)
-    else:
-        with TFRecordWriter(part) as writer:
-            for data in records:
-                writer.write(data)
-    part.rename(target)
+    try:
+        if plan.suffix == "array_record":
+            _write_array_record(part, records)
+        else:
+            with TFRecordWriter(part) as writer:
+                for data in records:
+                    writer.write(data)
+        part.rename(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     return len(plan.items)
+
+
+def sweep(folder: str | os.PathLike) -> None:
+    """Removes what killed writers left; no other may be at work there."""
+    for left in epath.Path(folder).iterdir():
+        if left.name.startswith(".") and ".part-" in left.name:
+            left.unlink()
 
 
 def _write_array_record(path: epath.Path, records: Iterator[bytes]) -> None:

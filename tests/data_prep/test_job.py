@@ -10,12 +10,12 @@ from fake_films import FakeProcess, write_films
 pytest.importorskip("apache_beam")
 pytest.importorskip("tensorflow_datasets")
 
-from data_prep import beam, process
+from data_prep import process, shards
 from data_prep.beam import Runner
 from data_prep.job import prepare
-from data_prep.shards import write_shard
 from stereojax.cli import InputError, RunError
 from stereojax.records import decode, open_records, to_example
+from stereojax.records.tfrecord import TFRecordWriter
 from stereojax.settings.data import DataSettings
 
 SETTINGS = DataSettings(
@@ -153,23 +153,31 @@ def test_shards_stopped_in_the_middle_are_gone_on_with(films, tmp_path, monkeypa
     run(films, tmp_path / "whole", small)
     names = list(contents(tmp_path / "whole"))
     assert len(names) >= 3
-    calls = []
+    wrote = []
 
-    def stopped(plan, work, folder):
-        if len(calls) == 2:
-            raise OSError("disk full")
-        calls.append(plan.name)
-        return write_shard(plan, work, folder)
+    class Full(TFRecordWriter):
+        def write(self, data):
+            if len(wrote) == 8:
+                raise OSError("disk full")
+            wrote.append(data)
+            super().write(data)
 
-    monkeypatch.setattr(beam, "write_shard", stopped)
+    monkeypatch.setattr(shards, "TFRecordWriter", Full)
     with pytest.raises(RunError, match="disk full"):
         run(films, tmp_path / "out", small)
-    assert not (tmp_path / "out" / "stereo_pairs" / "1.0.0").exists()
-    monkeypatch.setattr(beam, "write_shard", write_shard)
+    root = tmp_path / "out" / "stereo_pairs"
+    assert not (root / "1.0.0").exists()
+    (beside,) = root.iterdir()
+    done = sorted(p.name for p in beside.iterdir())
+    assert 0 < len(done) < len(names) and set(done) < set(names)
+    # A writer that is killed cannot clean up.
+    (beside / f".{names[-1]}.part-dead1234").write_bytes(b"half")
+    monkeypatch.setattr(shards, "TFRecordWriter", TFRecordWriter)
     report = run(films, tmp_path / "out", small)
-    assert report["shards_written"] == len(names) - 2
+    assert report["shards_written"] == len(names) - len(done)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-    assert [p.name for p in (tmp_path / "out" / "stereo_pairs").iterdir()] == ["1.0.0"]
+    assert [p.name for p in root.iterdir()] == ["1.0.0"]
+    assert not [p.name for p in (root / "1.0.0").iterdir() if p.name.startswith(".")]
 
 
 def test_another_film_makes_the_dataset_anew(films, tmp_path, made):
