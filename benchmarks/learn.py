@@ -31,9 +31,9 @@ KEYS = ("val_psnr", "val_ssim", "val_psnr_background", "val_ssim_background")
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--scenes", type=int, default=64)
-    parser.add_argument("--validation_scenes", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--scenes", type=int, default=48)
+    parser.add_argument("--validation_scenes", type=int, default=8)
     parser.add_argument("--workdir", type=Path)
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:
