@@ -31,6 +31,9 @@ flags.DEFINE_string(
     "Apache Beam's, e.g. '--runner=FlinkRunner --flink_master=host:8081'",
 )
 flags.DEFINE_integer("workers", 1, "processes on this machine", lower_bound=1)
+flags.DEFINE_boolean(
+    "overwrite", False, "replace a dataset with films that this run does not keep"
+)
 for _field in dataclasses.fields(DataSettings):
     flags.DEFINE_string(f"config.{_field.name}", None, describe(_field))
 
@@ -51,7 +54,9 @@ def run() -> None:
     from data_prep.job import prepare
 
     runner = Runner(FLAGS.beam_options, FLAGS.workers)
-    report = prepare(FLAGS.input, FLAGS.output, settings, runner)
+    report = prepare(
+        FLAGS.input, FLAGS.output, settings, runner, overwrite=FLAGS.overwrite
+    )
     for name, count in report["counters"].items():
         print(f"{name}: {count}")
     for name, split in report["splits"].items():

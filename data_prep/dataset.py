@@ -60,13 +60,19 @@ def features(settings: DataSettings) -> dict:
 
 
 def write_info(
-    folder: os.PathLike, plans: Sequence[ShardPlan], settings: DataSettings
+    folder: os.PathLike,
+    plans: Sequence[ShardPlan],
+    settings: DataSettings,
+    films: dict[str, str],
 ) -> None:
-    """Makes a folder of shards a dataset of TFDS; `dataset_info.json` comes last."""
+    """Makes a folder of shards a dataset of TFDS; `dataset_info.json` comes last.
+
+    `films`: the hash of each film's content to its path.
+    """
     import tensorflow_datasets as tfds
 
     folder = epath.Path(folder)
-    named = {"digest": digest_of(plans, settings)}
+    named = {"digest": digest_of(plans, settings), "films": films}
     (folder / PLAN).write_text(json.dumps(named, indent=1) + "\n")
     template = tfds.core.ShardedFileTemplate(
         data_dir=folder,
@@ -104,11 +110,31 @@ def digest_of(plans: Sequence[ShardPlan], settings: DataSettings) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def is_complete(folder: os.PathLike, digest: str) -> bool:
-    """Whether the dataset in `folder` is whole and the one of this name."""
+def is_complete(
+    folder: os.PathLike, plans: Sequence[ShardPlan], settings: DataSettings
+) -> bool:
+    """Whether the dataset in `folder` is whole and the one of these plans."""
     folder = epath.Path(folder)
     try:
-        there = json.loads((folder / PLAN).read_text())
-        return there["digest"] == digest and (folder / INFO).exists()
+        if json.loads((folder / PLAN).read_text())["digest"] != digest_of(
+            plans, settings
+        ):
+            return False
+        there = {path.name for path in folder.iterdir()}
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    return there.issuperset({INFO, *(plan.name for plan in plans)})
+
+
+def films_of(folder: os.PathLike) -> dict[str, str] | None:
+    """The films of the dataset in `folder`, as `write_info` was given them.
+
+    None where it does not say; {} where there is no dataset.
+    """
+    folder = epath.Path(folder)
+    if not (folder / INFO).exists():
+        return {}
+    try:
+        return dict(json.loads((folder / PLAN).read_text())["films"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -13,8 +13,14 @@ from typing import Any
 from etils import epath
 
 from data_prep.beam import Runner, process_films, write_shards
-from data_prep.dataset import VERSION, digest_of, is_complete, write_info
-from data_prep.film_work import REFUSED, STATUSES, FilmResult, ProcessFilm
+from data_prep.dataset import VERSION, digest_of, films_of, is_complete, write_info
+from data_prep.film_work import (
+    DUPLICATE,
+    REFUSED,
+    STATUSES,
+    FilmResult,
+    ProcessFilm,
+)
 from data_prep.films import find_films
 from data_prep.isolation import SHARED
 from data_prep.shards import NAME, Film, ShardPlan, plan_shards, sweep
@@ -33,16 +39,20 @@ def prepare(
     runner: Runner,
     *,
     isolated: bool = True,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Makes the dataset of the films at `place` in the folder `output`.
 
     `isolated` films are each made in another process: one that crashes costs no more.
+    A dataset that is there gives way to one with all of its films, and with `overwrite`
+    to any other.
 
     What was done before is not done again: see `store`. Returns what `report.json` in
     the folder holds.
 
     Raises:
-      InputError: there are no films, or all were refused.
+      InputError: there are no films, or all were refused, or the dataset that is there
+        has others.
       RunError: nothing was kept of them.
     """
     films = find_films(place)
@@ -73,7 +83,11 @@ def prepare(
             _save(root, report)
             raise _nothing(results, report["counters"])
         folder = root / NAME / VERSION
-        report["shards_written"] = _build(folder, plans, store, settings, runner)
+        kept = {r.source_hash: r.path for r in results if len(r.offsets) > 1}
+        if not overwrite:
+            _check_replaces(folder, kept)
+        _save(root, report)  # whatever becomes of the shards
+        report["shards_written"] = _build(folder, plans, store, settings, runner, kept)
         report["dataset"] = f"{NAME}/{VERSION}"
         _save(root, report)
     return report
@@ -89,17 +103,33 @@ def _settled(settings: DataSettings) -> DataSettings:
     return dataclasses.replace(settings, depth_model=choose("auto", Options()).name)
 
 
+def _check_replaces(folder: epath.Path, kept: dict[str, str]) -> None:
+    """Raises `InputError` where a dataset has films that this run has not kept."""
+    there = films_of(folder)
+    if there is None:
+        lost = "it does not say of which films"
+    elif gone := sorted(path for film, path in there.items() if film not in kept):
+        lost = f"{len(gone)} of its {len(there)} films were not kept now ({gone[0]})"
+    else:
+        return
+    raise InputError(
+        f"{folder}: a dataset is there, and {lost}; --overwrite replaces it, another"
+        " --output leaves it"
+    )
+
+
 def _build(
     folder: epath.Path,
     plans: Sequence[ShardPlan],
     store: VideoStore,
     settings: DataSettings,
     runner: Runner,
+    films: dict[str, str],
 ) -> int:
     """The dataset in `folder`, whole or not there; how many shards were written."""
-    digest = digest_of(plans, settings)
-    if is_complete(folder, digest):
+    if is_complete(folder, plans, settings):
         return 0
+    digest = digest_of(plans, settings)
     remote = "://" in os.fspath(folder)
     # Object stores cannot rename a folder: there the old one goes first, and
     # dataset_info.json, which makes it a dataset, is written last.
@@ -113,7 +143,7 @@ def _build(
     sweep(beside)  # of a run that was killed
     written = write_shards(plans, os.fspath(store.root), os.fspath(beside), runner)
     sweep(beside)  # of workers that were, and whose shards others wrote
-    write_info(beside, plans, settings)
+    write_info(beside, plans, settings, films)
     if not remote:
         if folder.is_dir():
             folder.rmtree()
@@ -161,7 +191,7 @@ def _nothing(results: Sequence[FilmResult], counters: dict[str, int]) -> Excepti
         text = results[0].message or f"{results[0].path}: nothing was kept: " + (
             ", ".join(counts) or "no shots"
         )
-    refused = all(r.status == REFUSED for r in results)
+    refused = all(r.status in (REFUSED, DUPLICATE) for r in results)
     return InputError(text) if refused else RunError(text)
 
 

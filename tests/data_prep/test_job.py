@@ -10,7 +10,7 @@ from fake_films import FakeProcess, write_films
 pytest.importorskip("apache_beam")
 pytest.importorskip("tensorflow_datasets")
 
-from data_prep import process, shards
+from data_prep import job, process, shards
 from data_prep.beam import Runner
 from data_prep.job import prepare
 from stereojax.cli import InputError, RunError
@@ -36,9 +36,9 @@ def films(tmp_path):
     return write_films(tmp_path / "films", a=4, b=3, c=5, d=2, e=1)
 
 
-def run(films, output, settings=SETTINGS):
+def run(films, output, settings=SETTINGS, **given):
     # In this process: in another, nothing is patched.
-    return prepare(str(films), str(output), settings, Runner(), isolated=False)
+    return prepare(str(films), str(output), settings, Runner(), isolated=False, **given)
 
 
 def contents(output):
@@ -110,6 +110,9 @@ def test_nothing_kept_is_an_error_and_leaves_no_dataset(tmp_path):
         run(films, tmp_path / "out")
     (films / "mono2.mp4").unlink()
     with pytest.raises(InputError, match=r"mono\.mp4: not a stereo film$"):
+        run(films, tmp_path / "out")
+    (films / "copy.mp4").write_bytes((films / "mono.mp4").read_bytes())
+    with pytest.raises(InputError, match="nothing was kept of 2 films: films_refused"):
         run(films, tmp_path / "out")
     films = write_films(tmp_path / "others", none=0, broken=1)
     with pytest.raises(RunError, match="films_failed 1, dropped_psnr 1"):
@@ -189,6 +192,47 @@ def test_another_film_makes_the_dataset_anew(films, tmp_path, made):
     total = sum(s["records"] for s in report["splits"].values())
     assert total == 27 > before["train"]
     assert sum(map(len, contents(tmp_path / "out").values())) == 27
+
+
+def test_a_dataset_is_not_replaced_by_one_of_fewer_films(films, tmp_path):
+    output = tmp_path / "out"
+    run(films, output)
+    before, report = contents(output), (output / "report.json").read_text()
+    (films / "c.mp4").unlink()
+    others = write_films(tmp_path / "others", z=3)
+    for fewer in (films, others):
+        with pytest.raises(InputError, match=r"1\.0\.0: a dataset .*--overwrite"):
+            run(fewer, output)
+        assert contents(output) == before
+        assert (output / "report.json").read_text() == report
+    with pytest.raises(InputError, match=r"1 of its 5 films were .*films/c\.mp4"):
+        run(films, output)
+    run(others, output, overwrite=True)
+    assert sum(map(len, contents(output).values())) == 3
+    (output / "stereo_pairs" / "1.0.0" / "plan.json").unlink()
+    with pytest.raises(InputError, match="does not say of which films"):
+        run(films, output)
+
+
+def test_a_shard_that_was_deleted_is_made_again(films, tmp_path, made):
+    run(films, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    name = max(before)
+    (tmp_path / "out" / "stereo_pairs" / "1.0.0" / name).unlink()
+    run(films, tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+    assert len(made.calls) == 5
+
+
+def test_the_report_does_not_wait_for_the_shards(films, tmp_path, monkeypatch):
+    def full(*given):
+        raise RunError("disk full")
+
+    monkeypatch.setattr(job, "write_shards", full)
+    with pytest.raises(RunError, match="disk full"):
+        run(films, tmp_path / "out")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["counters"]["films_processed"] == 5
 
 
 def test_a_damaged_record_of_the_work_folder_is_named(films, tmp_path):
