@@ -19,7 +19,7 @@ measured LPIPS 0.383 for this schedule against 0.393 for the published one.
 what it fills in means nothing.
 
 Training (`train` below): compiled ahead of time for 8 H200s, the step holds 62 GB a
-device with the chunked attention (`python -m benchmarks.aot_train`); it has not been run
+device with the chunked attention (`python -m benchmarks.aot_train`). It has not yet run
 at full size.
 
 That it learns (`python -m benchmarks.learn`: 0.8 M trained parameters, 48 synthetic
