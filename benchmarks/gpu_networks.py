@@ -66,9 +66,7 @@ def window(small: bool) -> Iterator[dict[str, Any]]:
         for name, config in zip(NAMES, configs, strict=True)
     ]
     settings = DiffusionSettings(steps=3 if small else 8, window=frames)
-    fill = Diffusion(
-        Networks(*weights), settings, devices=jax.local_devices()[:1]
-    )
+    fill = Diffusion(Networks(*weights), settings, devices=jax.local_devices()[:1])
     occlusion = np.zeros((frames, height, width), np.float32)
     occlusion[:, :, width // 2 : width // 2 + width // 20] = 1
     pictures = randoms(jax.ShapeDtypeStruct((frames, height, width, 3), jnp.float32))
