@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import dataclasses
+import importlib.util
 import json
 import os
 import sys
@@ -20,9 +21,10 @@ from data_prep.film_work import (
     STATUSES,
     FilmResult,
     ProcessFilm,
+    settle_depth,
 )
 from data_prep.films import find_films
-from data_prep.isolation import SHARED
+from data_prep.isolation import SHARED, Died
 from data_prep.shards import NAME, Film, ShardPlan, plan_shards, sweep
 from data_prep.store import VideoStore
 from stereojax.cli import InputError, RunError
@@ -56,12 +58,13 @@ def prepare(
       RunError: nothing was kept of them.
     """
     films = find_films(place)
-    settings = _settled(settings)
     root = epath.Path(output).expanduser()
+    _check_formats(settings, os.fspath(root))
+    settings, depth = _settled(settings, isolated)
     store = VideoStore(root / "work")
     with _locked(store):
         store.sweep()
-        process = ProcessFilm(settings, os.fspath(store.root), isolated)
+        process = ProcessFilm(settings, os.fspath(store.root), isolated, depth)
         results = process_films(films, process, runner)
         SHARED.stop()
         report = _report(results, settings)
@@ -93,14 +96,41 @@ def prepare(
     return report
 
 
-def _settled(settings: DataSettings) -> DataSettings:
-    """With the depth model's name for `auto`: another model is other work."""
-    if settings.kind != "mono" or settings.depth_model != "auto":
-        return settings
-    from stereojax.conversion.depth_choice import choose
-    from stereojax.conversion.options import Options
+def _check_formats(settings: DataSettings, output: str) -> None:
+    """What is needed after the films is asked for before them."""
+    array_record = settings.file_format == "array_record"
+    if array_record and "://" in output:
+        raise InputError(
+            f"--output={output}: ArrayRecord is written to local folders only; expected"
+            " one, or --config.file_format=tfrecord"
+        )
+    for package in ("tensorflow_datasets", *["array_record"] * array_record):
+        if importlib.util.find_spec(package) is None:
+            raise InputError(
+                f"{package} is not installed; run: pip install 'stereojax[data]'"
+            )
 
-    return dataclasses.replace(settings, depth_model=choose("auto", Options()).name)
+
+def _settled(settings: DataSettings, isolated: bool) -> tuple[DataSettings, str]:
+    """With the depth model's name for `auto`, and the model's identity.
+
+    Other weights, under whatever name, are other work.
+    """
+    if settings.kind != "mono":
+        return settings, ""
+    name = settings.depth_model
+    if name == "file":
+        raise InputError(
+            f"--config.depth_model={name}: expected auto, prior or a model: films of"
+            " training data have no depth of their own"
+        )
+    try:
+        found = SHARED.call(settle_depth, name) if isolated else settle_depth(name)
+    except Died as died:
+        raise RunError(f"--config.depth_model={name}: {died}") from died
+    if isinstance(found, Exception):
+        raise found
+    return dataclasses.replace(settings, depth_model=found[0]), found[1]
 
 
 def _check_replaces(folder: epath.Path, kept: dict[str, str]) -> None:

@@ -56,7 +56,7 @@ class MonoFilm:
     @classmethod
     def open(cls, path: Path, settings: DataSettings, clock: Clock) -> "MonoFilm":
         """Raises `Refused` for a stereo film, `InputError` and `RunError`."""
-        depth = _depth(settings.depth_model)
+        depth = depth_of(settings.depth_model)
         info = probe(path)
         check_size(info, (info.height, info.width), info.sample_aspect, settings)
         with clock("layout"):
@@ -168,6 +168,6 @@ def _refuse_stereo(info: VideoInfo, pictures: list[View]) -> None:
 
 
 @functools.cache
-def _depth(name: str) -> DepthChoice:
+def depth_of(name: str) -> DepthChoice:
     """Once a process: the weights are loaded here."""
     return choose(name, Options())

@@ -103,10 +103,7 @@ def write_shard(
     if target.exists():
         return 0
     part = target.parent / f".{plan.name}.part-{uuid.uuid4().hex[:8]}"
-    records = (
-        read_at(epath.Path(work) / i.key / RECORDS, i.number, i.start, i.stop)
-        for i in plan.items
-    )
+    records = (_read(item, epath.Path(work)) for item in plan.items)
     try:
         if plan.suffix == "array_record":
             _write_array_record(part, records)
@@ -126,6 +123,16 @@ def sweep(folder: str | os.PathLike) -> None:
     for left in epath.Path(folder).iterdir():
         if left.name.startswith(".") and ".part-" in left.name:
             left.unlink()
+
+
+def _read(item: Item, work: epath.Path) -> bytes:
+    path = work / item.key / RECORDS
+    try:
+        return read_at(path, item.number, item.start, item.stop)
+    except (RunError, OSError) as error:
+        raise RunError(
+            f"{error} (delete {path.parent} and give the same command again)"
+        ) from error
 
 
 def _write_array_record(path: epath.Path, records: Iterator[bytes]) -> None:

@@ -3,12 +3,13 @@
     WORK/KEY/records.tfrecord   the film's records, in order
     WORK/KEY/summary.json       counters and what the report shows; written last
 
-    with store.building(key_of(source_hash, settings)) as folder:
-        summary = process_video(path, settings, folder)  # writes by RecordWriter
+    with store.building(key_of(source_hash, settings, path)) as folder:
+        with RecordWriter(folder) as writer:
+            summary = process(path, settings, writer.write)
         write_summary(folder, summary)
 
 A film whose summary is there is finished. `key_of` makes the key from the film's
-content and from the settings that decide its records: other settings never mix in.
+content and from all else that decides its records: other settings never mix in.
 """
 
 import contextlib
@@ -25,21 +26,29 @@ from etils import epath
 
 from data_prep import outcome
 from data_prep.outcome import Outcome
+from data_prep.stages.layout_name import read_name
 from stereojax.conversion import work
 from stereojax.records import Record, from_example, to_example
 from stereojax.records.tfrecord import TFRecordWriter, read_all
 from stereojax.settings.data import AFTERWARDS, DataSettings
 
 # Goes up when other code would make other records of the same film and settings.
-VERSION = 1
+VERSION = 2
 RECORDS, SUMMARY = "records.tfrecord", "summary.json"
 
 
-def key_of(source_hash: str, settings: DataSettings) -> str:
-    """Names what a film of this content becomes under these settings."""
+def key_of(
+    source_hash: str, settings: DataSettings, path: os.PathLike | str, depth: str = ""
+) -> str:
+    """Names what a film of this content becomes under these settings.
+
+    Of its `path` only what the name says of the layout counts. `depth` is the identity
+    of the depth model, weights and all, where there is one.
+    """
     plain = dataclasses.asdict(settings)
     deciding = {n: v for n, v in plain.items() if n not in AFTERWARDS}
-    return f"{source_hash[:16]}-{work.key_of(VERSION, deciding)}"
+    named = dataclasses.asdict(read_name(Path(path)))
+    return f"{source_hash[:16]}-{work.key_of(VERSION, deciding, named, depth)}"
 
 
 class RecordWriter:
@@ -88,6 +97,11 @@ class VideoStore:
                 for record in records:
                     writer.write(record)
             write_summary(folder, ended)
+
+    def remove(self, key: str) -> None:
+        """What was made of a film, for it to be made again."""
+        (self.root / key / SUMMARY).unlink(missing_ok=True)  # what counts goes first
+        (self.root / key).rmtree(missing_ok=True)
 
     @contextlib.contextmanager
     def building(self, key: str) -> Iterator[Path]:

@@ -38,6 +38,17 @@ def test_a_crash_is_told_and_the_next_call_has_another_process(isolated):
     assert isolated.call(os.getpid) != there
 
 
+def test_a_process_that_cannot_start_is_not_kept(isolated, monkeypatch):
+    def full(self):
+        raise OSError("no more processes")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("multiprocessing.process.BaseProcess.start", full)
+        with pytest.raises(OSError, match="no more processes"):
+            isolated.call(os.getpid)
+    assert isolated.call(os.getpid) != os.getpid()
+
+
 def test_a_film_that_crashes_is_a_failed_one(tmp_path, monkeypatch):
     films = write_films(tmp_path / "films", a=1)
     item = identify(str(films / "a.mp4"))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from fake_films import FakeProcess, write_films
 pytest.importorskip("apache_beam")
 pytest.importorskip("tensorflow_datasets")
 
-from data_prep import job, process, shards
+from data_prep import film_work, job, mono_film, process, shards, store
 from data_prep.beam import Runner
 from data_prep.job import prepare
 from stereojax.cli import InputError, RunError
+from stereojax.conversion.depth_choice import DepthChoice
 from stereojax.records import decode, open_records, to_example
-from stereojax.records.tfrecord import TFRecordWriter
+from stereojax.records.tfrecord import TFRecordWriter, scan
 from stereojax.settings.data import DataSettings
 
 SETTINGS = DataSettings(
@@ -242,8 +244,101 @@ def test_a_damaged_record_of_the_work_folder_is_named(films, tmp_path):
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
     changed = dataclasses.replace(SETTINGS, validation_percent=10.0)
-    with pytest.raises(RunError, match=rf"{path}: record \d is damaged"):
+    words = rf"{path}: record \d is damaged.*delete {path.parent} and"
+    with pytest.raises(RunError, match=words):
         run(films, tmp_path / "out", changed)
+
+
+@pytest.mark.parametrize("damage", ["cut", "shorter", "missing", "length"])
+def test_a_damaged_film_of_the_work_folder_is_made_again(films, tmp_path, made, damage):
+    run(films, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    path = max(
+        (tmp_path / "out" / "work").glob("*/records.tfrecord"),
+        key=lambda p: p.stat().st_size,
+    )
+    data = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(data[:-100])
+    elif damage == "shorter":  # by a whole record
+        path.write_bytes(data[: scan(path)[-2]])
+    elif damage == "length":
+        path.write_bytes(bytes([data[0] ^ 4]) + data[1:])
+    else:
+        path.unlink()
+    made.calls.clear()
+    counters = run(films, tmp_path / "out")["counters"]
+    assert made.calls == ["c.mp4"]
+    assert (counters["films_processed"], counters["films_reused"]) == (1, 4)
+    assert contents(tmp_path / "out") == before
+    assert path.read_bytes() == data
+
+
+def test_whatever_happens_to_one_film_the_others_go_on(films, tmp_path, monkeypatch):
+    digest = film_work.Digest
+
+    def unreadable(path):
+        if path.name == "b.mp4":
+            raise ValueError("a bad sector")
+        return digest(path)
+
+    outcome = store.VideoStore.outcome
+    seen = []
+
+    def vanishing(self, key):
+        found = outcome(self, key)
+        if found and found.source == "c.mp4":
+            seen.append(key)
+            return None
+        if found and found.source == "d.mp4":
+            raise RuntimeError("the network is gone")
+        return found
+
+    monkeypatch.setattr(film_work, "Digest", unreadable)
+    monkeypatch.setattr(store.VideoStore, "outcome", vanishing)
+    report = run(films, tmp_path / "out")
+    assert report["counters"]["films_failed"] == 3
+    told = {f["path"].rpartition("/")[2]: f["message"] for f in report["films"]}
+    assert told["b.mp4"].endswith("b.mp4: ValueError: a bad sector")
+    assert "has no summary" in told["c.mp4"] and seen
+    assert told["d.mp4"].endswith("d.mp4: RuntimeError: the network is gone")
+    assert report["counters"]["kept"] == 5
+
+
+def test_other_weights_of_a_depth_model_are_other_work(
+    films, tmp_path, made, monkeypatch
+):
+    weights = ["one"]
+
+    def choose(name):
+        return DepthChoice("net", f"net {weights[-1]}")
+
+    monkeypatch.setattr(mono_film, "depth_of", choose)
+    plain = dataclasses.replace(SETTINGS, kind="mono")
+    for count in (5, 5):
+        report = run(films, tmp_path / "out", plain)
+        assert len(made.calls) == count
+    assert report["settings"]["depth_model"] == "net"
+    weights.append("other")
+    run(films, tmp_path / "out", plain)
+    assert len(made.calls) == 10
+
+
+def test_what_is_needed_at_the_end_is_asked_for_at_the_start(
+    films, tmp_path, made, monkeypatch
+):
+    def asked(words, settings, output=tmp_path / "out"):
+        with pytest.raises(InputError, match=words):
+            run(films, output, dataclasses.replace(SETTINGS, **settings))
+
+    for name in ("nonsense", "file"):
+        asked(name, {"kind": "mono", "depth_model": name})
+    asked("local folders only", {"file_format": "array_record"}, "gs://bucket/out")
+    monkeypatch.setitem(sys.modules, "array_record", None)
+    asked("array_record is not installed", {"file_format": "array_record"})
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    asked("tensorflow_datasets is not installed", {})
+    assert not made.calls
 
 
 def test_tfds_reads_what_our_reader_reads(films, tmp_path):

@@ -173,7 +173,7 @@ def test_depth_that_breathes_is_steadied(film, tmp_path, monkeypatch):
 
     def made(name: str):
         choice = DepthChoice(name, name, Breathing)
-        monkeypatch.setattr(mono_film, "_depth", lambda _: choice)
+        monkeypatch.setattr(mono_film, "depth_of", lambda _: choice)
         records, _ = run(path, min_psnr=5.0)
         middle = decode(records[0]).disparity[:, 60:80]
         return np.abs(np.diff(np.nanmedian(middle, axis=(1, 2)))).max()

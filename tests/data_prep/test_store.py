@@ -84,15 +84,19 @@ def test_two_workers_with_one_film_leave_one_result(tmp_path):
 def test_a_key_changes_with_content_and_with_what_decides_the_records(monkeypatch):
     settings = DataSettings()
     other = {
-        key_of("a" * 64, settings),
-        key_of("b" * 64, settings),
-        key_of("a" * 64, dataclasses.replace(settings, min_psnr=26.0)),
-        key_of("a" * 64, dataclasses.replace(settings, layout="sbs")),
+        key_of("a" * 64, settings, "/x/film.mkv"),
+        key_of("b" * 64, settings, "/x/film.mkv"),
+        key_of("a" * 64, dataclasses.replace(settings, min_psnr=26.0), "/x/film.mkv"),
+        key_of("a" * 64, dataclasses.replace(settings, layout="sbs"), "/x/film.mkv"),
+        key_of("a" * 64, settings, "/x/film_redcyan.mkv"),  # refused by its name
+        key_of("a" * 64, settings, "/x/film.mkv", "depth weights"),
     }
-    assert len(other) == 4
+    assert len(other) == 6
     afterwards = dataclasses.replace(
         settings, validation_percent=9.0, file_format="array_record"
     )
-    assert key_of("a" * 64, afterwards) == key_of("a" * 64, settings)
+    plain = key_of("a" * 64, settings, "/x/film.mkv")
+    assert key_of("a" * 64, afterwards, "/x/film.mkv") == plain
+    assert key_of("a" * 64, settings, "gs://y/other.mp4") == plain
     monkeypatch.setattr(module, "VERSION", 999)
-    assert key_of("a" * 64, settings) not in other
+    assert key_of("a" * 64, settings, "/x/film.mkv") not in other
