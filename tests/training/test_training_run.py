@@ -106,16 +106,24 @@ def run(arguments: list[str], environment: dict, **more) -> subprocess.Completed
 
 
 def run_until(step: int, number: int, arguments: list[str], environment: dict) -> tuple:
-    """Sends the signal once a row of `step` is there; (exit code, errors)."""
+    """Once a row of `step` and a checkpoint are there, sends the signal to the group.
+
+    Returns (exit code, errors).
+    """
     workdir = Path(next(a for a in arguments if "--workdir" in a).partition("=")[2])
     process = subprocess.Popen(
-        arguments, env=environment, stderr=subprocess.PIPE, text=True
+        arguments,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    while (
-        process.poll() is None and (rows(workdir) or [{"step": 0}])[-1]["step"] < step
+    while process.poll() is None and not (
+        (rows(workdir) or [{"step": 0}])[-1]["step"] >= step
+        and list((workdir / "checkpoints").glob("[0-9]*"))
     ):
         time.sleep(0.02)
-    process.send_signal(number)
+    os.killpg(process.pid, number)
     errors = process.communicate(timeout=300)[1]
     return process.returncode, errors
 
@@ -157,11 +165,9 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(
     arguments = command(workdir, data)
     code, _ = run_until(first, signal.SIGKILL, arguments, environment())
     assert code == -signal.SIGKILL
-    before = len(rows(workdir))
     code, errors = run_until(second, signal.SIGTERM, arguments, environment())
     assert code == 0, errors
     assert "told to stop: step" in errors and "goes on from step" in errors
-    assert before > 0 and "goes on from step 0" not in errors
     done = run(arguments, environment())
     assert done.returncode == 0, done.stderr
     # What SIGTERM saved is where it went on: no step was lost, and none made twice.
@@ -171,6 +177,19 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(
     assert weights.fingerprint(workdir / "weights" / "unet") == weights.fingerprint(
         whole / "weights" / "unet"
     )
+
+
+def test_worker_processes_outlast_what_tells_their_group_to_stop(
+    place, data, environment
+):
+    workdir = place / "group"
+    flags = ("--config.train.workers=2", "--config.train.steps=100000")
+    code, errors = run_until(
+        8, signal.SIGTERM, command(workdir, data, *flags), environment()
+    )
+    assert code == 0, errors
+    saved = int(errors.split("told to stop: step ")[1].split()[0])
+    assert (workdir / "checkpoints" / str(saved)).is_dir()
 
 
 def test_it_goes_on_on_other_devices(whole, place, data, environment):

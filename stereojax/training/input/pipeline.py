@@ -6,6 +6,10 @@ starts again at any step, or on any number of hosts, sees the same samples.
 """
 
 import dataclasses
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -63,6 +67,23 @@ def collate(samples: Sequence[dict | Failure]) -> dict[str, np.ndarray] | Failur
     return {name: np.stack([s[name] for s in samples]) for name in samples[0]}
 
 
+def outlast_signals(worker: int, workers: int) -> None:
+    """Makes a worker process stay until the one that it reads for is gone.
+
+    Clusters and terminals signal the whole group, and a run that is told to stop needs
+    its workers for a little longer.
+    """
+    del worker, workers
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
 def batches(
     clips: Clips,
     settings: TrainSettings,
@@ -111,7 +132,8 @@ def batches(
         ordered = ordered.mp_prefetch(
             grain.MultiprocessingOptions(
                 num_workers=settings.workers, per_worker_buffer_size=settings.prefetch
-            )
+            ),
+            worker_init_fn=outlast_signals,
         )
     for batch in ordered:
         if isinstance(batch, Failure):
