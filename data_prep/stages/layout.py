@@ -46,18 +46,22 @@ class FindLayout:
         return packing
 
     def _said(self, path: Path) -> Named:
-        """What the user, the name or a tag says; in this order."""
-        named = read_name(path)
+        """What the user, a tag or the name says; in this order.
+
+        For the layout that it is, tag and name can each put the right view first.
+        """
+        named, tag = read_name(path), read_stereo_mode(path)
+        first = {_TAGS[tag]} if tag in _TAGS else set()
+        first |= {(named.beside, named.right_first)}
         if self.layout != "auto":
             beside, half = self.layout.endswith("sbs"), self.layout.startswith("half")
-            return Named(beside, half, named.right_first)
+            return Named(beside, half, (beside, True) in first)
         if named.unusable:
             raise Refused(
                 named.unusable,
                 f"{path}: by its name it is {named.unusable}; expected two flat views"
                 " in one picture (--layout overrules the name)",
             )
-        tag = read_stereo_mode(path)
         if tag is None:
             return named
         if tag not in _TAGS:
@@ -66,28 +70,30 @@ class FindLayout:
                 f"{path}: its stereo mode is {tag}; expected left_right or top_bottom"
                 " (--layout overrules the tag)",
             )
-        beside, right_first = _TAGS[tag]
-        if named.beside is None:
-            return Named(beside, None, right_first)
-        return dataclasses.replace(named, right_first=named.right_first or right_first)
+        beside, _ = _TAGS[tag]
+        half = named.half if named.beside == beside else None
+        return Named(beside, half, (beside, True) in first)
 
     def _packing(
         self, info: VideoInfo, said: Named, pictures: Sequence[View]
     ) -> tuple[Packing, list[Correspondence]]:
         """The packing whose views match best, and how each frame's views match."""
         shares = {}
-        for beside in (True, False) if said.beside is None else (said.beside,):
-            half = said.half
+        # Titles have such words too: a name or a tag is tried first, and not alone.
+        order = (False, True) if said.beside is False else (True, False)
+        for beside in order if self.layout == "auto" else (said.beside,):
+            meant = said if beside == said.beside else Named()
+            half = meant.half
             if half is None:
                 size = info.width, info.height
                 half = is_half(*size, beside, info.sample_aspect)
-            packing = Packing(beside, half, said.right_first)
+            packing = Packing(beside, half, meant.right_first)
             matches = [correspond(*packing.split(p), _WIDTH) for p in pictures]
             matches = [m for m in matches if np.isfinite(m.share)]
             shares[packing] = float(np.median([m.share for m in matches] or [0.0]))
             if shares[packing] >= _ONE_SCENE:
                 return packing, matches
-            if not matches and said.beside is not None:
+            if not matches and meant.beside is not None:
                 return packing, matches  # nothing to see: believe what is said
         self._refuse_mono(info.path, shares)
 

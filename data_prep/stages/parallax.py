@@ -1,6 +1,10 @@
-"""Parallax alignment: the constant shift that makes every disparity of a shot >= 0."""
+"""Parallax alignment: the constant shift that makes the disparities of a shot >= 0.
+
+All but what is too small or too rare to be told from mismatches: see `FindParallax`.
+"""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,9 +34,9 @@ class Parallax:
     def shift(self) -> int:
         """Pixels to move the right view to the left; negative: to the right.
 
-        What was at `low` is then nearly at 0, and nothing is below.
+        What was at `low` is then less than a pixel from 0, on the positive side.
         """
-        return -round(self.low)
+        return -math.floor(self.low)
 
 
 @dataclasses.dataclass(frozen=True)

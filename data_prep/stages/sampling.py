@@ -6,6 +6,7 @@ import itertools
 import cv2
 import numpy as np
 
+from stereojax.cli import RunError
 from stereojax.shapes import Shaped, UInt8
 from stereojax.stage_types import Shot, VideoInfo
 from stereojax.video.color import ToRgb, assumed
@@ -23,7 +24,11 @@ class Sampling:
     count: int = 12
 
     def __call__(self, info: VideoInfo) -> list[UInt8[np.ndarray, "h w 3"]]:
-        """Upright RGB; fewer where the film is short or cannot be read there."""
+        """Upright RGB; fewer where the film is short or cannot be read there.
+
+        Raises:
+          RunError: no picture can be decoded.
+        """
         first = start_tick(info.path)
         length = info.duration / float(info.time_base)
         wanted = first + (np.arange(self.count) + 0.5) / self.count * length
@@ -43,6 +48,8 @@ class Sampling:
             step = itertools.islice(frames, 0, self.count * 24, 24)
             found |= {f.time: self._picture(f.frame, to_rgb, info) for f in step}
             frames.close()
+        if not found:
+            raise RunError(f"{info.path}: no picture of it can be decoded")
         return [found[time] for time in sorted(found)]
 
     @staticmethod

@@ -40,10 +40,21 @@ class Steps:
     def encode(
         self, disparity: Float[np.ndarray, "*shape"]
     ) -> Shaped[np.ndarray, "*shape"]:
-        """uint16 steps."""
+        """uint16 steps.
+
+        Raises:
+          ValueError: there are disparities that these steps do not reach.
+        """
         finite = np.isfinite(disparity)
         pixels = np.where(finite, disparity, 0).astype(np.float64)
         steps = np.rint((pixels - self.offset) / self.scale)
+        outside = finite & ((steps < 0) | (steps >= NOWHERE))
+        if outside.any():
+            last = self.offset + (NOWHERE - 1) * self.scale
+            raise ValueError(
+                f"disparity {pixels[outside][0]:g} px: expected {self.offset:g} to"
+                f" {last:g}"
+            )
         return np.where(finite, steps, NOWHERE).astype(np.uint16)
 
     def decode(

@@ -9,7 +9,7 @@ import stereo_films
 
 from data_prep.stages.borders import Box, FindBorders
 from data_prep.stages.fit import Fit, check_size, resize
-from data_prep.stages.parallax import FindParallax
+from data_prep.stages.parallax import FindParallax, Parallax
 from data_prep.summary import Refused
 from stereojax.settings.data import DataSettings
 from stereojax.stage_types import VideoInfo
@@ -67,6 +67,11 @@ def test_planted_shifts_are_found_within_a_pixel(shift):
     parallax = FindParallax()(pairs)
     assert abs(-parallax.shift - (float(truth.min()) + shift)) <= 1
     assert np.percentile(truth, 99) < parallax.high - shift < truth.max() + 1
+
+
+def test_a_shift_leaves_nothing_below_zero():
+    for low, shift in ((-3.4, 4), (-3.0, 3), (3.4, -3), (0.0, 0)):
+        assert Parallax(low, low + 9, share=1.0, spread=1.0).shift == shift
 
 
 def test_mismatches_do_not_count_as_the_smallest():

@@ -13,6 +13,7 @@ from data_prep.stages.layout_name import Named, read_name
 from data_prep.stages.packing import Packing, is_half
 from data_prep.stages.sampling import Sampling, spread
 from data_prep.summary import Refused
+from stereojax.cli import RunError
 from stereojax.stage_types import Shot
 from stereojax.video.probe import probe
 
@@ -33,6 +34,14 @@ DATA = Path(__file__).parents[2].parent / "shared" / "data"
         ("Film.3D.Half-OU.mkv", Named(False, True)),
         ("holiday.mp4", Named()),
         ("The.OU.film.sbs.mkv", Named(True, None)),
+        ("Film.3D.FSBS.BT.2020.mkv", Named(True, False)),
+        ("film_TB_bt709_x265.mkv", Named(False, None)),
+        ("film_BT_TB.mkv", Named(False, None, True)),
+        ("film_SBS_RL.mkv", Named(True, None, True)),
+        ("film_RLF.mkv", Named(True, False, True)),
+        ("Cross.Country.SBS.mkv", Named(True, None)),
+        ("RL_Stine_SBS.mkv", Named(True, None)),
+        ("BT_at_night_FSBS.mkv", Named(True, False)),
         ("film_redcyan_dubois.mp4", Named(unusable="anaglyph")),
         ("film_180x180_LR.mp4", Named(unusable="vr")),
     ],
@@ -107,6 +116,41 @@ def test_a_name_or_a_tag_puts_the_right_view_first(tmp_path):
     )
     for path in (named, tagged):
         assert found(path).name == "full_sbs_right_first"
+
+
+def test_a_layout_that_is_given_keeps_the_tag_s_order_of_eyes(tmp_path):
+    left, right, _ = stereo_films.scene()
+    pictures = stereo_films.pack(right, left)
+    path = stereo_films.write(tmp_path / "film.mkv", pictures, stereo_mode="right_left")
+    assert found(path, layout="sbs").name == "full_sbs_right_first"
+    pictures = stereo_films.pack(left, right)
+    other = stereo_films.write(
+        tmp_path / "other.mkv", pictures, stereo_mode="bottom_top"
+    )
+    assert found(other, layout="sbs").name == "full_sbs"
+
+
+def test_words_of_a_title_exclude_no_layout(tmp_path):
+    left, right, _ = stereo_films.scene()
+    pictures = stereo_films.pack(left, right)
+    for name in ("Ou.est.le.lion.mkv", "film_BT_TB.mkv"):
+        path = stereo_films.write(tmp_path / name, pictures)
+        assert found(path).name == "full_sbs"
+    tagged = stereo_films.write(
+        tmp_path / "Ou.mkv", pictures[..., ::-1, :, :], stereo_mode="left_right"
+    )
+    assert found(tagged).name == "full_sbs"
+
+
+def test_a_film_without_a_picture_is_no_plain_film(tmp_path):
+    left, right, _ = stereo_films.scene()
+    path = tmp_path / "film.mp4"
+    info = probe(stereo_films.write(path, stereo_films.pack(left, right), crf=30))
+    whole = path.read_bytes()
+    start, stop = whole.index(b"mdat") + 4, whole.index(b"moov") - 4
+    path.write_bytes(whole[:start] + bytes(stop - start) + whole[stop:])
+    with pytest.raises(RunError, match=r"film\.mp4: no picture of it can be"):
+        Sampling(4)(info)
 
 
 def test_swapped_eyes_are_refused_or_swapped(tmp_path):

@@ -53,6 +53,14 @@ def test_disparity_that_is_nowhere_and_absurd():
         Steps.of(np.full(3, 1e9, np.float32))
 
 
+@pytest.mark.parametrize("outside", [-1.0, 2048.0, 1e5])
+def test_disparity_beyond_the_steps_is_an_error_and_does_not_wrap(outside):
+    disparity = np.array([0, outside, np.nan, 2047], np.float32)
+    with pytest.raises(ValueError, match=rf"{outside:g} px: expected 0 to 2047\.9"):
+        Steps(1 / 32, 0.0).encode(disparity)
+    assert Steps(1 / 32, 0.0).encode(np.float32([-0.01, 2047.9])).tolist() == [0, 65533]
+
+
 def test_decodes_the_asked_frames_in_the_asked_order_and_no_others():
     whole = record(frames=5)
     everything = decode(whole)
