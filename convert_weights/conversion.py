@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from convert_weights import depth_anything, svd, video_depth_anything
+from convert_weights import depth_anything, lpips, svd, video_depth_anything
 from convert_weights.components import components
 from convert_weights.engine import convert_tensors
 from convert_weights.parts import Part
@@ -12,7 +12,7 @@ from stereojax.ops.abstract import abstract
 from stereojax.weights import save
 from stereojax.weights.catalogue import CATALOGUE
 
-FAMILIES = (depth_anything, video_depth_anything, svd)
+FAMILIES = (depth_anything, video_depth_anything, svd, lpips)
 MODELS = tuple(name for family in FAMILIES for name in family.MODELS)
 DOWNLOADS = ".fetch"
 

@@ -7,10 +7,11 @@ import dataclasses
 class Published:
     """Where a part's weights are published."""
 
-    repo: str  # on the Hugging Face hub
+    repo: str  # on the Hugging Face hub; or the file that `made_by` makes
     licence: str
     fetch: bool = False  # may be fetched without being asked for: free for any use
     files: tuple[str, ...] = ("config.json", "model.safetensors")  # all it takes
+    made_by: str = ""  # a command: where no repository holds the whole
 
 
 _SVD = Published(
@@ -48,5 +49,11 @@ CATALOGUE = {
     ),
     "video_depth_anything_large": Published(
         "depth-anything/Video-Depth-Anything-Large", "CC-BY-NC-4.0"
+    ),
+    "lpips_alex": Published(
+        "lpips_alex.pth",
+        "BSD-2-Clause, that of its AlexNet BSD-3-Clause",
+        made_by='pip install lpips && python -c "import lpips, torch; '
+        "torch.save(lpips.LPIPS(net='alex').state_dict(), 'lpips_alex.pth')\"",
     ),
 }

@@ -40,8 +40,9 @@ def command(part: str, root: Path) -> str:
     published = CATALOGUE.get(part)
     source = published.repo if published else "DIR_OR_REPO"
     licence = f" (licence: {published.licence})" if published else ""
+    before = f"{published.made_by} && " if published and published.made_by else ""
     return (
-        f"run: python -m convert_weights --source {source} "
+        f"run: {before}python -m convert_weights --source {source} "
         f"--output {shlex.quote(str(root))}{licence}"
     )
 

@@ -1,0 +1,103 @@
+"""Learned perceptual similarity: LPIPS, of AlexNet's features.
+
+Follows Zhang et al., CVPR 2018 (arXiv 1801.03924), version 0.1 as the authors' package
+`lpips` (BSD-2-Clause) computes it, on torchvision's AlexNet (BSD-3-Clause).
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from stereojax.shapes import Array, Float
+
+PART = "lpips_alex"  # its folder in the weights root
+LEAST = 31  # px a side; of less, the second pooling has nothing to pool
+
+# The colours of ImageNet, of pictures in [-1, 1].
+SHIFT = (-0.030, -0.088, -0.188)
+SCALE = (0.458, 0.448, 0.450)
+CHANNELS = (64, 192, 384, 256, 256)
+EPSILON = 1e-10
+
+
+class LPIPS(nnx.Module):
+    """How different two pictures look: 0 for the same; the less, the more alike.
+
+    Always float32 in full precision, on every device: its numbers stand beside others'.
+    """
+
+    def __init__(self, *, rngs: nnx.Rngs):
+        self.net = AlexNet(rngs=rngs)
+        for i, channels in enumerate(CHANNELS):
+            setattr(self, f"lin{i}", _conv(channels, 1, 1, use_bias=False, rngs=rngs))
+
+    def __call__(
+        self, picture: Float[Array, "*b h w 3"], truth: Float[Array, "*b h w 3"]
+    ) -> Float[Array, "*b"]:
+        """The mean over each picture, of RGB in [0, 1].
+
+        Raises:
+          ValueError: a side is below `LEAST`.
+        """
+        *batch, h, w, _ = picture.shape
+        if min(h, w) < LEAST:
+            raise ValueError(f"LPIPS of {w}x{h}: expected at least {LEAST} px a side")
+        both = jnp.stack([picture, truth]).astype(jnp.float32).reshape(-1, h, w, 3)
+        total = jnp.float32(0)
+        for i, features in enumerate(self.net(_scaled(both))):
+            x, y = jnp.split(_normalized(features), 2)
+            weighted = getattr(self, f"lin{i}")(jnp.square(x - y))
+            total += weighted.mean((1, 2, 3))
+        return total.reshape(batch)
+
+
+class AlexNet(nnx.Module):
+    """The convolutions of AlexNet; what each gives, after its ReLU."""
+
+    def __init__(self, *, rngs: nnx.Rngs):
+        a, b, c, d, e = CHANNELS
+        self.slice1 = _conv(3, a, 11, stride=4, edge=2, rngs=rngs)
+        self.slice2 = _conv(a, b, 5, edge=2, rngs=rngs)
+        self.slice3 = _conv(b, c, 3, edge=1, rngs=rngs)
+        self.slice4 = _conv(c, d, 3, edge=1, rngs=rngs)
+        self.slice5 = _conv(d, e, 3, edge=1, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n h w 3"]) -> list[Float[Array, "n _ _ _"]]:
+        found = [nnx.relu(self.slice1(x))]
+        found.append(nnx.relu(self.slice2(_pooled(found[-1]))))
+        found.append(nnx.relu(self.slice3(_pooled(found[-1]))))
+        found.append(nnx.relu(self.slice4(found[-1])))
+        found.append(nnx.relu(self.slice5(found[-1])))
+        return found
+
+
+def _conv(
+    inputs: int, outputs: int, size: int, *, stride: int = 1, edge: int = 0, **how: Any
+) -> nnx.Conv:
+    return nnx.Conv(
+        inputs,
+        outputs,
+        (size, size),
+        strides=stride,
+        padding=((edge, edge),) * 2,
+        precision=jax.lax.Precision.HIGHEST,
+        **how,
+    )
+
+
+def _pooled(x: Float[Array, "n h w c"]) -> Float[Array, "n _ _ c"]:
+    return nnx.max_pool(x, (3, 3), (2, 2), "VALID")
+
+
+def _scaled(x: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
+    return (2 * x - 1 - jnp.array(SHIFT)) / jnp.array(SCALE)
+
+
+def _normalized(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+    """Each pixel's features, of length 1."""
+    square = jnp.square(x).sum(-1, keepdims=True)
+    # Where all of them are zero, the slope of the root would make gradients NaN.
+    length = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+    return x / (length + EPSILON)
