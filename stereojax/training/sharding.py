@@ -4,11 +4,15 @@ Samples are spread over all devices. Parameters, gradients and the optimizer's s
 spread over `fsdp` and repeated over `data`: ZeRO's third stage, in whole networks.
 """
 
+import math
+import socket
+import zlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from stereojax.cli import InputError
@@ -28,19 +32,28 @@ PLACEMENTS: Rules[Placement] = (
 
 
 def make_mesh(fsdp: int = 0, *, devices: list[Any] | None = None) -> Mesh:
-    """All devices as (data, fsdp); `fsdp` 0 is as many as a process has.
+    """All devices as (data, fsdp); `fsdp` 0 is as many as a host has.
 
     Raises:
       InputError: `fsdp` does not divide the number of devices.
     """
     devices = jax.devices() if devices is None else devices
-    fsdp = fsdp or len(devices) // jax.process_count()
+    fsdp = fsdp or len(devices) // jax.process_count() * _processes_of_a_host()
     if len(devices) % fsdp:
         raise InputError(
             f"config.train.fsdp={fsdp}: expected a divisor of the {len(devices)} "
             "devices"
         )
     return Mesh(np.array(devices).reshape(-1, fsdp), (DATA, FSDP))
+
+
+def _processes_of_a_host() -> int:
+    """How many share a machine; the most that divides all of them, where it differs."""
+    if jax.process_count() == 1:
+        return 1
+    mine = np.uint32(zlib.crc32(socket.gethostname().encode()))
+    _, counts = np.unique(multihost_utils.process_allgather(mine), return_counts=True)
+    return math.gcd(*counts.tolist())
 
 
 def place(

@@ -1,0 +1,109 @@
+"""Which other processes are joined, and with which devices."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stereojax.cli import InputError
+from stereojax.training import distributed
+
+ROOT = Path(__file__).parents[2]
+# What a process says of itself once it has joined.
+JOINED = """
+import jax
+from stereojax.training import distributed
+distributed.start()
+devices = jax.config.values["jax_cuda_visible_devices"]
+print(jax.process_count(), jax.process_index(), devices)
+"""
+
+
+def of_slurm(task: int, nodes: int, port: int) -> subprocess.Popen:
+    """One of two tasks, over one node or two."""
+    clean = {n: v for n, v in os.environ.items() if not n.startswith("SLURM_")}
+    environment = clean | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COORDINATOR_PORT": str(port),
+        "PYTHONPATH": str(ROOT),
+        "SLURM_JOB_ID": "7",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_NUM_NODES": str(nodes),
+        "SLURM_NTASKS": "2",
+        "SLURM_PROCID": str(task),
+        "SLURM_LOCALID": str(task * (2 - nodes)),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", JOINED],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(("nodes", "devices"), [(2, ["all", "all"]), (1, ["0", "1"])])
+def test_a_process_alone_on_its_node_has_all_devices(nodes, devices):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    both = [of_slurm(task, nodes, port) for task in range(2)]
+    said = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert [out.split() for out, _ in said] == [
+        ["2", str(task), devices[task]] for task in range(2)
+    ]
+
+
+@pytest.fixture
+def joined(monkeypatch) -> list[dict]:
+    """How jax was asked to join; no environment tells of a cluster."""
+    calls = []
+    monkeypatch.setattr(
+        "jax.distributed.initialize", lambda *a, **k: calls.append({"args": a, **k})
+    )
+    for name in ("SLURM_STEP_NODELIST", "OMPI_MCA_orte_hnp_uri"):
+        monkeypatch.delenv(name, raising=False)
+    return calls
+
+
+def test_alone_it_joins_nobody(joined, monkeypatch):
+    distributed.start()
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_NTASKS", "8")  # in the batch script, without srun
+    distributed.start()
+    assert joined == []
+
+
+def test_tpus_are_asked_wherever_they_are(joined, monkeypatch):
+    for name in ("JAX_PLATFORMS", "TPU_SKIP_MDS_QUERY"):
+        monkeypatch.delenv(name, raising=False)
+    found = []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr(
+        "pathlib.Path.glob", lambda self, pattern: found.append(pattern) or [pattern]
+    )
+    distributed.start()
+    assert joined == [{"args": ()}] and "accel*" in found
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    distributed.start()
+    assert len(joined) == 1
+
+
+def test_flags_are_believed_before_any_cluster(joined, monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "node[1-2]")
+    distributed.start("here:1", 2, 0)
+    assert joined == [
+        {"args": ("here:1", 2, 0), "cluster_detection_method": "deactivate"}
+    ]
+    with pytest.raises(InputError, match="expected all three"):
+        distributed.start("here:1")
+
+
+def test_others_that_nothing_tells_of_are_an_error(joined, monkeypatch):
+    monkeypatch.setattr("jax.process_count", lambda: 4)
+    with pytest.raises(InputError, match="there are 4 processes"):
+        distributed.start()
