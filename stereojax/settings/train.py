@@ -85,6 +85,9 @@ class TrainSettings:
     pixel_l1: float = setting(
         0.0, "weight of L1 on decoded crops; 0: none", low=0, high=1000
     )
+    pixel_lpips: float = setting(
+        0.0, "weight of LPIPS on decoded crops; 0: none", low=0, high=1000
+    )
     pixel_crop: int = setting(128, "side of a decoded crop, px", low=16, high=4096)
     pixel_frames: int = setting(2, "frames of a decoded crop", low=1, high=200)
 

@@ -65,7 +65,8 @@ def train(
     trainable, frozen = divide(start.arrays, task.TRAINABLE)
     low = jnp.dtype(settings.frozen_dtype)
     frozen = {
-        n: x if n.startswith("vae.") else x.astype(low) for n, x in frozen.items()
+        n: x if n.startswith(("vae.", "lpips.")) else x.astype(low)
+        for n, x in frozen.items()
     }
     say(f"{_millions(trainable)} M parameters train, {_millions(frozen)} M do not")
     if jax.process_index() == 0:
@@ -200,7 +201,7 @@ class Run:
         if validates:
             since = time.perf_counter()
             found, picture = self._measure(state)
-            row |= found | {"val_lpips": "absent"}
+            row |= {"val_lpips": "absent"} | found
             score = found[self._score]
             score = score if math.isfinite(score) else None
             self._tally.pause(time.perf_counter() - since)

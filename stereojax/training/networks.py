@@ -13,6 +13,8 @@ from flax import nnx
 
 from stereojax import weights
 from stereojax.cli import InputError
+from stereojax.metrics import lpips
+from stereojax.ops.abstract import abstract
 from stereojax.settings.train import PATCHES, RANDOM, TrainSettings
 from stereojax.svd.clip import TINY_CLIP, CLIPVisionModelWithProjection
 from stereojax.svd.networks import build
@@ -29,10 +31,11 @@ IMAGE_ENCODER = CLIPVisionModelWithProjection.__name__
 
 
 class Networks(nnx.Module):
-    """What fills holes: the names of its arrays begin with these three."""
+    """What fills holes, and LPIPS or None: the names of its arrays begin with these."""
 
-    def __init__(self, unet: Any, vae: Any, image_encoder: Any):
+    def __init__(self, unet: Any, vae: Any, image_encoder: Any, lpips: Any = None):
         self.unet, self.vae, self.image_encoder = unet, vae, image_encoder
+        self.lpips = lpips
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,13 +86,15 @@ def start(
         sizes = _with_mask_channel(sizes, arrays)
     unet = build(UNET, sizes, dtype=dtype, remat=settings.remat == "block")
     _check_sizes(unet.config, vae.config, context, settings)
-    structure, wanted = split(Networks(unet, vae, encoder))
+    judge, judge_arrays, judge_mark = _lpips(settings, vae.config.factor, root)
+    structure, wanted = split(Networks(unet, vae, encoder, judge))
     given = {
         f"{prefix}.{name}": array
         for prefix, arrays in (
             ("unet", arrays),
             ("vae", vae_arrays),
             ("image_encoder", encoder_arrays),
+            ("lpips", judge_arrays),
         )
         for name, array in arrays.items()
     }
@@ -97,7 +102,8 @@ def start(
         structure,
         strictly(given, wanted, what="the networks"),
         sizes,
-        {"unet": unet_mark, "vae": vae_mark, "image_encoder": encoder_mark},
+        {"unet": unet_mark, "vae": vae_mark, "image_encoder": encoder_mark}
+        | judge_mark,
     )
 
 
@@ -215,6 +221,33 @@ def _image_encoder(
     folder = weights.require(settings.image_encoder, root=root)
     sizes, arrays, mark = _part(folder, IMAGE_ENCODER)
     return build(IMAGE_ENCODER, sizes, dtype=dtype), arrays, mark
+
+
+def _lpips(
+    settings: TrainSettings, factor: int, root: Path
+) -> tuple[nnx.Module | None, dict, dict[str, str]]:
+    """LPIPS where it is needed, or wanted and there: (network, arrays, mark).
+
+    Validation does without: only a run whose loss has it is told apart by its mark.
+    """
+    trains = settings.pixel_lpips > 0
+    crop = settings.pixel_crop // factor * factor
+    seen = min(settings.height, settings.width, *([crop] if trains else []))
+    if trains and seen < lpips.LEAST:
+        raise InputError(
+            f"config.train.pixel_lpips={settings.pixel_lpips:g}: a decoded crop has "
+            f"{seen} px a side; expected pixel_crop, height and width of at least "
+            f"{lpips.LEAST + 1}"
+        )
+    if not (trains or settings.validate_every) or seen < lpips.LEAST:
+        return None, {}, {}
+    look = weights.require if trains else weights.find
+    folder = look(lpips.PART, root=root)
+    if folder is None:
+        return None, {}, {}
+    _, arrays, mark = _part(folder, lpips.LPIPS.__name__)
+    network = abstract(lambda rngs: lpips.LPIPS(rngs=rngs))
+    return network, arrays, {"lpips": mark} if trains else {}
 
 
 def _check_sizes(

@@ -17,7 +17,7 @@ def pixel_loss(
     keys: Key[Array, " b"],
     settings: TrainSettings,
 ) -> Float[Array, " b"]:
-    """The error of what `latents` decode to, in a crop of some frames.
+    """The error of what `latents` decode to, in a crop of some frames: L1 and LPIPS.
 
     Weighted by 1 / (sigma^2 + 1): of noise alone no picture can be told.
 
@@ -42,7 +42,10 @@ def pixel_loss(
         )
         decoded = model.vae.decode(crop[None] / config.scaling_factor)[0]
         picture = (decoded.astype(jnp.float32) + 1) / 2
-        return settings.pixel_l1 * jnp.abs(picture - truth).mean()
+        error = settings.pixel_l1 * jnp.abs(picture - truth).mean()
+        if settings.pixel_lpips:
+            error += settings.pixel_lpips * model.lpips(picture, truth).mean()
+        return error
 
     each = jax.lax.map(lambda x: one(*x), (latents, right, keys))
     return each / (jnp.square(sigma) + 1)

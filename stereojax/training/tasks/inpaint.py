@@ -43,7 +43,7 @@ TRAINABLE: Rules[bool] = (
     (rf"unet\.(down_blocks\.\d+|mid_block|up_blocks\.\d+)\.({_SPATIAL})\..*", True),
     (r"unet\.(conv_in|conv_norm_out|conv_out)\..*", True),
     (r"unet\.(time|add)_embedding\..*", True),
-    (r"(vae|image_encoder)\..*", False),
+    (r"(vae|image_encoder|lpips)\..*", False),
 )
 
 NETWORK, STORED = networks.UNET, "unet."
@@ -100,7 +100,7 @@ def _loss(
         "hole_error": (error * hole).mean((1, 2, 3)),
         "hole": hole.mean((1, 2, 3)),
     }
-    if settings.pixel_l1:
+    if settings.pixel_l1 or settings.pixel_lpips:
         pixels = pixel_loss(
             model, found, given.right, drawn["sigma"], drawn["pixels"], settings
         )
@@ -131,7 +131,8 @@ def _draw(settings: TrainSettings, key: Key[Array, ""]) -> dict[str, Array]:
 def validate(settings: TrainSettings) -> Validate:
     """Fills holes with the sampler, and compares with the right view, inside the hole.
 
-    Also what the background fill makes of them, which needs no network.
+    Also what the background fill makes of them, which needs no network. LPIPS, where
+    its network is there, is of whole pictures: what is no hole is the splatted view.
     """
     return functools.partial(_validate, settings)
 
@@ -162,10 +163,25 @@ def _validate(
         "val_psnr_background": jax.vmap(psnr)(background, given.right, hole),
         "val_ssim_background": jax.vmap(ssim)(background, given.right, hole),
     }
+    if model.lpips is not None:
+        numbers |= {
+            "val_lpips": _lpips(model.lpips, filled, given.right),
+            "val_lpips_background": _lpips(model.lpips, background, given.right),
+        }
     middle = batch["left"].shape[1] // 2
     left = batch["left"].astype(jnp.float32) / 255
     strip = (left, given.warped, filled, background, given.right)
     return numbers, jnp.concatenate([x[:, middle] for x in strip], axis=2)
+
+
+def _lpips(
+    network: Any, pictures: Float[Array, "b t h w 3"], truth: Float[Array, "b t h w 3"]
+) -> Float[Array, " b"]:
+    """The mean over the frames, one after the other: the memory is that of one."""
+    b, t = pictures.shape[:2]
+    frames = (x.reshape(b * t, *x.shape[2:]) for x in (pictures, truth))
+    each = jax.lax.map(lambda pair: network(*pair), tuple(frames))
+    return each.reshape(b, t).mean(1)
 
 
 def decode(vae: Any, latents: Float[Array, "b t h w z"]) -> Float[Array, "b t h2 w2 3"]:
