@@ -10,8 +10,10 @@ import logging
 import os
 import shlex
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from etils import epath
@@ -35,7 +37,7 @@ class Runner:
     options: str = ""
     workers: int = 1
 
-    def run(self, build: Callable[[Any], None], log: epath.Path, tasks: int) -> None:
+    def run(self, build: Callable[[Any], None], log: Path, tasks: int) -> None:
         """Builds a pipeline and waits for its end.
 
         Args:
@@ -166,17 +168,24 @@ def _collected(
 
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        runner.run(complete, path.with_name("workers.log"), tasks)
+        runner.run(complete, _worker_log(work), tasks)
         return json.loads(path.read_text())
     finally:
         path.unlink(missing_ok=True)
+
+
+def _worker_log(work: str) -> Path:
+    """On this machine, where its worker processes are: a shell writes it."""
+    if "://" not in work:
+        return Path(work) / "workers.log"
+    return Path(tempfile.gettempdir()) / f"data_prep-{uuid.uuid4().hex[:8]}.log"
 
 
 def _save(rows: list[dict[str, Any]], path: str) -> None:
     epath.Path(path).write_text(json.dumps(rows))
 
 
-def _embedded(options: Any, log: epath.Path | None = None) -> Any:
+def _embedded(options: Any, log: Path | None = None) -> Any:
     """The runner inside this program, with worker processes where there is a `log`.
 
     Beam's DirectRunner would first try to fetch another one from the network.

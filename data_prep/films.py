@@ -17,10 +17,11 @@ from stereojax.conversion.batch import SUFFIXES
 def find_films(place: str) -> list[str]:
     """Paths of video files, in order of name.
 
-    A folder is looked through to its depth. Hidden files are not looked at.
+    A folder is looked through to its depth; a pattern has `*` and no `**`. Hidden files
+    are not looked at, and of others than videos only one that is named.
 
     Raises:
-      InputError: there are none.
+      InputError: there are none, or the pattern is none.
     """
     path = epath.Path(place).expanduser()
     if path.is_dir():
@@ -28,11 +29,26 @@ def find_films(place: str) -> list[str]:
     elif path.exists():
         found = [path]
     else:
-        found = [p for p in path.parent.glob(path.name) if not p.is_dir()]
+        try:
+            found = [p for p in _matching(path) if p.suffix.lower() in SUFFIXES]
+        except (ValueError, NotImplementedError) as error:
+            raise InputError(
+                f"--input={place}: not a pattern that can be followed; a folder is"
+                " looked through to its depth: name it"
+            ) from error
     found = sorted(os.fspath(p) for p in found if not p.name.startswith("."))
     if not found:
         raise InputError(f"--input={place}: no video file there")
     return found
+
+
+def _matching(pattern: epath.Path) -> Iterator[epath.Path]:
+    """Files; `*` and `?` may be in any part of the path."""
+    folder = pattern.parent
+    while any(sign in os.fspath(folder) for sign in "*?["):
+        folder = folder.parent
+    inner = os.fspath(pattern.relative_to(folder))
+    return (path for path in folder.glob(inner) if not path.is_dir())
 
 
 def _walk(folder: epath.Path) -> Iterator[epath.Path]:

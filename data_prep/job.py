@@ -73,7 +73,9 @@ def prepare(
                 if result.message:
                     print(f"{result.status}: {result.message}", file=sys.stderr)
         finished = _unique(
-            Film(r.key, r.source_hash, r.offsets) for r in results if r.offsets
+            Film(r.key, r.source_hash, r.offsets, _group(r.path, settings))
+            for r in results
+            if r.offsets
         )
         plans = plan_shards(
             finished,
@@ -131,6 +133,12 @@ def _settled(settings: DataSettings, isolated: bool) -> tuple[DataSettings, str]
     if isinstance(found, Exception):
         raise found
     return dataclasses.replace(settings, depth_model=found[0]), found[1]
+
+
+def _group(path: str, settings: DataSettings) -> str:
+    """The name of a film's folder, where films of one are to stay together."""
+    folder = os.path.basename(os.path.dirname(path))
+    return folder if settings.group == "folder" else ""
 
 
 def _check_replaces(folder: epath.Path, kept: dict[str, str]) -> None:

@@ -7,13 +7,11 @@ prints CPU seconds of each stage and kilobytes as JSON.
 
 import json
 import time
-import types
-import unittest.mock
 from pathlib import Path
 
 from absl import flags
 
-from data_prep import clock
+from data_prep.clock import Clock
 from data_prep.summary import Summary
 from stereojax import cli
 from stereojax.records import Record, to_example
@@ -34,9 +32,7 @@ def costs_of(film: Path, settings: DataSettings) -> dict[str, float]:
 
     process(film, settings, save)  # compiles
     sizes.clear()
-    cpu = types.SimpleNamespace(monotonic=time.process_time)
-    with unittest.mock.patch.object(clock, "time", cpu):
-        summary = process(film, settings, save)
+    summary = process(film, settings, save, clock=Clock(time.process_time))
     return price(summary, sizes)
 
 

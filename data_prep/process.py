@@ -9,6 +9,7 @@ from data_prep.sequence import MakeSequence
 from data_prep.stages.sequences import PlanSequences
 from data_prep.stereo_film import StereoFilm
 from data_prep.summary import Sample, Summary
+from data_prep.thumbnails import FewPictures
 from stereojax.records import Record
 from stereojax.settings.data import DataSettings
 
@@ -18,28 +19,31 @@ def process(
     settings: DataSettings,
     save: Callable[[Record], None],
     progress: Callable[[int], None] = lambda frames: None,
+    clock: Clock | None = None,
 ) -> Summary:
     """Makes the records of a film and hands each to `save` as soon as it is done.
 
     Records come in the film's order, and the same for the same film and settings. Holds
     the bytes of one sequence at most, whatever the film's length. `progress` is called
-    with the number of frames after each sequence, kept or dropped.
+    with the number of frames after each sequence, kept or dropped. The summary has a
+    picture of a few sequences of each kind, and the seconds of `clock`.
 
     Raises:
       Refused: nothing can be taken from the film; its `name` says why in a word.
       InputError, RunError: there is no such film, it cannot be read, or its end is
         missing.
     """
-    clock = Clock()
+    clock = clock or Clock()
     kind = MonoFilm if settings.kind == "mono" else StereoFilm
     film = kind.open(path, settings, clock)
-    index, samples = film.index, list[Sample]()
+    index, samples, thin = film.index, list[Sample](), FewPictures()
     make = MakeSequence.of(settings)
     plan = PlanSequences(settings.longest, settings.shortest)
     try:
         for shot in index.shots:
             for record, sample in film.sequences(make, shot, plan([shot])):
                 samples.append(sample)
+                thin(samples)
                 if record is not None:
                     save(record)
                 progress(sample.frames)

@@ -29,6 +29,7 @@ class Film:
     key: str
     source_hash: str
     offsets: tuple[int, ...]  # as `records.tfrecord.scan` gives them
+    group: str = ""  # films of one are in one split; "": as its content falls
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -63,13 +64,16 @@ class ShardPlan:
 
 
 def split_films(films: Iterable[Film], percent: float) -> dict[str, list[Film]]:
-    """Whole films to train and validation, by the hash of their content.
+    """Whole films to train and validation, by the hash of their group or content.
+
+    Content is bytes: the same film in another encoding is another one, and the two can
+    fall apart unless they are of one group.
 
     More films, or fewer, move none of the others, unless all would be kept from
     training: then they train.
     """
     films = [film for film in films if len(film)]
-    kept = [film for film in films if _draw(film.source_hash) < percent / 100]
+    kept = [f for f in films if _draw(f.group or f.source_hash) < percent / 100]
     if len(kept) == len(films):
         kept = []
     train = [film for film in films if film not in kept]
@@ -168,9 +172,9 @@ def _grouped(items: Sequence[Item], limit: int) -> Iterator[list[Item]]:
         yield group
 
 
-def _draw(source_hash: str) -> float:
-    """A number in [0, 1) that stands for a film's content."""
-    return _hash("split", source_hash) / 2**64
+def _draw(name: str) -> float:
+    """A number in [0, 1) that stands for a film's content, or its group."""
+    return _hash("split", name) / 2**64
 
 
 def _hash(*parts: object) -> int:

@@ -19,7 +19,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from etils import epath
@@ -28,8 +28,8 @@ from data_prep import outcome
 from data_prep.outcome import Outcome
 from data_prep.stages.layout_name import read_name
 from stereojax.conversion import work
-from stereojax.records import Record, from_example, to_example
-from stereojax.records.tfrecord import TFRecordWriter, read_all
+from stereojax.records import Record, to_example
+from stereojax.records.tfrecord import TFRecordWriter
 from stereojax.settings.data import AFTERWARDS, DataSettings
 
 # Goes up when other code would make other records of the same film and settings.
@@ -85,18 +85,6 @@ class VideoStore:
             return outcome.parse(json.loads((self.root / key / SUMMARY).read_text()))
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-    def records(self, key: str) -> Iterator[Record]:
-        """A finished film's records, in order."""
-        return (from_example(data) for data in read_all(self.root / key / RECORDS))
-
-    def save(self, key: str, records: Iterable[Record], ended: Outcome) -> None:
-        """Takes all that belongs to a film at once."""
-        with self.building(key) as folder:
-            with RecordWriter(folder) as writer:
-                for record in records:
-                    writer.write(record)
-            write_summary(folder, ended)
 
     def remove(self, key: str) -> None:
         """What was made of a film, for it to be made again."""

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-from typing import Any
 
 from stereojax.cli import InputError
 
@@ -27,7 +26,7 @@ class Sample:
     shift: float = 0.0  # pixels that right views moved to the left, at record size
     statistics: dict[str, float] = dataclasses.field(default_factory=dict)
     disparities: tuple[int, ...] = ()  # counts in bins of `DISPARITY_BIN` pixels from 0
-    thumbnail: bytes = b""  # JPEG of one frame: left, warped, right
+    thumbnail: bytes = b""  # JPEG of one frame: left, warped, right; a few have one
 
 
 DISPARITY_BIN = 2
@@ -35,7 +34,7 @@ DISPARITY_BIN = 2
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What `process_video` did with one film."""
+    """What `process` did with one film."""
 
     source: str  # the film's file name
     source_hash: str
@@ -61,10 +60,3 @@ class Summary:
                 counts["kept"] += 1
                 counts["kept_frames"] += sample.frames
         return dict(counts)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, without the thumbnails."""
-        content = dataclasses.asdict(self) | {"counters": self.counters}
-        for sample in content["samples"]:
-            del sample["thumbnail"]
-        return content

@@ -46,11 +46,23 @@ class TFRecordShard:
     path: str
     cache_dir: Path | None  # None: scanned anew by every process
     _offsets: np.ndarray | None = None
+    _trusted: bool = False  # the offsets were scanned by this process
 
     def count(self) -> int:
         return len(self.offsets()) - 1
 
     def read(self, number: int) -> bytes:
+        try:
+            return self._read(number)
+        except RunError:
+            if self._trusted:
+                raise
+        # The file may be another one than when the cache was written, of the same size
+        # and time.
+        self._offsets = self._scanned()
+        return self._read(number)
+
+    def _read(self, number: int) -> bytes:
         if number >= self.count():
             raise RunError(
                 f"{self.path}: record {number} is missing: the file ends after"
@@ -70,26 +82,37 @@ class TFRecordShard:
             stat = epath.Path(self.path).stat()
         except OSError as error:
             raise InputError(f"{self.path}: no such file of records") from error
-        if self.cache_dir is None:
-            return scan(self.path)
-        full = self.path if "://" in self.path else os.path.abspath(self.path)
-        name = f"{full} {stat.length} {stat.mtime}".encode()
-        file = self.cache_dir / f"{hashlib.blake2b(name, digest_size=16).hexdigest()}"
-        with contextlib.suppress(OSError, ValueError, EOFError):
-            offsets = np.load(file.with_suffix(".npy"))
-            if offsets[-1] == stat.length:
-                return offsets
-        offsets = scan(self.path)
+        if (file := self._cache_file()) is not None:
+            with contextlib.suppress(OSError, ValueError, EOFError):
+                offsets = np.load(file)
+                if offsets[-1] == stat.length:
+                    return offsets
+        return self._scanned()
+
+    def _scanned(self) -> np.ndarray:
+        offsets, file = scan(self.path), self._cache_file()
+        self._trusted = True
         # A cache that cannot be written costs the next process a scan, no more.
-        with contextlib.suppress(OSError):
-            self.cache_dir.mkdir(parents=True, exist_ok=True)
-            part = file.with_suffix(f".{uuid.uuid4().hex[:8]}.npy")
-            np.save(part, offsets)
-            part.replace(file.with_suffix(".npy"))
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                part = file.with_suffix(f".{uuid.uuid4().hex[:8]}.npy")
+                np.save(part, offsets)
+                part.replace(file)
         return offsets
 
+    def _cache_file(self) -> Path | None:
+        if self.cache_dir is None:
+            return None
+        stat = epath.Path(self.path).stat()
+        full = self.path if "://" in self.path else os.path.abspath(self.path)
+        name = f"{full} {stat.length} {stat.mtime}".encode()
+        return (
+            self.cache_dir / f"{hashlib.blake2b(name, digest_size=16).hexdigest()}.npy"
+        )
+
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_offsets": None}
+        return self.__dict__ | {"_offsets": None, "_trusted": False}
 
 
 class ArrayRecordShard:

@@ -12,6 +12,7 @@ from stereojax.settings.load import load_config
 
 KINDS = ("stereo", "mono")
 SOURCE_LAYOUTS = ("auto", "sbs", "tb", "half_sbs", "half_tb")
+GROUPS = ("content", "folder")
 SWAPPED_EYES = ("refuse", "swap")
 MATCHERS = ("sgbm",)
 FILE_FORMATS = ("tfrecord", "array_record")
@@ -48,6 +49,9 @@ class DataSettings:
     validation_percent: float = setting(
         2.0, "share of the films kept for validation", low=0, high=50
     )
+    group: str = setting(
+        "content", "what is never split: a file, or a folder of them", choices=GROUPS
+    )
     file_format: str = setting("tfrecord", "of the shards", choices=FILE_FORMATS)
     shard_megabytes: int = setting(1024, "of a shard, at most", low=1, high=100000)
 
@@ -56,10 +60,16 @@ class DataSettings:
             raise InputError(
                 f"shortest={self.shortest}: expected at most longest={self.longest}"
             )
+        for name in ("width", "height"):
+            if (size := getattr(self, name)) % 8:
+                raise InputError(
+                    f"{name}={size}: expected a multiple of 8, as networks take"
+                    f" pictures; {size - size % 8} or {size + 8 - size % 8}"
+                )
 
 
 # What these decide comes after a film is processed: it is not in the key of its work.
-AFTERWARDS = ("validation_percent", "file_format", "shard_megabytes")
+AFTERWARDS = ("validation_percent", "group", "file_format", "shard_megabytes")
 
 
 def resolve_data(config: str, overrides: dict[str, Any]) -> DataSettings:

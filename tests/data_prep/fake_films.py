@@ -9,6 +9,7 @@ from pathlib import Path
 
 from record_samples import record
 
+from data_prep.store import RecordWriter, write_summary
 from data_prep.summary import Refused, Sample, Summary
 from stereojax.records.pictures import read_rgb, to_png
 
@@ -19,6 +20,15 @@ def write_films(folder: Path, **counts) -> Path:
     for name, count in counts.items():
         (folder / f"{name}.mp4").write_text(f"{name} {count}")
     return folder
+
+
+def save(store, key, records, ended):
+    """Into a `VideoStore`, all that belongs to a film at once."""
+    with store.building(key) as folder:
+        with RecordWriter(folder) as writer:
+            for one in records:
+                writer.write(one)
+        write_summary(folder, ended)
 
 
 class FakeProcess:

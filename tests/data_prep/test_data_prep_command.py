@@ -133,6 +133,7 @@ def test_a_real_stereo_film(tmp_path):
     ("flags", "words"),
     [
         (["--config.min_psnr=loud"], "--config.min_psnr=loud: expected a number"),
+        (["--config.width=300"], "width=300: expected a multiple of 8"),
         (["--config=fast"], "--config=fast: it has no data section"),
         (["--layout=sideways"], "--layout=sideways"),
         (["--layout=sbs", "--config.layout=tb"], "differ: drop one"),

@@ -11,7 +11,7 @@ from fake_films import FakeProcess, write_films
 pytest.importorskip("apache_beam")
 pytest.importorskip("tensorflow_datasets")
 
-from data_prep import film_work, job, mono_film, process, shards, store
+from data_prep import beam, film_work, job, mono_film, process, shards, store
 from data_prep.beam import Runner
 from data_prep.job import prepare
 from stereojax.cli import InputError, RunError
@@ -67,6 +67,25 @@ def test_every_record_is_in_the_dataset_once_and_films_are_not_split(films, tmp_
     assert names["train"] | names["validation"] == {f"{n}.mp4" for n in "abcde"}
     keys = [p.key for found in by_split.values() for p in found]
     assert len(keys) == len(set(keys)) == 15
+
+
+def test_films_of_one_folder_stay_together_where_asked_for(tmp_path, made):
+    for number in range(4):
+        names = {f"{eye}{number}": 1 for eye in "abc"}
+        (tmp_path / "films").mkdir(exist_ok=True)
+        write_films(tmp_path / "films" / f"title{number}", **names)
+    folders = dataclasses.replace(SETTINGS, group="folder")
+    run(tmp_path / "films", tmp_path / "out", folders)
+    found = {}
+    for split in ("train", "validation"):
+        source = open_records(tmp_path / "out", split)
+        names = [source[i].provenance.source for i in range(len(source))]
+        found[split] = {name[1] for name in names}
+    assert not found["train"] & found["validation"]
+    assert found["train"] | found["validation"] == set("0123")
+    calls = len(made.calls)
+    run(tmp_path / "films", tmp_path / "out")
+    assert len(made.calls) == calls  # it decides nothing about the films
 
 
 def test_counters_are_saved_and_finished_films_are_not_made_again(
@@ -421,3 +440,9 @@ def test_workers_are_of_this_machine_only(films, tmp_path):
     runner = Runner("--runner=FlinkRunner --flink_master=nowhere:1", workers=2)
     with pytest.raises(InputError, match="FlinkRunner has an option of its own"):
         prepare(str(films), str(tmp_path / "out"), SETTINGS, runner)
+
+
+def test_worker_processes_write_their_log_on_this_machine(tmp_path):
+    assert beam._worker_log(str(tmp_path)) == tmp_path / "workers.log"
+    remote = beam._worker_log("gs://bucket/out/work")
+    assert remote.parent.is_dir() and "gs:" not in str(remote)

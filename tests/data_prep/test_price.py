@@ -2,6 +2,7 @@
 
 import pytest
 
+from data_prep.clock import Clock
 from data_prep.price import price
 from data_prep.summary import Sample, Summary
 
@@ -18,3 +19,11 @@ def test_a_frame_costs_what_the_film_cost_over_its_frames():
     assert (costs["match"], costs["splat"]) == (0.2, 0.1)
     assert (costs["parallax"], costs["layout"]) == (2.0, 8.0)  # a shot, a film
     assert price(film("psnr"), [])["kB"] == 0
+
+
+def test_a_clock_counts_what_it_is_given():
+    times = iter([1.0, 4.5])
+    clock = Clock(lambda: next(times))
+    with clock("match"):
+        pass
+    assert clock.seconds == {"match": 3.5}

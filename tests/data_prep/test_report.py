@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from fake_films import save
 
 from data_prep import report
 from data_prep.charts import bars
@@ -36,9 +37,9 @@ def film(name, kept=5, dropped=4):
 @pytest.fixture
 def folder(tmp_path):
     store = VideoStore(tmp_path / "work")
-    store.save("a", [], film("a <b>.mkv"))
-    store.save("b", [], film("b.mkv"))
-    store.save("c", [], Refusal("c.mkv", "h", "mono", "c.mkv: one eye"))
+    save(store, "a", [], film("a <b>.mkv"))
+    save(store, "b", [], film("b.mkv"))
+    save(store, "c", [], Refusal("c.mkv", "h", "mono", "c.mkv: one eye"))
     films = [
         {"path": f"/x/{n}.mkv", "key": n, "status": s, "message": m}
         for n, s, m in (

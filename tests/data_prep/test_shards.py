@@ -1,5 +1,6 @@
 """Which film goes into which split, and which record into which shard."""
 
+import dataclasses
 import hashlib
 import itertools
 
@@ -39,6 +40,15 @@ def test_splits_do_not_depend_on_order_nor_on_other_films():
     assert {f.key: s for s, some in fewer.items() for f in some}.items() <= (
         splits.items()
     )
+
+
+def test_films_of_one_group_are_in_one_split():
+    grouped = [dataclasses.replace(f, group=f"g{i // 4}") for i, f in enumerate(FILMS)]
+    split = split_films(grouped, 40.0)
+    groups = {name: {f.group for f in some} for name, some in split.items()}
+    assert set(groups) == {"train", "validation"}
+    assert not groups["train"] & groups["validation"]
+    assert sum(map(len, split.values())) == len(FILMS)
 
 
 def test_without_a_film_to_train_on_all_train():

@@ -103,6 +103,23 @@ def test_a_flipped_bit_is_found_with_cached_offsets_too(files):
         open_records(path)[2]
 
 
+def test_offsets_of_another_file_are_dropped_and_scanned_once(
+    files, cache, monkeypatch
+):
+    path = files / "pairs-train.tfrecord-00000-of-00003"
+    open_records(path)
+    (file,) = cache.iterdir()
+    offsets = np.load(file)
+    offsets[1:-1] += 7  # of a file of the same size and time
+    np.save(file, offsets)
+    source, scanned = open_records(path), []
+    monkeypatch.setattr(shard, "scan", lambda p: scanned.append(p) or scan(p))
+    assert [source[i] for i in range(3)] == RECORDS[:3]
+    assert len(scanned) == 1
+    assert open_records(path)[1] == RECORDS[1]
+    assert len(scanned) == 1  # the cache is right again
+
+
 @pytest.mark.parametrize("cut", [5, 300])
 def test_a_file_cut_short(files, cut):
     path = files / "pairs-train.tfrecord-00002-of-00003"

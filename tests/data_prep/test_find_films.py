@@ -1,0 +1,36 @@
+"""The films of an input: those that are videos, and no others."""
+
+import pytest
+
+from data_prep.films import find_films
+from stereojax.cli import InputError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.mkv", "a.srt", ".b.mkv", "in/c.MP4", "in/deep/d.mp4", "in/x.txt"):
+        path = tmp_path / "films" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path / "films"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("", ["a.mkv", "in/c.MP4", "in/deep/d.mp4"]),
+        ("*", ["a.mkv"]),
+        ("in/c*", ["in/c.MP4"]),
+        ("*/c*", ["in/c.MP4"]),
+        ("a.srt", ["a.srt"]),  # named, so meant
+    ],
+)
+def test_a_folder_or_a_pattern_gives_videos_only(folder, pattern, names):
+    found = find_films(str(folder / pattern) if pattern else str(folder))
+    assert found == [str(folder / name) for name in names]
+
+
+@pytest.mark.parametrize("pattern", ["*.srt", "nothing*", "a**b.mp4", "**/*.mp4"])
+def test_where_there_is_none_it_is_one_line(folder, pattern):
+    with pytest.raises(InputError, match=r"^--input=.*(no video file there|folder)"):
+        find_films(str(folder / pattern))
