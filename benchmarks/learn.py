@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = TrainSettings(
             unet="random", vae="patches", image_encoder="random", widths="64",
             frames=2, height=32, width=64, max_stride=2, known_frames=1,
-            workers=0, remat="none", steps=given.steps, batch=4, learning_rate=1e-3,
-            log_every=20, checkpoint_every=200, validate_every=200,
+            workers=0, remat="none", steps=given.steps, batch=4, accumulate=1,
+            learning_rate=1e-3, log_every=20, checkpoint_every=200, validate_every=200,
             validation_scenes=given.validation_scenes, validation_steps=8,
         )  # fmt: skip
         data = folder / "data"

@@ -80,6 +80,7 @@ def train(variant: str) -> ConfigDict:
             "remat": "none",
             "steps": 10,
             "batch": 2,
+            "accumulate": 1,
             "learning_rate": 1e-3,
             "log_every": 1,
             "checkpoint_every": 5,

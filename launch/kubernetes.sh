@@ -5,15 +5,20 @@
 #
 # FLAGS are those of `python -m stereojax.train`. IMAGE has this project with the extra
 # `cuda`; CLAIM is a persistent volume claim, mounted at /data in every pod: --workdir
-# and --data lie there. A pod that is evicted gets SIGTERM, saves, and is started again.
+# and --data lie there. A pod that is evicted gets SIGTERM, saves, and ends with 75, which
+# counts as a failure: the JobSet starts all pods again, RESTARTS=100 times, and they go on.
 # --dry_run prints the command and what it is given, and runs nothing.
 set -euo pipefail
 
 dry_run=false
-if [[ ${1:-} == --dry_run ]]; then
-  dry_run=true
+for word in "$@"; do
   shift
-fi
+  if [[ $word == --dry_run ]]; then
+    dry_run=true
+  else
+    set -- "$@" "$word"
+  fi
+done
 if [[ $# -eq 0 ]]; then
   sed -n '2,/^set /p' "$0" | sed -e '/^set /d' -e 's/^# \{0,1\}//' >&2
   exit 2
@@ -26,7 +31,7 @@ for name in IMAGE CLAIM; do
 done
 job=${JOB_NAME:-stereojax}
 nodes=${NODES:-1}
-words=(python -m stereojax.train "$@")
+words=(python -m stereojax.train "$@" --preempted_exit_code=75)
 arguments=""
 for word in "${words[@]}"; do
   quoted=${word//\\/\\\\}

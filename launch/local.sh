@@ -8,10 +8,14 @@
 set -euo pipefail
 
 dry_run=false
-if [[ ${1:-} == --dry_run ]]; then
-  dry_run=true
+for word in "$@"; do
   shift
-fi
+  if [[ $word == --dry_run ]]; then
+    dry_run=true
+  else
+    set -- "$@" "$word"
+  fi
+done
 if [[ $# -eq 0 ]]; then
   sed -n '2,/^set /p' "$0" | sed -e '/^set /d' -e 's/^# \{0,1\}//' >&2
   exit 2
@@ -26,9 +30,24 @@ echo
 if [[ $dry_run == true ]]; then
   exit 0
 fi
-for ((left = ${RETRIES:-0}; ; left--)); do
+if [[ ${RETRIES:-0} -eq 0 ]]; then
+  exec "${command[@]}"
+fi
+told=false
+child=""
+trap 'told=true; [[ -z $child ]] || kill -TERM "$child" || true' TERM
+for ((left = RETRIES; ; left--)); do
   code=0
-  "${command[@]}" || code=$?
+  "${command[@]}" &
+  child=$!
+  [[ $told == false ]] || kill -TERM "$child"
+  wait "$child" || code=$?
+  if [[ $told == true ]]; then
+    # The signal ended the first wait; the run saves before it goes.
+    code=0
+    wait "$child" || code=$?
+    exit "$code"
+  fi
   # 2 is a wrong flag, which stays wrong; 130 an interrupt.
   if [[ $code -eq 0 || $code -eq 2 || $code -eq 130 || $left -le 0 ]]; then
     exit "$code"

@@ -1,24 +1,32 @@
 #!/usr/bin/env bash
-# Training on a Slurm cluster: one process a node, all its GPUs; jax finds the others.
+# Training on a Slurm cluster: one process a node with all its GPUs; they find each other.
 #
 #   launch/slurm.sh [--dry_run] FLAGS...   NODES=1 GPUS=8 HOURS=24 PARTITION=..
 #
 # FLAGS are those of `python -m stereojax.train`; --workdir is on a disk that every node
-# sees. The job is put back into the queue when it is taken off its nodes: Slurm's
-# SIGTERM makes it save. --dry_run prints the command and submits nothing.
+# sees. Slurm's SIGTERM makes a run save and end with 75: two minutes before its time is
+# over, and when it is taken off its nodes. Then the job goes back into the queue, and
+# from there on with the same folder. --dry_run prints the command and submits nothing.
 set -euo pipefail
 
 dry_run=false
-if [[ ${1:-} == --dry_run ]]; then
-  dry_run=true
+for word in "$@"; do
   shift
-fi
+  if [[ $word == --dry_run ]]; then
+    dry_run=true
+  else
+    set -- "$@" "$word"
+  fi
+done
 if [[ $# -eq 0 ]]; then
   sed -n '2,/^set /p' "$0" | sed -e '/^set /d' -e 's/^# \{0,1\}//' >&2
   exit 2
 fi
 printf -v training '%q ' srun --kill-on-bad-exit=1 \
-  "${PYTHON:-python}" -m stereojax.train "$@"
+  "${PYTHON:-python}" -m stereojax.train "$@" --preempted_exit_code=75
+# Of its own, Slurm puts a job back only when it takes the nodes.
+training+='|| code=$?; [ "${code:-0}" -ne 75 ] || scontrol requeue "$SLURM_JOB_ID"; '
+training+='exit "${code:-0}"'
 command=(
   sbatch
   --job-name="${JOB_NAME:-stereojax}"

@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
-# Training on every host of a Cloud TPU slice; jax finds the others.
+# Training on every host of a Cloud TPU slice; they find each other.
 #
 #   launch/tpu_pod.sh [--dry_run] FLAGS...   TPU=name ZONE=zone PROJECT=..
 #
-# FLAGS are those of `python -m stereojax.train`; --workdir and --data are gs:// paths or
-# on a disk that every host sees. The hosts have this project installed in DIR, with the
-# extra `tpu`. --dry_run prints the command and runs nothing.
+# FLAGS are those of `python -m stereojax.train`; --workdir is on a disk that every host
+# sees: Filestore, or a bucket that gcsfuse has mounted there. --data may be gs:// as well.
+# The hosts have this project installed in DIR, with the extra `tpu`. --dry_run prints the
+# command and runs nothing.
 set -euo pipefail
 
 dry_run=false
-if [[ ${1:-} == --dry_run ]]; then
-  dry_run=true
+for word in "$@"; do
   shift
-fi
+  if [[ $word == --dry_run ]]; then
+    dry_run=true
+  else
+    set -- "$@" "$word"
+  fi
+done
 if [[ $# -eq 0 ]]; then
   sed -n '2,/^set /p' "$0" | sed -e '/^set /d' -e 's/^# \{0,1\}//' >&2
   exit 2

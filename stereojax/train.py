@@ -28,6 +28,13 @@ flags.DEFINE_string("weights_dir", None, "root of converted weights")
 flags.DEFINE_string(
     "init_from", None, "begin with this part, or with what the run in this folder ended"
 )
+flags.DEFINE_integer(
+    "preempted_exit_code",
+    0,
+    "how a run ends that SIGTERM stopped; launchers start it again by it",
+    lower_bound=0,
+    upper_bound=255,
+)
 flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0")
 flags.DEFINE_integer("num_processes", None, "how many there are")
 flags.DEFINE_integer("process_id", None, "which one this is")
@@ -46,20 +53,33 @@ def read_settings() -> TrainSettings:
     return fill(TrainSettings, {**section, **given}, PREFIX)
 
 
+def check_folders() -> None:
+    """Raises InputError for an address where a folder is needed."""
+    for name in ("workdir", "init_from", "weights_dir"):
+        value = FLAGS[name].value
+        if value and "://" in value:
+            raise cli.InputError(
+                f"--{name}={value}: expected a folder; mount the bucket on every host "
+                "(gcsfuse, mount-s3) and give the folder it is mounted at"
+            )
+
+
 def run() -> int:
     preemption = Preemption()
     if not FLAGS.workdir:
         raise cli.InputError("--workdir is missing; --help lists all flags")
+    check_folders()
     settings = read_settings()
 
     from stereojax.training import distributed
 
     distributed.start(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
+    preemption.joined()
 
     # Only now: a wrong flag should not wait for jax, nor jax for the other hosts.
     from stereojax.training.loop import train
 
-    return train(
+    whole = train(
         settings,
         Path(FLAGS.workdir),
         preemption,
@@ -67,6 +87,7 @@ def run() -> int:
         weights_dir=Path(FLAGS.weights_dir) if FLAGS.weights_dir else None,
         init_from=Path(FLAGS.init_from) if FLAGS.init_from else None,
     )
+    return 0 if whole else FLAGS.preempted_exit_code
 
 
 if __name__ == "__main__":

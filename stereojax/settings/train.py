@@ -14,7 +14,12 @@ PATCHES = "patches"  # in place of the VAE's: pixels, rearranged
 
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
-    """All that decides what a run learns. The defaults are the paper's, or SVD's."""
+    """All that decides what a run learns.
+
+    The paper gives the size, the frames, the strides, the known frames, the optimizer,
+    its rate, the steps and the batch; the noise levels are SVD's. The rest is ours:
+    dropout, mirror images, AdamW's other numbers, `clip_norm`.
+    """
 
     task: str = setting("inpaint", "what is learnt: a file of training/tasks")
     seed: int = setting(0, "of everything that is drawn", low=0, high=2**31 - 1)
@@ -95,7 +100,10 @@ class TrainSettings:
     steps: int = setting(26000, "updates in all", low=1, high=10**9)
     batch: int = setting(8, "samples an update, over all devices", low=1, high=10**6)
     accumulate: int = setting(
-        1, "parts that a device works through for an update", low=1, high=10**4
+        0,
+        "parts that a device works through for an update; 0: one a sample",
+        low=0,
+        high=10**4,
     )
     optimizer: str = setting("adamw", "its rule", choices=("adamw", "sgd"))
     learning_rate: float = setting(1e-5, "constant", low=0, high=10)
@@ -139,7 +147,7 @@ class TrainSettings:
                 "clip_dropout + latent_dropout + both_dropout is "
                 f"{dropped:g}: expected at most 1"
             )
-        if self.batch % self.accumulate:
+        if self.accumulate and self.batch % self.accumulate:
             raise InputError(
                 f"batch={self.batch}: expected a multiple of "
                 f"accumulate={self.accumulate}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from absl import logging as absl_logging
 from orbax.checkpoint import checkpoint_managers as managers
 
 from stereojax.cli import InputError, RunError
@@ -25,7 +26,9 @@ class Checkpoints:
         self, folder: Path, *, keep: int = 3, keep_best: int = 1, stored: str = ""
     ):
         """`stored`: of frozen parameters, only those of these beginnings."""
-        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax tells all it does
+        if absl_logging.get_verbosity() <= absl_logging.WARNING:
+            # Orbax tells all it does; errors come from here, in one line.
+            logging.getLogger("absl").setLevel(logging.CRITICAL)
         policies = [managers.LatestN(keep)]
         if keep_best:
             policies.append(

@@ -1,11 +1,14 @@
 """A finished run's network: for StereoJAX, and for diffusers."""
 
+import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from convert_weights.diffusers_folder import write_folder
@@ -17,6 +20,7 @@ from stereojax.training.state import TrainState
 
 def export(
     state: TrainState,
+    first: Mapping[str, np.ndarray],
     mesh: Mesh,
     workdir: Path,
     *,
@@ -27,26 +31,52 @@ def export(
 ) -> tuple[Path, Path]:
     """Writes WORKDIR/weights/PREFIX and WORKDIR/diffusers/PREFIX, in float32.
 
-    Every process takes part in gathering; the first one writes.
+    Every process takes part in gathering and waits for the first one, which writes.
 
     Args:
+      first: what the run began with: of it is all that does not train, as the state may
+        hold that with fewer digits.
       network: its class.
       prefix: of its parameters' names, such as "unet".
       source: what the weights say of where they come from.
     """
-    ours = {
-        name: x
-        for name, x in (state.trainable | state.frozen).items()
-        if name.startswith(f"{prefix}.")
-    }
-    whole = jax.jit(lambda x: x, out_shardings=named(mesh, REPEATED))(ours)
+    trained, frozen = (
+        {name: x for name, x in arrays.items() if name.startswith(f"{prefix}.")}
+        for arrays in (state.trainable, {name: first[name] for name in state.frozen})
+    )
+    trained = jax.jit(lambda x: x, out_shardings=named(mesh, REPEATED))(trained)
     part, folder = workdir / "weights" / prefix, workdir / "diffusers" / prefix
-    if jax.process_index():
-        return part, folder
-    arrays = {name: np.asarray(x).astype(np.float32) for name, x in whole.items()}
+    if jax.process_index() == 0:
+        arrays = {
+            name: np.asarray(x, np.float32) for name, x in (trained | frozen).items()
+        }
+        _write(part, folder, arrays, prefix, network, sizes, source)
+    if jax.process_count() > 1:
+        # A process that leaves takes the others with it, half-written or not.
+        multihost_utils.sync_global_devices("export")
+    return part, folder
+
+
+def _write(
+    part: Path,
+    folder: Path,
+    arrays: dict[str, np.ndarray],
+    prefix: str,
+    network: str,
+    sizes: dict[str, Any],
+    source: str,
+) -> None:
     nest = nested(arrays, prefix)
     config = {"class": network, "sizes": sizes, "source": source}
     weights.save(part, config, nest)
-    shutil.rmtree(folder, ignore_errors=True)  # of the run before it was prolonged
-    write_folder(folder, network, sizes, nest)
-    return part, folder
+    # In the place of that of the run before it was prolonged, once it is whole.
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        write_folder(beside, network, sizes, nest)
+        if folder.exists():
+            folder.rename(old)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from stereojax import weights
@@ -30,7 +31,7 @@ from stereojax.training.progress import Progress
 from stereojax.training.rows import Rows
 from stereojax.training.sharding import make_mesh, put_batch
 from stereojax.training.state import divide, make_state
-from stereojax.training.step import make_step
+from stereojax.training.step import INDEX, make_step
 from stereojax.training.tally import Tally
 from stereojax.training.tasks import find_task
 from stereojax.training.validation import make_validation
@@ -44,8 +45,8 @@ def train(
     data: str | None = None,
     weights_dir: Path | None = None,
     init_from: Path | None = None,
-) -> int:
-    """Trains to `settings.steps`, or until it is told to stop; 0 either way.
+) -> bool:
+    """Trains to `settings.steps`, or until it is told to stop: then it is False.
 
     Raises:
       InputError: the settings, the data or the folder do not fit.
@@ -99,7 +100,7 @@ def train(
         optimizer,
         mesh,
         state,
-        accumulate=settings.accumulate,
+        accumulate=_parts(settings, mesh),
     )
     flops = None
     if jax.default_backend() != "cpu":  # whose peak is anybody's guess
@@ -110,9 +111,10 @@ def train(
     try:
         state, done = run.train(state, step, clips, done)
         if done < settings.steps:
-            return 0
+            return False
         part, exported = export(
             state,
+            start.arrays,
             mesh,
             workdir,
             network=task.NETWORK,
@@ -122,8 +124,9 @@ def train(
         )
         say(f"wrote {part}, and for diffusers {exported}")
     finally:
+        run.close()
         checkpoints.close()
-    return 0
+    return True
 
 
 class Run:
@@ -145,11 +148,19 @@ class Run:
         self._measure, self._score = measure, score
         self._rate, self._flops = learning_rate(settings), flops
         self._pending: tuple | None = None
+        self._rows: Rows | None = None
+
+    def close(self) -> None:
+        if self._rows:
+            self._rows.close()
 
     def train(self, state: Any, step: Any, clips: Any, done: int) -> tuple[Any, int]:
         """To the last step, or to where it is told to stop; (state, updates made)."""
         settings = self._settings
         if done >= settings.steps:
+            return state, done
+        if self._preemption.early():
+            self._say_stopped(done)
             return state, done
         feed = self._feed(clips, done)
         names, batch = next(feed)
@@ -164,19 +175,19 @@ class Run:
                 if saved < number - 1:
                     self._checkpoints.save(state, number - 1)
                 self._checkpoints.wait()
-                at = (
-                    f"step {number - 1} is saved"
-                    if number > 1
-                    else "nothing is done yet"
-                )
-                say(f"told to stop: {at}, and the same command goes on from there")
+                if jax.process_count() > 1:
+                    # The first that leaves takes the others with it.
+                    multihost_utils.sync_global_devices("saved")
+                self._say_stopped(number - 1)
                 return state, number - 1
             state, numbers = compiled(state, batch)
             self._settle()
             self._pending = (number, names, numbers)
             last = number == settings.steps
             score = self._report(state, number, last)
-            if last or number % settings.checkpoint_every == 0:
+            # Also what a validation has judged: the best of them stays.
+            judged = score is not None and settings.keep_best and number > 1
+            if last or judged or number % settings.checkpoint_every == 0:
                 self._settle()
                 self._checkpoints.save(state, number, score)
                 saved = number
@@ -185,6 +196,10 @@ class Run:
             names, batch = next(feed)
         self._checkpoints.wait()
         return state, number
+
+    def _say_stopped(self, done: int) -> None:
+        at = f"step {done} is saved" if done else "nothing is done yet"
+        say(f"told to stop: {at}, and the same command goes on from there")
 
     def _report(self, state: Any, number: int, last: bool) -> float | None:
         """A row where one is due; the score, where it is validated."""
@@ -221,22 +236,26 @@ class Run:
         number, names, numbers = self._pending
         self._pending = None
         numbers = {name: np.asarray(x) for name, x in numbers.items()}
+        index = numbers.pop(INDEX)
         loss = float(numbers["loss"])
         if not (math.isfinite(loss) and math.isfinite(numbers["gradient_norm"])):
-            bad = np.flatnonzero(~np.isfinite(numbers["losses"]))
-            where = f"samples {bad.tolist()}" if bad.size else "all samples"
+            bad = index[~np.isfinite(numbers["losses"])]
+            found = [
+                f"{g} ({names.get(g, 'read by another process')})"
+                for g in sorted(map(int, bad if bad.size else index))
+            ]
             raise RunError(
                 f"step {number}: the loss is {loss} and the norm of the gradients "
-                f"{float(numbers['gradient_norm'])} ({where} of the batch of "
-                f"{', '.join(names)}); step {self._checkpoints.latest() or 0} is the "
+                f"{float(numbers['gradient_norm'])}, in samples {', '.join(found)} of "
+                f"the run; step {self._checkpoints.latest() or 0} is the "
                 "last that is saved"
             )
         self._tally.add(numbers)
         if _is_first():
             self._progress.show(number, loss)
 
-    def _feed(self, clips: Any, done: int) -> Iterator[tuple[list[str], dict]]:
-        """Clips' names, and batches on the devices, some in advance."""
+    def _feed(self, clips: Any, done: int) -> Iterator[tuple[dict[int, str], dict]]:
+        """This process's samples' clips, and batches on the devices, in advance."""
         host = batches(
             clips,
             self._settings,
@@ -248,7 +267,8 @@ class Run:
         while True:
             while len(ready) < self._settings.prefetch:
                 batch = dict(next(host))
-                names = [str(n) for n in batch.pop(NAMES)]
+                numbers = map(int, batch[INDEX])
+                names = dict(zip(numbers, map(str, batch.pop(NAMES)), strict=True))
                 ready.append((names, put_batch(batch, self._mesh)))
             yield ready.popleft()
 
@@ -302,9 +322,13 @@ def _millions(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _check_batch(settings: TrainSettings, mesh: Mesh) -> None:
-    share = mesh.size * settings.accumulate
-    if settings.batch % share:
+    parts = settings.accumulate or 1
+    if settings.batch % (share := mesh.size * parts):
         raise InputError(
             f"config.train.batch={settings.batch}: expected a multiple of {share}, "
-            f"{mesh.size} devices times accumulate={settings.accumulate}"
+            f"{mesh.size} devices times accumulate={parts}"
         )
+
+
+def _parts(settings: TrainSettings, mesh: Mesh) -> int:
+    return settings.accumulate or settings.batch // mesh.size

@@ -1,25 +1,40 @@
 """SIGTERM: what a cluster sends before it takes a machine away."""
 
+import os
 import signal
 from types import FrameType
 
 
 class Preemption:
-    """Notes a SIGTERM; the loop asks after each step."""
+    """Notes a SIGTERM; the loop asks after each step.
+
+    Once this process has joined others, jax notes it in its place, so that all of them
+    stop before the same step.
+    """
 
     def __init__(self) -> None:
-        self._told = False
+        self._told = self._together = False
         signal.signal(signal.SIGTERM, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self._told = True
 
-    def at(self, step: int) -> bool:
-        """Whether to stop before `step`: the same step on every process."""
+    def joined(self) -> None:
+        """After the other processes were joined, if there are any."""
         import jax
 
-        if jax.process_count() == 1:
+        self._together = jax.distributed.is_initialized()
+        if self._together and self._told:
+            os.kill(os.getpid(), signal.SIGTERM)  # now for jax, who tells the others
+
+    def early(self) -> bool:
+        """Whether to stop before anything is compiled; only known to one process."""
+        return self._told and not self._together
+
+    def at(self, step: int) -> bool:
+        """Whether to stop before `step`: the same step on every process."""
+        if not self._together:
             return self._told
         from jax.experimental import multihost_utils
 

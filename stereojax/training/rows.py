@@ -23,9 +23,7 @@ class Rows:
         self._path = workdir / FILE
         self._forget(step)
         self._file = self._path.open("a")
-        self._events = SummaryWriter(
-            str(workdir / "tensorboard"), purge_step=step + 1 if step else None
-        )
+        self._events = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Raises RunError where the disk is full."""

@@ -43,8 +43,8 @@ def make_step(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]:
     """A compiled function from a state and a batch to the next state and numbers.
 
-    The numbers are `loss` and `gradient_norm`, and by sample those of the task and
-    `losses`. The state given is donated.
+    The numbers are `loss` and `gradient_norm`, and by sample those of the task,
+    `losses` and `index`, the samples' own. The state given is donated.
 
     Args:
       state: of shapes, with or without arrays.
@@ -68,6 +68,7 @@ def make_step(
         norm = optax.tree.norm(slopes)
         return after, {
             **numbers,
+            INDEX: batch[INDEX],
             "losses": losses,
             "loss": losses.mean(),
             "gradient_norm": norm,

@@ -42,6 +42,8 @@ def claim(
         for name, value in dataclasses.asdict(settings).items()
         if name not in FREE
     }
+    if "://" not in data and (there := Path(data)).exists():
+        data = str(there.resolve())  # however it is written
     ours = {"data": data, "networks": identity, "train": fixed}
     path = workdir / FILE
     try:

@@ -10,6 +10,7 @@ import pytest
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 FLAGS = ["--config=stereocrafter", "--workdir=/data/run 1", "--config.train.steps=5"]
+PREEMPTED = "--preempted_exit_code=75"
 SCRIPTS = {
     "local": {"DEVICES": "0,1"},
     "slurm": {"NODES": "4", "PARTITION": "gpu"},
@@ -42,15 +43,71 @@ def test_local():
     ]
 
 
+@pytest.mark.parametrize("retries", ["0", "2"])
+def test_local_hands_on_that_it_is_told_to_stop(tmp_path, retries):
+    """In the place of Python, a script that says when it is there and that it saved."""
+    fake = tmp_path / "python"
+    fake.write_text(
+        "#!/bin/bash\ntrap 'echo saved; exit 7' TERM\necho there\n"
+        "while :; do sleep 0.05; done\n"
+    )
+    fake.chmod(0o755)
+    process = subprocess.Popen(
+        ["/bin/bash", str(LAUNCH / "local.sh"), *FLAGS],
+        env={"PATH": os.defpath, "PYTHON": str(fake), "RETRIES": retries},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert "stereojax.train" in process.stdout.readline()
+    assert process.stdout.readline() == "there\n"
+    process.terminate()
+    assert process.communicate(timeout=60)[0] == "saved\n"
+    assert process.returncode == 7
+
+
+def test_local_tries_again_after_a_crash_alone(tmp_path):
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/bash\necho tried\nexit ${CODE}\n")
+    fake.chmod(0o755)
+    for code, tries in (("1", 3), ("2", 1), ("0", 1)):
+        done = run("local", *FLAGS, PYTHON=str(fake), RETRIES="2", CODE=code)
+        assert done.returncode == int(code)
+        assert done.stdout.count("tried") == tries
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_dry_run_may_be_any_word(name):
+    done = run(name, *FLAGS[:1], "--dry_run", *FLAGS[1:], **SCRIPTS[name])
+    assert done.returncode == 0 and done.stdout == dry(name, *FLAGS)
+
+
 def test_slurm():
     first, *words = shlex.split(dry("slurm", *FLAGS))
     assert first == "sbatch"
     assert {"--nodes=4", "--ntasks-per-node=1", "--partition=gpu", "--requeue"} < {
         *words
     }
-    inner = shlex.split(words[-1].removeprefix("--wrap="))
+    script = words[-1].removeprefix("--wrap=")
+    inner = shlex.split(script.partition("||")[0])
     assert inner[:2] == ["srun", "--kill-on-bad-exit=1"]
-    assert inner[2:] == ["python", "-m", "stereojax.train", *FLAGS]
+    assert inner[2:] == ["python", "-m", "stereojax.train", *FLAGS, PREEMPTED]
+
+
+@pytest.mark.parametrize(("code", "again"), [(0, False), (1, False), (75, True)])
+def test_slurm_queues_again_what_was_preempted(tmp_path, code, again):
+    """The job's script, with other programs in the places of Slurm's."""
+    words = shlex.split(dry("slurm", *FLAGS))
+    for name, does in (("srun", f"exit {code}"), ("scontrol", 'echo "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", "-c", words[-1].removeprefix("--wrap=")],
+        env={"PATH": f"{tmp_path}:{os.defpath}", "SLURM_JOB_ID": "12"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ("requeue 12\n" if again else "")
 
 
 def test_tpu_pod():
@@ -74,6 +131,7 @@ def test_kubernetes():
     assert container["command"] == [
         *("python", "-m", "stereojax.train"),
         *FLAGS,
+        PREEMPTED,
         "--coordinator_address=stereojax-train-0-0.stereojax:6006",
         "--num_processes=2",
         "--process_id=$(RANK)",

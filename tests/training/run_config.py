@@ -17,6 +17,7 @@ def get_config(variant: str = "") -> ConfigDict:
             "max_stride": 2,
             "known_frames": 2,
             "batch": 2,
+            "accumulate": 1,
             "remat": "none",
             "steps": 40,
             "learning_rate": 1e-3,
