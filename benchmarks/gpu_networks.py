@@ -71,7 +71,9 @@ def window(small: bool) -> Iterator[dict[str, Any]]:
     occlusion[:, :, width // 2 : width // 2 + width // 20] = 1
     pictures = randoms(jax.ShapeDtypeStruct((frames, height, width, 3), jnp.float32))
     noise = randoms(
-        jax.ShapeDtypeStruct((frames, *fill.latent_shape(height, width)), jnp.float32)
+        jax.ShapeDtypeStruct(
+            (frames, *fill.plan.latent_shape(height, width)), jnp.float32
+        )
     )
     inputs = 0.5 + pictures, jnp.asarray(occlusion), 50 * noise
     # One call less than there are noise levels: the last changes nothing.
