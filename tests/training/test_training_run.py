@@ -187,11 +187,15 @@ def test_worker_processes_outlast_what_tells_their_group_to_stop(
     place, data, environment
 ):
     workdir = place / "group"
-    flags = ("--config.train.workers=2", "--config.train.steps=100000")
+    flags = (
+        "--config.train.workers=2",
+        "--config.train.steps=100000",
+        "--preempted_exit_code=75",
+    )
     code, errors = run_until(
         8, signal.SIGTERM, command(workdir, data, *flags), environment()
     )
-    assert code == 0, errors
+    assert code == 75, errors
     saved = int(errors.split("told to stop: step ")[1].split()[0])
     assert (workdir / "checkpoints" / str(saved)).is_dir()
 
