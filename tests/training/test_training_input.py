@@ -74,6 +74,13 @@ def test_the_position_is_the_step():
         assert_equal(batch, all_of_it[3 + later])
 
 
+def test_batches_of_one():
+    settings = dataclasses.replace(SMALL, batch=1)
+    one, two = some(2, settings, start=3), some(5, settings)
+    assert_equal(one[0], two[3])
+    assert_equal(one[1], two[4])
+
+
 def test_each_epoch_sees_every_clip_once_in_another_order():
     seen = np.concatenate([b["left"][:, 0, 0, 0, 0] for b in some(5)])
     epochs = seen.reshape(4, 5)

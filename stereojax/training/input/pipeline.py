@@ -114,7 +114,8 @@ def batches(
         grain.MapDataset.range(len(clips))
         .seed(settings.seed)
         .shuffle()
-        .repeat()
+        # Endless for all that matters: slices of more do not fit into a machine word.
+        .repeat(2**62 // len(clips))
         .map_with_index(Sample(clips, settings))
     )
     mine = samples[process::processes].batch(
