@@ -124,7 +124,8 @@ def run_until(step: int, number: int, arguments: list[str], environment: dict) -
     )
     while process.poll() is None and not (
         (rows(workdir) or [{"step": 0}])[-1]["step"] >= step
-        and list((workdir / "checkpoints").glob("[0-9]*"))
+        # Orbax's folders have more to their names until they are whole.
+        and any(p.name.isdigit() for p in (workdir / "checkpoints").glob("*"))
     ):
         time.sleep(0.02)
     os.killpg(process.pid, number)

@@ -38,7 +38,8 @@ class RecordClip:
 
     @property
     def name(self) -> str:
-        return self.record.provenance.key
+        origin = self.record.provenance
+        return f"{origin.source}, {origin.key}"
 
     @property
     def mirrors(self) -> bool:
