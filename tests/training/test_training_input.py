@@ -222,5 +222,5 @@ def test_a_mono_record_is_not_mirrored():
         )
         clip = RecordClip(record)
         assert clip.mirrors == (kind == "stereo")
-        assert clip.name == provenance.key
+        assert clip.name == f"film, {provenance.key}"
         assert len(clip) == 3 and clip.frames(np.array([2, 0])).left.shape[0] == 2
