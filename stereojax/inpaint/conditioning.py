@@ -25,23 +25,20 @@ HOLE = 0.5  # a pixel is hole to the network where its occlusion is that much, o
 
 def conditioning(
     latents: Float[Array, "b t h w z"],
-    occlusion: Float[Array, "b t h2 w2"],
+    mask: Float[Array, "b t h w"],
     context: Float[Array, "b k d"],
     *,
     known: Bool[Array, "b t"] | None = None,
-    pooling: Pooling = "max",
 ) -> Conditioning:
     """Input channels after the noise: the splatted view's latents, then the mask.
 
     Args:
       latents: of the splatted right view, or of the true or generated one in frames
         that are known; the mode of the VAE's distribution, not scaled.
-      occlusion: at the picture's size, 1 = nothing landed.
+      mask: `latent_mask` of the occlusion.
       context: image embeddings of each window's first frame.
       known: frames whose picture is complete: their mask is 0.
-      pooling: see `latent_mask`.
     """
-    mask = latent_mask(occlusion, latents.shape[2:4], pooling)
     if known is not None:
         mask = jnp.where(known[:, :, None, None], 0, mask)
     channels = jnp.concatenate([latents, mask[..., None]], axis=-1)

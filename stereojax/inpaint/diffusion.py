@@ -14,7 +14,12 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stereojax.inpaint.blend import Synchronize, cut, paste, paste_published
-from stereojax.inpaint.conditioning import HOLE, conditioning, encode_window
+from stereojax.inpaint.conditioning import (
+    HOLE,
+    conditioning,
+    encode_window,
+    latent_mask,
+)
 from stereojax.inpaint.networks import Networks
 from stereojax.inpaint.plan import Plan
 from stereojax.inpaint.tiles import Tiles
@@ -152,13 +157,17 @@ class Diffusion:
             latents, context = encode_window(
                 vae, image_encoder, jnp.asarray(pictures[:, rows, columns])
             )
+            mask = latent_mask(
+                jnp.asarray(occlusion[:, rows, columns]),
+                latents.shape[1:3],
+                "nearest" if self.published else "max",
+            )
             given.append(
                 conditioning(
                     latents[None],
-                    jnp.asarray(occlusion[None, :, rows, columns]),
+                    mask[None],
                     context[None],
                     known=jnp.asarray(complete)[None],
-                    pooling="nearest" if self.published else "max",
                 )
             )
         return jax.tree.map(lambda *x: jnp.concatenate(x), *given)

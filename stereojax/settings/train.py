@@ -154,6 +154,11 @@ class TrainSettings:
             )
 
     @property
+    def needs_pixels(self) -> bool:
+        """Whether the loss is also of pictures."""
+        return self.pixel_l1 > 0 or self.pixel_lpips > 0
+
+    @property
     def levels(self) -> tuple[int, ...]:
         """`widths` as numbers.
 

@@ -32,6 +32,15 @@ class Loss(Protocol):
     ) -> tuple[Float[Array, " b"], dict[str, Float[Array, " b"]]]: ...
 
 
+@runtime_checkable
+class Encode(Protocol):
+    """Samples to what a `Loss` takes in their place."""
+
+    def __call__(
+        self, model: Any, batch: Batch
+    ) -> dict[str, Shaped[Array, "b ..."]]: ...
+
+
 def make_step(
     structure: Structure,
     loss: Loss,

@@ -23,9 +23,9 @@ def test_half_covered_counts_as_hole():
 
 def test_channels_are_latents_then_mask_and_known_frames_have_none():
     latents = jnp.arange(2 * 3 * 2 * 2 * 4, dtype=jnp.float32).reshape(2, 3, 2, 2, 4)
-    occlusion = jnp.ones((2, 3, 16, 16))
+    mask = jnp.ones((2, 3, 2, 2))
     known = jnp.array([[True, False, False], [False, False, True]])
-    given = conditioning(latents, occlusion, jnp.zeros((2, 1, 5)), known=known)
+    given = conditioning(latents, mask, jnp.zeros((2, 1, 5)), known=known)
     np.testing.assert_array_equal(given.channels[..., :4], latents)
     np.testing.assert_array_equal(given.channels[..., 4].mean((2, 3)), 1 - known)
     np.testing.assert_array_equal(given.time_ids, [[6, 127, 0]] * 2)

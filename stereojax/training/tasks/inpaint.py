@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stereojax.inpaint.background import fill_background
-from stereojax.inpaint.conditioning import conditioning
+from stereojax.inpaint.conditioning import conditioning, latent_mask
 from stereojax.metrics.psnr import psnr
 from stereojax.metrics.ssim import ssim
 from stereojax.settings.train import TrainSettings
@@ -30,7 +30,7 @@ from stereojax.training.input.mirror import mirrored
 from stereojax.training.objective import draw_sigma, v_error
 from stereojax.training.pixel_loss import pixel_loss
 from stereojax.training.rules import Rules
-from stereojax.training.step import Batch, Loss
+from stereojax.training.step import Batch, Encode, Loss
 from stereojax.training.validation import Validate
 
 _TEMPORAL = "temporal_res_block|temporal_transformer_blocks|time_pos_embed|time_mixer"
@@ -68,27 +68,45 @@ def batch(
     }
 
 
+def encode(settings: TrainSettings) -> Encode:
+    """What the loss needs of a batch: nothing in it is trained, or drawn anew.
+
+    `truth` and `splatted`, "b t h w z": latents of the right view and of the splatted
+    one, not scaled; `mask`, "b t h w": the hole as latents see it; `context`, "b 2 d":
+    embeddings of the first frame, splatted and true.
+    """
+    return functools.partial(_encode, settings)
+
+
+def _encode(settings: TrainSettings, model: Any, batch: Batch) -> dict[str, Array]:
+    return _encoded(model, _views(batch, settings), settings)
+
+
 def loss(settings: TrainSettings) -> Loss:
-    """The error of v; beside it `sigma`, and the error inside and outside the hole."""
+    """The error of v; beside it `sigma`, and the error inside and outside the hole.
+
+    Its samples are those of `batch`, or what `encode` makes of them.
+    """
     return functools.partial(_loss, settings)
 
 
 def _loss(
     settings: TrainSettings, model: Any, batch: Batch, keys: Key[Array, " b"]
 ) -> tuple[Float[Array, " b"], dict[str, Float[Array, " b"]]]:
+    given = batch if "truth" in batch else _encode(settings, model, batch)
     drawn = jax.vmap(functools.partial(_draw, settings))(keys)
-    frames = batch["left"].shape[1]
-    known = jnp.arange(frames) < drawn["known"][:, None]
-    given = inputs(model, batch, known, settings)
-    latent = given.truth.shape[1:]
-    noise = jax.vmap(lambda key: jax.random.normal(key, latent))(drawn["noise"])
-    full = given.conditioning
+    truth = given["truth"].astype(jnp.float32)
+    known = jnp.arange(truth.shape[1]) < drawn["known"][:, None]
+    noise = jax.vmap(lambda key: jax.random.normal(key, truth.shape[1:]))(
+        drawn["noise"]
+    )
+    full = told(given, known)
     kept = Conditioning(
         full.channels * _spread(drawn["keep_latents"], full.channels),
         full.context * _spread(drawn["keep_context"], full.context),
         full.time_ids,
     )
-    clean = given.truth * model.vae.config.scaling_factor
+    clean = truth * model.vae.config.scaling_factor
     error, found = v_error(model.unet, clean, noise, kept, drawn["sigma"])
     hole = full.channels[..., -1]
     weight = 1 + (settings.hole_weight - 1) * hole
@@ -100,9 +118,10 @@ def _loss(
         "hole_error": (error * hole).mean((1, 2, 3)),
         "hole": hole.mean((1, 2, 3)),
     }
-    if settings.pixel_l1 or settings.pixel_lpips:
+    if settings.needs_pixels:
+        right = batch["right"].astype(jnp.float32) / 255
         pixels = pixel_loss(
-            model, found, given.right, drawn["sigma"], drawn["pixels"], settings
+            model, found, right, drawn["sigma"], drawn["pixels"], settings
         )
         total, numbers["pixel_loss"] = total + pixels, pixels
     return total, numbers
@@ -143,34 +162,35 @@ SCORE = "val_psnr"  # of the numbers of `validate`: the best checkpoint has the 
 def _validate(
     settings: TrainSettings, model: Any, batch: Batch, keys: Key[Array, " b"]
 ) -> tuple[dict[str, Float[Array, " b"]], Float[Array, "b h w 3"]]:
+    views = _views(batch, settings)
+    given = _encoded(model, views, settings)
     nothing = jnp.zeros(batch["left"].shape[:2], bool)
-    given = inputs(model, batch, nothing, settings)
-    latent = given.truth.shape[1:]
+    latent = given["truth"].shape[1:]
     noise = jax.vmap(lambda key: jax.random.normal(key, latent))(keys)
     sigmas = schedule("align_your_steps", settings.validation_steps, drop_last=True)
     latents = denoise(
-        model.unet, noise * initial_scale(), given.conditioning, sigmas, at_once=1
+        model.unet, noise * initial_scale(), told(given, nothing), sigmas, at_once=1
     )
     pictures = decode(model.vae, latents / model.vae.config.scaling_factor)
-    hole = given.occlusion >= 0.5
-    filled = jnp.where(hole[..., None], pictures, given.warped)
+    hole = views.occlusion >= 0.5
+    filled = jnp.where(hole[..., None], pictures, views.warped)
     background = jax.lax.map(
-        lambda x: fill_background(*x), (given.warped, given.occlusion)
+        lambda x: fill_background(*x), (views.warped, views.occlusion)
     )
     numbers = {
-        "val_psnr": jax.vmap(psnr)(pictures, given.right, hole),
-        "val_ssim": jax.vmap(ssim)(filled, given.right, hole),
-        "val_psnr_background": jax.vmap(psnr)(background, given.right, hole),
-        "val_ssim_background": jax.vmap(ssim)(background, given.right, hole),
+        "val_psnr": jax.vmap(psnr)(pictures, views.right, hole),
+        "val_ssim": jax.vmap(ssim)(filled, views.right, hole),
+        "val_psnr_background": jax.vmap(psnr)(background, views.right, hole),
+        "val_ssim_background": jax.vmap(ssim)(background, views.right, hole),
     }
     if model.lpips is not None:
         numbers |= {
-            "val_lpips": _lpips(model.lpips, filled, given.right),
-            "val_lpips_background": _lpips(model.lpips, background, given.right),
+            "val_lpips": _lpips(model.lpips, filled, views.right),
+            "val_lpips_background": _lpips(model.lpips, background, views.right),
         }
     middle = batch["left"].shape[1] // 2
     left = batch["left"].astype(jnp.float32) / 255
-    strip = (left, given.warped, filled, background, given.right)
+    strip = (left, views.warped, filled, background, views.right)
     return numbers, jnp.concatenate([x[:, middle] for x in strip], axis=2)
 
 
@@ -195,44 +215,55 @@ def decode(vae: Any, latents: Float[Array, "b t h w z"]) -> Float[Array, "b t h2
 
 
 @dataclasses.dataclass(frozen=True)
-class Inputs:
-    """A batch as the U-Net is told of it, and what it is to find."""
+class Views:
+    """What of the right view the left one shows, and the right one; in [0, 1]."""
 
-    warped: Float[Array, "b t h w 3"]  # in [0, 1], as `right`
+    warped: Float[Array, "b t h w 3"]
     occlusion: Float[Array, "b t h w"]
     right: Float[Array, "b t h w 3"]
-    truth: Float[Array, "b t h2 w2 z"]  # latents of `right`, not scaled
-    conditioning: Conditioning
 
 
-def inputs(
-    model: Any, batch: Batch, known: Bool[Array, "b t"], settings: TrainSettings
-) -> Inputs:
-    """Splatted, encoded and conditioned by the functions that inference calls.
-
-    Frames that are known are the right view's own, and have no hole.
-    """
+def _views(batch: Batch, settings: TrainSettings) -> Views:
     splat = forward_splat(
         batch["left"], batch["disparity"], sharpness=sharpness_for(settings.width)
     )
     right = batch["right"].astype(jnp.float32) / 255
-    truth = encode(model.vae, right)
-    latents = jnp.where(_spread(known, truth), truth, encode(model.vae, splat.warped))
-    first = jnp.where(
-        _spread(known[:, 0], right[:, 0]), right[:, 0], splat.warped[:, 0]
-    )
-    pixels = clip_pixels(first, model.image_encoder.config.image_size)
-    context = model.image_encoder(pixels).astype(jnp.float32)[:, None]
-    told = conditioning(
-        latents, splat.occlusion, context, known=known, pooling=settings.pooling
-    )
-    return Inputs(splat.warped, splat.occlusion, right, truth, told)
+    return Views(splat.warped, splat.occlusion, right)
 
 
-def encode(
+def _encoded(model: Any, views: Views, settings: TrainSettings) -> dict[str, Array]:
+    truth, splatted = (latents_of(model.vae, x) for x in (views.right, views.warped))
+    first = jnp.stack([views.warped[:, 0], views.right[:, 0]], axis=1)
+    pixels = clip_pixels(
+        first.reshape(-1, *first.shape[2:]), model.image_encoder.config.image_size
+    )
+    context = model.image_encoder(pixels).astype(jnp.float32)
+    return {
+        "truth": truth,
+        "splatted": splatted,
+        "mask": latent_mask(views.occlusion, truth.shape[2:4], settings.pooling),
+        "context": context.reshape(len(first), 2, -1),
+    }
+
+
+def told(given: Batch, known: Bool[Array, "b t"]) -> Conditioning:
+    """What the U-Net is told, by the function that inference calls.
+
+    Frames that are known are the right view's own, and have no hole.
+    """
+    truth, splatted, mask, context = (
+        given[name].astype(jnp.float32)
+        for name in ("truth", "splatted", "mask", "context")
+    )
+    latents = jnp.where(_spread(known, truth), truth, splatted)
+    context = jnp.where(known[:, :1, None], context[:, 1:], context[:, :1])
+    return conditioning(latents, mask, context, known=known)
+
+
+def latents_of(
     vae: Any, pictures: Float[Array, "b t h w 3"]
 ) -> Float[Array, "b t h2 w2 z"]:
-    """Latents, frame after frame: the memory is that of one."""
+    """Not scaled, frame after frame: the memory is that of one."""
     frames = 2 * pictures.reshape(-1, 1, 1, *pictures.shape[2:]) - 1
     latents = jax.lax.map(vae.encode, frames)
     return latents.reshape(*pictures.shape[:2], *latents.shape[3:]).astype(jnp.float32)
