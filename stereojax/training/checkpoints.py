@@ -1,9 +1,11 @@
 """Checkpoints: written while training goes on, whole or not at all."""
 
 import contextlib
+import dataclasses
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,33 @@ from stereojax.weights.problems import Problems
 SCORE = "score"  # of a validation; more is better
 
 
+def _quieten() -> None:
+    """Leaves it to us to report what Orbax's threads fail at, in one line.
+
+    A write that fails has hundreds beside it, one an array. Orbax raises the first
+    error and drops its event loop, and each of the others has its own say: as a task
+    whose error nobody asked for, or as a callback whose loop is gone.
+    """
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if isinstance(sys.unraisablehook, _Unraisable):
+        return
+    sys.unraisablehook = _Unraisable(sys.unraisablehook)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Unraisable:
+    """Drops what a closed event loop says, and passes on the rest."""
+
+    rest: Callable[[Any], object]
+
+    def __call__(self, args: Any) -> None:
+        error = args.exc_value
+        if isinstance(error, RuntimeError) and str(error) == "Event loop is closed":
+            return
+        self.rest(args)
+
+
 class Checkpoints:
     """The checkpoints of a run: the newest and the best stay."""
 
@@ -27,8 +56,7 @@ class Checkpoints:
     ):
         """`stored`: of frozen parameters, only those of these beginnings."""
         if absl_logging.get_verbosity() <= absl_logging.WARNING:
-            # Orbax tells all it does; errors come from here, in one line.
-            logging.getLogger("absl").setLevel(logging.CRITICAL)
+            _quieten()
         policies = [managers.LatestN(keep)]
         if keep_best:
             policies.append(

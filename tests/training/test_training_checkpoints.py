@@ -1,6 +1,8 @@
 """Checkpoints: what they hold, which of them stay, and which are refused."""
 
 import shutil
+import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -114,3 +116,13 @@ def test_a_full_disk_is_seen_before_it_is_written_to(tmp_path, monkeypatch):
     ):
         checkpoints.save(state(), 2)
     assert checkpoints.steps() == [1]
+
+
+def test_of_what_threads_print_only_the_closed_loop_is_dropped(tmp_path, monkeypatch):
+    heard = []
+    monkeypatch.setattr("sys.unraisablehook", heard.append)
+    opened(tmp_path / "run").close()
+    for text in ("Event loop is closed", "something else"):
+        error = RuntimeError(text)
+        sys.unraisablehook(SimpleNamespace(exc_value=error))
+    assert [str(args.exc_value) for args in heard] == ["something else"]
