@@ -54,11 +54,24 @@ def files_digest(folder: Path) -> str:
 
 @contextlib.contextmanager
 def _checkpointer() -> Iterator[Any]:
+    import jax
     import orbax.checkpoint as ocp
 
+    # Of several processes that train together, each reads and writes for itself.
+    alone = ocp.options.MultiprocessingOptions()
+    if jax.distributed.is_initialized():
+        this = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=this, active_processes={this}, barrier_sync_key_prefix="part"
+        )
     # Orbax holds a second copy while it writes; with OCDBT, its default, a third.
-    handler = ocp.PyTreeCheckpointHandler(use_ocdbt=False)
-    with _without_warnings(), ocp.Checkpointer(handler) as checkpointer:
+    handler = ocp.PyTreeCheckpointHandler(
+        use_ocdbt=False, multiprocessing_options=alone
+    )
+    with (
+        _without_warnings(),
+        ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer,
+    ):
         yield checkpointer
 
 
