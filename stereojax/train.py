@@ -28,6 +28,12 @@ flags.DEFINE_string("weights_dir", None, "root of converted weights")
 flags.DEFINE_string(
     "init_from", None, "begin with this part, or with what the run in this folder ended"
 )
+flags.DEFINE_string(
+    "latents",
+    None,
+    "where config.train.cached_draws are kept, which runs can share; by default in the "
+    "workdir",
+)
 flags.DEFINE_integer(
     "preempted_exit_code",
     0,
@@ -55,7 +61,7 @@ def read_settings() -> TrainSettings:
 
 def check_folders() -> None:
     """Raises InputError for an address where a folder is needed."""
-    for name in ("workdir", "init_from", "weights_dir"):
+    for name in ("workdir", "init_from", "weights_dir", "latents"):
         value = FLAGS[name].value
         if value and "://" in value:
             raise cli.InputError(
@@ -86,6 +92,7 @@ def run() -> int:
         data=FLAGS.data,
         weights_dir=Path(FLAGS.weights_dir) if FLAGS.weights_dir else None,
         init_from=Path(FLAGS.init_from) if FLAGS.init_from else None,
+        latents=Path(FLAGS.latents) if FLAGS.latents else None,
     )
     return 0 if whole else FLAGS.preempted_exit_code
 

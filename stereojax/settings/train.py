@@ -61,6 +61,12 @@ class TrainSettings:
     synthetic_disparity: float = setting(
         2.0, "most of a synthetic scene's, % of the width", low=0.1, high=30
     )
+    cached_draws: int = setting(
+        0,
+        "samples of a clip, whose latents are kept on disk; 0: always new ones",
+        low=0,
+        high=10**6,
+    )
     workers: int = setting(
         4, "processes that read and decode; 0: threads of this one", low=0, high=256
     )
@@ -146,6 +152,11 @@ class TrainSettings:
             raise InputError(
                 "clip_dropout + latent_dropout + both_dropout is "
                 f"{dropped:g}: expected at most 1"
+            )
+        if self.cached_draws and self.needs_pixels:
+            raise InputError(
+                f"cached_draws={self.cached_draws}: expected 0, as pixel_l1 and "
+                "pixel_lpips need pictures, and only latents are kept"
             )
         if self.accumulate and self.batch % self.accumulate:
             raise InputError(

@@ -7,6 +7,10 @@ from typing import Any
 import jax
 import jax.extend
 
+from stereojax.training.parameters import Structure
+from stereojax.training.state import TrainState
+from stereojax.training.step import INDEX, Batch, Loss
+
 # Dense bfloat16 operations a second of one device, as the makers give them.
 _PEAKS = {
     "H200": 989e12,
@@ -19,10 +23,31 @@ _PEAKS = {
     "TPU v6": 918e12,
 }
 
+_FUSED_ATTENTION = "dot_product_attention"  # cuDNN's, which is no program but a call
+
 
 def peak_flops(device_kind: str) -> float | None:
     """None for what is not known, such as a CPU."""
     return next((f for name, f in _PEAKS.items() if name in device_kind), None)
+
+
+def flops_of(
+    structure: Structure, loss: Loss, state: TrainState, batch: Batch
+) -> float:
+    """Operations of an update on all devices."""
+    trainable, frozen, samples = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype),
+        (state.trainable, state.frozen, dict(batch)),
+    )
+    count = len(batch[INDEX])
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), count))
+    traced = jax.make_jaxpr(
+        lambda trainable, frozen, batch, keys: loss(
+            structure.model(trainable | frozen), batch, keys
+        )[0].mean()
+    )(trainable, frozen, samples, keys)
+    inputs = len(traced.jaxpr.invars)
+    return update_flops(traced, [i < len(trainable) for i in range(inputs)])
 
 
 def update_flops(jaxpr: Any, trains: Sequence[bool]) -> float:
@@ -56,6 +81,9 @@ def _walk(jaxpr: Any, trains: list[bool]) -> tuple[float, list[bool]]:
         if programs:
             inner, out = _inside(equation, programs[-1], given, out)
             total += inner
+        elif _FUSED_ATTENTION in equation.primitive.name:
+            # Two products, each with a gradient for either factor.
+            total += _attention(equation) * (3 if any(given) else 1)
         else:
             total += _flops(equation) * (1 + sum(given))
         depends |= dict(zip(equation.outvars, out, strict=True))
@@ -79,6 +107,12 @@ def _inside(
         given = given[:first] + carried + given[first + count :]
     total, inner = _walk(program, given)
     return rounds * total, inner if len(inner) == len(out) else out
+
+
+def _attention(equation: Any) -> float:
+    """Of queries "b n h d" and keys "b m h d", the first inputs: scores and values."""
+    (b, n, h, d), (_, m, *_) = (x.aval.shape for x in equation.invars[:2])
+    return 4.0 * b * n * m * h * d
 
 
 def _flops(equation: Any) -> float:

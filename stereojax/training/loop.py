@@ -1,11 +1,12 @@
 """A run, from top to bottom; which task it is, it does not know."""
 
 import collections
+import functools
 import itertools
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,19 @@ from stereojax.cli import InputError, RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.training import workdir as folder
 from stereojax.training.checkpoints import Checkpoints
+from stereojax.training.encoding import fill_cache, make_encoder
 from stereojax.training.export import export
-from stereojax.training.flops import update_flops
+from stereojax.training.flops import flops_of
+from stereojax.training.input.cache import Cache
 from stereojax.training.input.pipeline import NAMES, batches, held_out
 from stereojax.training.input.sources import find_clips
 from stereojax.training.optimizer import learning_rate, make_optimizer
-from stereojax.training.parameters import Structure
 from stereojax.training.preemption import Preemption
 from stereojax.training.progress import Progress
 from stereojax.training.rows import Rows
 from stereojax.training.sharding import make_mesh, put_batch
-from stereojax.training.state import divide, make_state
-from stereojax.training.step import INDEX, make_step
+from stereojax.training.state import TrainState, divide, make_state
+from stereojax.training.step import INDEX, Batch, make_step
 from stereojax.training.tally import Tally
 from stereojax.training.tasks import find_task
 from stereojax.training.validation import make_validation
@@ -45,8 +47,12 @@ def train(
     data: str | None = None,
     weights_dir: Path | None = None,
     init_from: Path | None = None,
+    latents: Path | None = None,
 ) -> bool:
     """Trains to `settings.steps`, or until it is told to stop: then it is False.
+
+    Args:
+      latents: where `settings.cached_draws` are kept; `workdir`/latents by default.
 
     Raises:
       InputError: the settings, the data or the folder do not fit.
@@ -73,8 +79,6 @@ def train(
     if jax.process_index() == 0:
         folder.claim(workdir, settings, name, start.identity)
 
-    optimizer = make_optimizer(settings)
-    state = make_state(trainable, frozen, optimizer, mesh, seed=settings.seed)
     checkpoints = Checkpoints(
         workdir / "checkpoints",
         keep=settings.keep,
@@ -82,6 +86,19 @@ def train(
         stored=task.STORED,
     )
     done = checkpoints.latest() or 0
+    cache = None
+    if settings.cached_draws:
+        marks = {n: x for n, x in start.identity.items() if n != task.STORED[:-1]}
+        arrays = {n: x for n, x in frozen.items() if not n.startswith(task.STORED)}
+        cache = Cache.at(latents or workdir / "latents", settings, data, marks)
+        encode = make_encoder(start.structure, task.encode(settings), arrays)
+        if not fill_cache(
+            cache, clips, settings, encode, start=done, stop=preemption.early, say=say
+        ):
+            say("told to stop: these latents stay, and the same command goes on")
+            return False
+    optimizer = make_optimizer(settings)
+    state = make_state(trainable, frozen, optimizer, mesh, seed=settings.seed)
     if done:
         state = checkpoints.restore(state, done)
         say(f"goes on from step {done}")
@@ -102,14 +119,12 @@ def train(
         state,
         accumulate=_parts(settings, mesh),
     )
-    flops = None
-    if jax.default_backend() != "cpu":  # whose peak is anybody's guess
-        flops = flops_of(start.structure, task, state, settings, clips)
+    flops = functools.partial(flops_of, start.structure, task.loss(settings))
     run = Run(
         settings, workdir, mesh, checkpoints, preemption, measure, task.SCORE, flops
     )
     try:
-        state, done = run.train(state, step, clips, done)
+        state, done = run.train(state, step, clips, cache, done)
         if done < settings.steps:
             return False
         part, exported = export(
@@ -141,7 +156,7 @@ class Run:
         preemption: Preemption,
         measure: Any,
         score: str,
-        flops: float | None,
+        flops: Callable[[TrainState, Batch], float],
     ):
         self._settings, self._workdir, self._mesh = settings, workdir, mesh
         self._checkpoints, self._preemption = checkpoints, preemption
@@ -154,7 +169,9 @@ class Run:
         if self._rows:
             self._rows.close()
 
-    def train(self, state: Any, step: Any, clips: Any, done: int) -> tuple[Any, int]:
+    def train(
+        self, state: Any, step: Any, clips: Any, cache: Cache | None, done: int
+    ) -> tuple[Any, int]:
         """To the last step, or to where it is told to stop; (state, updates made)."""
         settings = self._settings
         if done >= settings.steps:
@@ -162,10 +179,13 @@ class Run:
         if self._preemption.early():
             self._say_stopped(done)
             return state, done
-        feed = self._feed(clips, done)
+        feed = self._feed(clips, cache, done)
         names, batch = next(feed)
         compiled = step.lower(state, batch).compile()
-        self._tally = Tally(self._flops, settings.batch)
+        flops = None
+        if jax.default_backend() != "cpu":  # whose peak is anybody's guess
+            flops = self._flops(state, batch)
+        self._tally = Tally(flops, settings.batch)
         self._rows = Rows(self._workdir, step=done) if _is_first() else None
         self._progress = Progress(settings.steps, done)
         saved = done
@@ -254,11 +274,14 @@ class Run:
         if _is_first():
             self._progress.show(number, loss)
 
-    def _feed(self, clips: Any, done: int) -> Iterator[tuple[dict[int, str], dict]]:
+    def _feed(
+        self, clips: Any, cache: Cache | None, done: int
+    ) -> Iterator[tuple[dict[int, str], dict]]:
         """This process's samples' clips, and batches on the devices, in advance."""
         host = batches(
             clips,
             self._settings,
+            cache,
             start=done,
             process=jax.process_index(),
             processes=jax.process_count(),
@@ -284,27 +307,6 @@ class Run:
         except OSError as error:
             raise RunError(f"cannot write {path}: {error.strerror}") from error
         self._rows.picture("validation", picture, number)
-
-
-def flops_of(
-    structure: Structure, task: Any, state: Any, settings: TrainSettings, clips: Any
-) -> float:
-    """Operations of an update on all devices."""
-    one = task.batch(clips[0], np.random.default_rng(0), settings)
-    batch = {
-        name: jax.ShapeDtypeStruct((settings.batch, *x.shape), x.dtype)
-        for name, x in one.items()
-    }
-    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), settings.batch))
-    loss = task.loss(settings)
-    traced = jax.make_jaxpr(
-        lambda trainable, frozen, batch, keys: loss(
-            structure.model(trainable | frozen), batch, keys
-        )[0].mean()
-    )(state.trainable, state.frozen, batch, keys)
-    inputs = len(traced.jaxpr.invars)
-    trains = len(state.trainable)
-    return update_flops(traced, [True] * trains + [False] * (inputs - trains))
 
 
 def say(line: str) -> None:

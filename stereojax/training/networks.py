@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,6 +21,7 @@ from stereojax.svd.patches import Patches, PatchesConfig
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import TINY_VAE, AutoencoderKLTemporalDecoder
 from stereojax.training.parameters import Structure, split
+from stereojax.training.places import Place, fetched
 from stereojax.weights.places import CONFIG
 from stereojax.weights.problems import Problems
 
@@ -55,7 +55,7 @@ def compute_dtype(settings: TrainSettings) -> Any:
 
 
 def start(
-    settings: TrainSettings, *, root: Path, init_from: Path | None = None
+    settings: TrainSettings, *, root: Place, init_from: Place | None = None
 ) -> Start:
     """The networks that the settings name.
 
@@ -128,7 +128,7 @@ def strictly(
     return {name: given[name] for name in wanted}
 
 
-def part_of(folder: Path) -> Path:
+def part_of(folder: Place) -> Place:
     """The part at `folder`, or the one that the run at `folder` has ended with.
 
     Raises:
@@ -143,8 +143,9 @@ def part_of(folder: Path) -> Path:
     )
 
 
-def _part(folder: Path, network: str) -> tuple[dict[str, Any], dict, str]:
-    config, state = weights.load(folder)
+def _part(folder: Place, network: str) -> tuple[dict[str, Any], dict, str]:
+    with fetched(folder) as here:
+        config, state = weights.load(here)
     if config["class"] != network:
         raise InputError(f"{folder}: weights of {config['class']}, expected {network}")
     flat = nnx.traversals.flatten_mapping(state)
@@ -195,12 +196,12 @@ def random_arrays(network: nnx.Module, seed: int) -> dict[str, np.ndarray]:
                 scale = 0.02
             case _:  # a norm's scale, a bias, a share
                 scale = 0
-        array = scale * rng.standard_normal(like.shape, np.float32)
+        array = np.float32(scale) * rng.standard_normal(like.shape, np.float32)
         arrays[name] = array + np.float32(name.endswith(".scale"))
     return arrays
 
 
-def _vae(settings: TrainSettings, root: Path) -> tuple[nnx.Module, dict, str]:
+def _vae(settings: TrainSettings, root: Place) -> tuple[nnx.Module, dict, str]:
     # Always float32, as the published pipeline encodes.
     if settings.vae == PATCHES:
         return Patches(PatchesConfig()), {}, PATCHES
@@ -212,7 +213,7 @@ def _vae(settings: TrainSettings, root: Path) -> tuple[nnx.Module, dict, str]:
 
 
 def _image_encoder(
-    settings: TrainSettings, root: Path, dtype: Any
+    settings: TrainSettings, root: Place, dtype: Any
 ) -> tuple[nnx.Module, dict, str]:
     if settings.image_encoder == RANDOM:
         encoder = build(IMAGE_ENCODER, dataclasses.asdict(TINY_CLIP), dtype=dtype)
@@ -224,7 +225,7 @@ def _image_encoder(
 
 
 def _lpips(
-    settings: TrainSettings, factor: int, root: Path
+    settings: TrainSettings, factor: int, root: Place
 ) -> tuple[nnx.Module | None, dict, dict[str, str]]:
     """LPIPS where it is needed, or wanted and there: (network, arrays, mark).
 

@@ -56,6 +56,8 @@ class Tally:
             for name in self._numbers[0]
         }
         found = {"loss_mean": float(joined["losses"].mean())}
+        if "pixel_loss" in joined:
+            found["loss_pixels"] = float(joined["pixel_loss"].mean())
         if "hole" in joined:
             hole, inside, error = (joined[n] for n in ("hole", "hole_error", "error"))
             found["loss_hole"] = _ratio(inside.sum(), hole.sum())

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import signal
-import types
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +11,13 @@ import pytest
 import tiny_training
 from tiny_training import SETTINGS
 
+from stereojax.ops.attention import attention
 from stereojax.svd.patches import Patches
-from stereojax.training.flops import peak_flops, update_flops
-from stereojax.training.loop import flops_of
+from stereojax.training.flops import flops_of, peak_flops, update_flops
 from stereojax.training.pixel_loss import pixel_loss
 from stereojax.training.preemption import Preemption
 from stereojax.training.progress import Progress
-from stereojax.training.state import divide
+from stereojax.training.state import TrainState, divide
 from stereojax.training.tally import Tally
 from stereojax.training.tasks import inpaint
 
@@ -66,6 +65,22 @@ def test_what_is_recomputed_counts_once():
     assert flops(nested, W, X) == 6 * ONCE
 
 
+def test_fused_attention_is_two_products(monkeypatch):
+    # Traced where there is no cuDNN.
+    name = "jax._src.cudnn.fused_attention_stablehlo.check_cudnn_version"
+    monkeypatch.setattr(name, lambda: 91000)
+    q, k = jnp.ones((2, 64, 4, 16), jnp.bfloat16), jnp.ones((2, 8, 4, 16), jnp.bfloat16)
+    once = 2 * (2 * 2 * 64 * 8 * 4 * 16)
+
+    def fused(q, k, v):
+        return attention(q, k, v, implementation="cudnn")
+
+    assert flops(fused, q, k, k, trains=[False] * 3) == once
+    assert flops(fused, q, k, k) == 3 * once
+    plain = flops(lambda *x: attention(*x, implementation="chunked"), q, k, k)
+    assert plain == 3 * once
+
+
 def test_a_convolution_and_its_gradients():
     image, kernel = jnp.ones((1, 8, 8, 4)), jnp.ones((3, 3, 4, 6))
 
@@ -103,6 +118,7 @@ def test_a_row_has_the_last_loss_and_means_since_the_row_before():
     tally.add(numbers(1.0, [0.1, 40.0]))
     tally.add(numbers(2.0, [0.2, 5.0]))
     row = tally.row()
+    assert "loss_pixels" not in row
     assert row["loss"] == 4 and row["loss_mean"] == 3
     assert row["loss_hole"] == 1.5 / 0.5
     assert row["loss_outside"] == (1 + 3 + 2 + 6 - 1.5) / 3.5
@@ -110,8 +126,10 @@ def test_a_row_has_the_last_loss_and_means_since_the_row_before():
     assert row["loss_sigma_2_8"] == 6 and row["loss_sigma_32_inf"] == 3
     assert row["loss_sigma_0.5_2"] is None and row["mfu"] is None
     assert row["samples_per_second"] == pytest.approx(2 / row["step_seconds"])
-    tally.add(numbers(1.0, [0.1, 40.0]))
-    assert tally.row()["loss_mean"] == 2
+    pixels = {"pixel_loss": np.array([0.5, 1.5])}
+    tally.add(numbers(1.0, [0.1, 40.0]) | pixels)
+    row = tally.row()
+    assert row["loss_mean"] == 2 and row["loss_pixels"] == 1
 
 
 def test_progress_says_how_long_it_takes(capsys, monkeypatch):
@@ -156,17 +174,18 @@ def test_pixels_of_the_true_latents_have_no_error():
 def test_operations_of_an_update_of_the_real_loss():
     start = tiny_training.start()
     trainable, frozen = divide(start.arrays, inpaint.TRAINABLE)
-    samples = {name: x[0] for name, x in tiny_training.batch().items()}
-    task = types.SimpleNamespace(loss=inpaint.loss, batch=lambda *_: samples)
+    samples = {name: jnp.asarray(x) for name, x in tiny_training.batch().items()}
+    half = {name: x[:4] for name, x in samples.items()}
 
-    def of(trainable, frozen, **changes) -> float:
-        settings = dataclasses.replace(SETTINGS, **changes)
-        state = types.SimpleNamespace(trainable=trainable, frozen=frozen)
-        return flops_of(start.structure, task, state, settings, [None])
+    def of(trainable, frozen, batch=samples) -> float:
+        state = TrainState(0, None, trainable, None, frozen)
+        return flops_of(start.structure, inpaint.loss(SETTINGS), state, batch)
 
     whole = of(trainable, frozen)
     # But for what is embedded once a batch.
-    assert of(trainable, frozen, batch=4) == pytest.approx(whole / 2, rel=1e-3)
+    assert of(
+        trainable, frozen, {n: x[:4] for n, x in samples.items()}
+    ) == pytest.approx(whole / 2, rel=1e-3)
     # More than the way there, less than with a gradient for every weight.
     assert of({}, trainable | frozen) < 0.5 * whole
     # Temporal weights have no gradient of their own.

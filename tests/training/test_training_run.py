@@ -292,6 +292,23 @@ def test_a_run_begins_with_what_another_ended_with(whole, place, data, environme
     assert list((workdir / "validation").glob("*.png"))
 
 
+def test_runs_share_latents(place, data, environment):
+    flags = (
+        "--config.train.steps=3",
+        "--config.train.cached_draws=1",
+        f"--latents={place / 'latents'}",
+    )
+    done = run(command(place / "first", data, *flags), environment())
+    assert done.returncode == 0, done.stderr
+    # Six samples of five clips.
+    assert "latents: 0 of 5 are in" in done.stderr
+    again = run(command(place / "second", data, *flags), environment())
+    assert again.returncode == 0, again.stderr
+    assert "latents: 5 of 5 are in" in again.stderr
+    assert curve(place / "first") == curve(place / "second")
+    assert len(list(place.glob("latents/*/*/*.npz"))) == 5
+
+
 def refused(done: subprocess.CompletedProcess, code: int, *parts: str) -> None:
     assert done.returncode == code, done.stderr
     last = [line for line in done.stderr.splitlines() if line.strip()][-1]

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from absl import flags
 
 from stereojax.cli import InputError, RunError
 from stereojax.settings.train import TrainSettings
-from stereojax.training.input.clips import Clips
+from stereojax.training.input.cache import Cache
+from stereojax.training.input.clips import Clip, Clips
 from stereojax.training.step import INDEX
 
 NAMES = "names"  # of a batch: the clips that its samples are of
@@ -37,26 +38,43 @@ class Sample:
 
     clips: Clips
     settings: TrainSettings
+    cache: Cache | None = None
 
     def __call__(self, g: int, clip: int) -> dict[str, np.ndarray] | Failure:
-        from stereojax.training.tasks import find_task
+        return caught(int(clip), lambda: self._make(g, int(clip)))
 
-        try:
-            return self._make(find_task(self.settings.task), g, int(clip))
-        except (InputError, RunError) as error:
-            return Failure(str(error))
-        except ValueError as error:
-            return Failure(f"clip {clip}: {error}")
+    def _make(self, g: int, number: int) -> dict[str, np.ndarray]:
+        if self.cache:
+            draw = g // len(self.clips) % self.cache.draws
+            arrays = self.cache.read((number, draw))
+        else:
+            seeds = [self.settings.seed, g]
+            arrays = drawn(self.clips[number], seeds, self.settings)
+        return {**arrays, INDEX: np.asarray(g, np.int32)}
 
-    def _make(self, task: Any, g: int, number: int) -> dict[str, np.ndarray]:
-        clip = self.clips[number]
-        rng = np.random.default_rng([self.settings.seed, g])
-        arrays = task.batch(clip, rng, self.settings)
-        return {
-            **arrays,
-            INDEX: np.asarray(g, np.int32),
-            NAMES: np.asarray(clip.name, "U96"),
-        }
+
+def drawn(
+    clip: Clip, seeds: Sequence[int], settings: TrainSettings
+) -> dict[str, np.ndarray]:
+    """The task's arrays of one sample, and the clip's name."""
+    from stereojax.training.tasks import find_task
+
+    arrays = find_task(settings.task).batch(
+        clip, np.random.default_rng(seeds), settings
+    )
+    return {**arrays, NAMES: np.asarray(clip.name, "U96")}
+
+
+def caught(
+    clip: int, make: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray] | Failure:
+    """What was made, or why it was not."""
+    try:
+        return make()
+    except (InputError, RunError) as error:
+        return Failure(str(error))
+    except ValueError as error:
+        return Failure(f"clip {clip}: {error}")
 
 
 def collate(samples: Sequence[dict | Failure]) -> dict[str, np.ndarray] | Failure:
@@ -84,9 +102,41 @@ def _leave_with_parent() -> None:
     os._exit(1)
 
 
+def order(clips: int, settings: TrainSettings) -> Any:
+    """The clip of each sample of a run, as a `grain.MapDataset`."""
+    import grain
+
+    shuffled = grain.MapDataset.range(clips).seed(settings.seed).shuffle()
+    # Endless for all that matters: slices of more do not fit into a machine word.
+    return shuffled.repeat(2**62 // clips)
+
+
+def reading(ordered: Any, settings: TrainSettings) -> Any:
+    """A `grain.MapDataset`'s elements in order, made in advance."""
+    import grain
+
+    # Threads read ahead; with processes it is they who do.
+    options = grain.ReadOptions(
+        num_threads=0 if settings.workers else 2,
+        prefetch_buffer_size=0 if settings.workers else settings.prefetch,
+    )
+    elements = ordered.to_iter_dataset(options)
+    if not settings.workers:
+        return elements
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()  # grain asks for some of its own
+    return elements.mp_prefetch(
+        grain.MultiprocessingOptions(
+            num_workers=settings.workers, per_worker_buffer_size=settings.prefetch
+        ),
+        worker_init_fn=outlast_signals,
+    )
+
+
 def batches(
     clips: Clips,
     settings: TrainSettings,
+    cache: Cache | None = None,
     *,
     start: int = 0,
     process: int = 0,
@@ -97,12 +147,13 @@ def batches(
     Every process takes each `processes`-th sample of an update. Besides the task's
     arrays, a batch has `index`, the samples' numbers, and `names`, their clips'.
 
+    Args:
+      cache: has the samples that will be drawn.
+
     Raises:
       InputError: there are no clips, or the batch cannot be divided.
       RunError: a clip cannot be read.
     """
-    import grain
-
     if not len(clips):
         raise InputError("--data: there are no records in it")
     if settings.batch % processes:
@@ -110,33 +161,11 @@ def batches(
             f"config.train.batch={settings.batch}: expected a multiple of the "
             f"{processes} processes"
         )
-    samples = (
-        grain.MapDataset.range(len(clips))
-        .seed(settings.seed)
-        .shuffle()
-        # Endless for all that matters: slices of more do not fit into a machine word.
-        .repeat(2**62 // len(clips))
-        .map_with_index(Sample(clips, settings))
-    )
+    samples = order(len(clips), settings).map_with_index(Sample(clips, settings, cache))
     mine = samples[process::processes].batch(
         settings.batch // processes, batch_fn=collate
     )
-    # Threads read ahead; with processes it is they who do.
-    reading = grain.ReadOptions(
-        num_threads=0 if settings.workers else 2,
-        prefetch_buffer_size=0 if settings.workers else settings.prefetch,
-    )
-    ordered = mine[start:].to_iter_dataset(reading)
-    if settings.workers:
-        if not flags.FLAGS.is_parsed():
-            flags.FLAGS.mark_as_parsed()  # grain asks for some of its own
-        ordered = ordered.mp_prefetch(
-            grain.MultiprocessingOptions(
-                num_workers=settings.workers, per_worker_buffer_size=settings.prefetch
-            ),
-            worker_init_fn=outlast_signals,
-        )
-    for batch in ordered:
+    for batch in reading(mine[start:], settings):
         if isinstance(batch, Failure):
             raise RunError(batch.text)
         yield batch

@@ -5,7 +5,8 @@ A task is a module with
 - `TRAINABLE`: rules on the names of parameters, True for what trains;
 - `init(settings, *, root, init_from)`: the `networks.Start`;
 - `batch(clip, rng, settings)`: one sample of a batch, as numpy arrays by name;
-- `loss(settings)`: a `step.Loss`;
+- `encode(settings)`: a `step.Encode`, of what does not train;
+- `loss(settings)`: a `step.Loss`, of a batch or of what `encode` makes of it;
 - `validate(settings)`: a `validation.Validate`, and `SCORE`, which of its numbers
   tells the best checkpoint;
 - `NETWORK` and `STORED`: which network trains, and the beginning of its names.
