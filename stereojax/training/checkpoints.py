@@ -15,6 +15,7 @@ from absl import logging as absl_logging
 from orbax.checkpoint import checkpoint_managers as managers
 
 from stereojax.cli import InputError, RunError
+from stereojax.training import places
 from stereojax.training.state import TrainState
 from stereojax.weights.problems import Problems
 
@@ -52,7 +53,12 @@ class Checkpoints:
     """The checkpoints of a run: the newest and the best stay."""
 
     def __init__(
-        self, folder: Path, *, keep: int = 3, keep_best: int = 1, stored: str = ""
+        self,
+        folder: places.Place,
+        *,
+        keep: int = 3,
+        keep_best: int = 1,
+        stored: str = "",
     ):
         """`stored`: of frozen parameters, only those of these beginnings."""
         if absl_logging.get_verbosity() <= absl_logging.WARNING:
@@ -66,7 +72,7 @@ class Checkpoints:
                     keep_checkpoints_without_metrics=False,
                 )
             )
-        self._folder, self._stored = folder.absolute(), stored
+        self._folder, self._stored = places.absolute(folder), stored
         with self._one_line("open"):
             self._manager = ocp.CheckpointManager(
                 self._folder,
@@ -217,11 +223,17 @@ class Checkpoints:
             ) from error
 
     def _whole(self) -> str:
-        steps = sorted(
-            int(p.name)
-            for p in self._folder.glob("*")
-            if p.name.isdigit() and (p / "_CHECKPOINT_METADATA").exists()
-        )
+        # What Orbax writes last: a bucket's folder has its name from the beginning.
+        local = isinstance(self._folder, Path)
+        last = "_CHECKPOINT_METADATA" if local else "commit_success.txt"
+        try:
+            steps = [
+                int(p.name)
+                for p in self._folder.glob("*")
+                if p.name.isdigit() and (p / last).exists()
+            ]
+        except Exception as error:  # a bucket's, which may be what has failed
+            return f"what is whole cannot be seen ({places.reason(error)[:100]})"
         if not steps:
             return "there is no checkpoint yet"
-        return f"step {steps[-1]} is whole, and the same command goes on from it"
+        return f"step {max(steps)} is whole, and the same command goes on from it"

@@ -13,22 +13,25 @@ from jax.sharding import Mesh
 
 from convert_weights.diffusers_folder import write_folder
 from stereojax import weights
+from stereojax.training import places
 from stereojax.training.parameters import nested
 from stereojax.training.sharding import REPEATED, named
 from stereojax.training.state import TrainState
+from stereojax.weights.part import State
+from stereojax.weights.places import CONFIG
 
 
 def export(
     state: TrainState,
     first: Mapping[str, np.ndarray],
     mesh: Mesh,
-    workdir: Path,
+    workdir: places.Place,
     *,
     network: str,
     prefix: str,
     sizes: dict[str, Any],
     source: str,
-) -> tuple[Path, Path]:
+) -> tuple[places.Place, places.Place]:
     """Writes WORKDIR/weights/PREFIX and WORKDIR/diffusers/PREFIX, in float32.
 
     Every process takes part in gathering and waits for the first one, which writes.
@@ -50,25 +53,18 @@ def export(
         arrays = {
             name: np.asarray(x, np.float32) for name, x in (trained | frozen).items()
         }
-        _write(part, folder, arrays, prefix, network, sizes, source)
+        with places.made(part, last=CONFIG) as part_here:
+            config = {"class": network, "sizes": sizes, "source": source}
+            weights.save(part_here, config, nested(arrays, prefix))
+        with places.made(folder, last=CONFIG) as folder_here:
+            _write(folder_here, network, sizes, nested(arrays, prefix))
     if jax.process_count() > 1:
         # A process that leaves takes the others with it, half-written or not.
         multihost_utils.sync_global_devices("export")
     return part, folder
 
 
-def _write(
-    part: Path,
-    folder: Path,
-    arrays: dict[str, np.ndarray],
-    prefix: str,
-    network: str,
-    sizes: dict[str, Any],
-    source: str,
-) -> None:
-    nest = nested(arrays, prefix)
-    config = {"class": network, "sizes": sizes, "source": source}
-    weights.save(part, config, nest)
+def _write(folder: Path, network: str, sizes: dict[str, Any], nest: State) -> None:
     # In the place of that of the run before it was prolonged, once it is whole.
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")

@@ -1,15 +1,15 @@
-"""metrics.jsonl and TensorBoard's events: one row a logged step, each step once."""
+"""metrics.jsonl, TensorBoard's events and pictures: each logged step once."""
 
+import io
 import json
 import math
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stereojax.cli import RunError
+from stereojax.training import places
+from stereojax.training.growing import Growing
 
 FILE = "metrics.jsonl"
 
@@ -17,33 +17,63 @@ FILE = "metrics.jsonl"
 class Rows:
     """Rows of a run, in order; opened at a step, it forgets what came after it."""
 
-    def __init__(self, workdir: Path, *, step: int):
+    def __init__(self, workdir: places.Place, *, step: int):
+        """Raises RunError where the rows there are cannot be read or written."""
         from tensorboardX import SummaryWriter
 
-        self._path = workdir / FILE
-        self._forget(step)
-        self._file = self._path.open("a")
-        self._events = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+        self._workdir = workdir
+        self._growing = Growing(workdir)
+        self._path = self._growing.folder / FILE
+        with places.told(f"cannot read {workdir / FILE}"):
+            self._growing.bring(FILE)
+        with places.told(f"cannot write {self._path}"):
+            self._forget(step)
+            self._file = self._path.open("a")
+            self._events = SummaryWriter(
+                str(self._growing.folder / "tensorboard"), purge_step=step + 1
+            )
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Raises RunError where the disk is full."""
-        try:
+        with places.told(f"cannot write {self._path}"):
             self._file.write(json.dumps({k: _plain(v) for k, v in row.items()}) + "\n")
             self._file.flush()
             for name, value in row.items():
                 if isinstance(value, float) and math.isfinite(value):
                     self._events.add_scalar(name, value, row["step"])
             self._events.flush()
-        except OSError as error:
-            raise RunError(f"cannot write {self._path}: {error.strerror}") from error
+        self._growing.keep()
 
     def picture(self, name: str, picture: np.ndarray, step: int) -> None:
-        """`picture`: (h, w, 3) uint8."""
+        """Among the events, and as WORKDIR/NAME/step_0000000.png.
+
+        Args:
+          picture: (h, w, 3) uint8.
+
+        Raises:
+          RunError: it cannot be written.
+        """
+        from PIL import Image
+
+        content = io.BytesIO()
+        Image.fromarray(picture).save(content, "PNG")
+        path = self._workdir / name / f"step_{step:07}.png"
+        with places.told(f"cannot write {path}"):
+            places.write(path, content.getvalue())
         self._events.add_image(name, picture, step, dataformats="HWC")
+
+    def keep(self) -> None:
+        """Before a checkpoint, without whose rows the steps before it would be.
+
+        Raises:
+          RunError: they cannot be copied to the run's bucket.
+        """
+        self._growing.keep(now=True)
 
     def close(self) -> None:
         self._file.close()
         self._events.close()
+        self._growing.close()
 
     def _forget(self, step: int) -> None:
         if not self._path.exists():
@@ -56,9 +86,7 @@ class Rows:
                 continue
             if row["step"] <= step:
                 kept.append(line)
-        beside = self._path.with_suffix(f".{os.getpid()}.part")
-        beside.write_text("".join(f"{line}\n" for line in kept))
-        beside.rename(self._path)
+        places.write(self._path, "".join(f"{line}\n" for line in kept).encode())
 
 
 def _plain(value: Any) -> Any:

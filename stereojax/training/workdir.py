@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from stereojax.cli import InputError, RunError
+from stereojax.cli import InputError
 from stereojax.settings.train import TrainSettings
+from stereojax.training import places
 
 FILE = "run.json"
 # Settings that may change when a run goes on: they decide no update that was made.
@@ -29,7 +29,7 @@ FREE = (
 
 
 def claim(
-    workdir: Path, settings: TrainSettings, data: str, identity: dict[str, str]
+    workdir: places.Place, settings: TrainSettings, data: str, identity: dict[str, str]
 ) -> None:
     """Writes down what the run is; or finds that the folder is another run's.
 
@@ -46,23 +46,22 @@ def claim(
         data = str(there.resolve())  # however it is written
     ours = {"data": data, "networks": identity, "train": fixed}
     path = workdir / FILE
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            _compare(json.loads(path.read_text()), ours, workdir)
-        ours["all"] = dataclasses.asdict(settings)
-        beside = path.with_suffix(f".{os.getpid()}.part")
-        beside.write_text(json.dumps(ours, indent=1) + "\n")
-        beside.rename(path)
-    except OSError as error:
-        raise RunError(f"--workdir={workdir}: {error.strerror}") from error
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not what a run writes: {error}") from error
+    with places.told(f"--workdir={workdir}"):
+        there = places.read_text(path)
+    if there is not None:
+        try:
+            theirs = json.loads(there)
+        except ValueError as error:
+            raise InputError(f"{path}: not what a run writes: {error}") from error
+        _compare(theirs, ours, workdir)
+    ours["all"] = dataclasses.asdict(settings)
+    with places.told(f"--workdir={workdir}"):
+        places.write(path, (json.dumps(ours, indent=1) + "\n").encode())
 
 
-def _compare(theirs: dict[str, Any], ours: dict[str, Any], workdir: Path) -> None:
+def _compare(
+    theirs: dict[str, Any], ours: dict[str, Any], workdir: places.Place
+) -> None:
     here, there = _flat(ours), _flat({k: theirs.get(k) for k in ours})
     for name, value in here.items():
         if there.get(name) != value:

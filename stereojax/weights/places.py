@@ -4,10 +4,13 @@ import os
 import shlex
 from pathlib import Path
 
+from etils import epath
+
 from stereojax.cli import InputError
 from stereojax.weights.catalogue import CATALOGUE
 
 CONFIG = "config.json"  # a folder that has it is a part
+Folder = Path | epath.Path  # the second where training reads from a bucket
 
 
 def weights_root(weights_dir: str | Path | None = None) -> Path:
@@ -16,13 +19,13 @@ def weights_root(weights_dir: str | Path | None = None) -> Path:
     return Path(chosen or "~/.cache/stereojax/weights").expanduser()
 
 
-def find(part: str, *, root: Path | None = None) -> Path | None:
+def find(part: str, *, root: Folder | None = None) -> Folder | None:
     """The folder of `part`, such as `depth_anything_v2_small`, where it is there."""
     folder = (root or weights_root()) / part
     return folder if (folder / CONFIG).is_file() else None
 
 
-def require(part: str, *, root: Path | None = None) -> Path:
+def require(part: str, *, root: Folder | None = None) -> Folder:
     """The folder of `part`.
 
     Raises:
@@ -35,7 +38,7 @@ def require(part: str, *, root: Path | None = None) -> Path:
     return folder
 
 
-def command(part: str, root: Path) -> str:
+def command(part: str, root: Folder) -> str:
     """What the user is to run for `part` to be in `root`."""
     published = CATALOGUE.get(part)
     source = published.repo if published else "DIR_OR_REPO"
