@@ -79,6 +79,8 @@ class Checkpoints:
                 item_handlers=ocp.StandardCheckpointHandler(),
                 options=ocp.CheckpointManagerOptions(
                     preservation_policy=managers.AnyPreservationPolicy(policies),
+                    # Only with this are scores written down, and read by the next run.
+                    best_fn=lambda metrics: metrics[SCORE],
                     cleanup_tmp_directories=True,
                     enable_async_checkpointing=True,
                 ),

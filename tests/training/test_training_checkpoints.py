@@ -74,6 +74,17 @@ def test_the_newest_and_the_best_stay(tmp_path):
         checkpoints.save(state(), step, score)
     checkpoints.wait()
     assert checkpoints.steps() == [2, 5, 6]
+    checkpoints.close()
+    again = opened(tmp_path / "run")
+    for step, score in ((7, 4.5), (8, None), (9, None)):
+        again.save(state(), step, score)
+    again.wait()
+    assert again.steps() == [2, 8, 9]
+    again.save(state(), 10, 6.0)
+    again.save(state(), 11)
+    again.save(state(), 12)
+    again.wait()
+    assert again.steps() == [10, 11, 12]
 
 
 def test_another_models_is_refused_by_name_and_shape(tmp_path):
