@@ -3,12 +3,12 @@
     python -m stereojax.train --config stereocrafter --workdir DIR --data DATASET
     python -m stereojax.train --config stereocrafter:runlocal --workdir DIR
 
+DIR, DATASET and the other folders may lie in a bucket: gs://BUCKET/FOLDER.
 The same command goes on from the newest checkpoint, on any number of devices. Every
 setting has its default in the config and a flag: --config.train.steps=1000.
 """
 
 import dataclasses
-from pathlib import Path
 
 from absl import flags
 
@@ -16,6 +16,7 @@ from stereojax import cli
 from stereojax.settings.fields import describe, fill
 from stereojax.settings.load import load_config
 from stereojax.settings.train import TrainSettings
+from stereojax.training import places
 from stereojax.training.preemption import Preemption
 
 FLAGS = flags.FLAGS
@@ -59,23 +60,15 @@ def read_settings() -> TrainSettings:
     return fill(TrainSettings, {**section, **given}, PREFIX)
 
 
-def check_folders() -> None:
-    """Raises InputError for an address where a folder is needed."""
-    for name in ("workdir", "init_from", "weights_dir", "latents"):
-        value = FLAGS[name].value
-        if value and "://" in value:
-            raise cli.InputError(
-                f"--{name}={value}: expected a folder; mount the bucket on every host "
-                "(gcsfuse, mount-s3) and give the folder it is mounted at"
-            )
-
-
 def run() -> int:
     preemption = Preemption()
     if not FLAGS.workdir:
         raise cli.InputError("--workdir is missing; --help lists all flags")
-    check_folders()
     settings = read_settings()
+    workdir, weights_dir, init_from, latents = (
+        places.find(name, FLAGS[name].value) if FLAGS[name].value else None
+        for name in ("workdir", "weights_dir", "init_from", "latents")
+    )
 
     from stereojax.training import distributed
 
@@ -87,12 +80,12 @@ def run() -> int:
 
     whole = train(
         settings,
-        Path(FLAGS.workdir),
+        workdir,
         preemption,
         data=FLAGS.data,
-        weights_dir=Path(FLAGS.weights_dir) if FLAGS.weights_dir else None,
-        init_from=Path(FLAGS.init_from) if FLAGS.init_from else None,
-        latents=Path(FLAGS.latents) if FLAGS.latents else None,
+        weights_dir=weights_dir,
+        init_from=init_from,
+        latents=latents,
     )
     return 0 if whole else FLAGS.preempted_exit_code
 

@@ -9,6 +9,9 @@ from stereojax.settings.fields import setting
 class DiffusionSettings:
     """How holes are filled where a config's fill is diffusion; others refuse them."""
 
+    unet: str | None = setting(
+        None, "weights that fill, by name, or as the folder that training left"
+    )
     seed: int = setting(0, "of the noise", low=0, high=2**31 - 1)
     steps: int = setting(8, "noise levels of the schedule", low=2, high=100)
     schedule: str = setting(

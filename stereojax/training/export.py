@@ -31,6 +31,7 @@ def export(
     prefix: str,
     sizes: dict[str, Any],
     source: str,
+    licence: str,
 ) -> tuple[places.Place, places.Place]:
     """Writes WORKDIR/weights/PREFIX and WORKDIR/diffusers/PREFIX, in float32.
 
@@ -42,6 +43,7 @@ def export(
       network: its class.
       prefix: of its parameters' names, such as "unet".
       source: what the weights say of where they come from.
+      licence: of those that the run began with.
     """
     trained, frozen = (
         {name: x for name, x in arrays.items() if name.startswith(f"{prefix}.")}
@@ -54,7 +56,8 @@ def export(
             name: np.asarray(x, np.float32) for name, x in (trained | frozen).items()
         }
         with places.made(part, last=CONFIG) as part_here:
-            config = {"class": network, "sizes": sizes, "source": source}
+            config = {"part": prefix, "class": network, "sizes": sizes}
+            config |= {"source": source, "licence": licence}
             weights.save(part_here, config, nested(arrays, prefix))
         with places.made(folder, last=CONFIG) as folder_here:
             _write(folder_here, network, sizes, nested(arrays, prefix))

@@ -7,7 +7,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -28,6 +27,7 @@ from stereojax.training.input.cache import Cache
 from stereojax.training.input.pipeline import NAMES, batches, held_out
 from stereojax.training.input.sources import find_clips
 from stereojax.training.optimizer import learning_rate, make_optimizer
+from stereojax.training.places import Place
 from stereojax.training.preemption import Preemption
 from stereojax.training.progress import Progress
 from stereojax.training.rows import Rows
@@ -41,13 +41,13 @@ from stereojax.training.validation import make_validation
 
 def train(
     settings: TrainSettings,
-    workdir: Path,
+    workdir: Place,
     preemption: Preemption,
     *,
     data: str | None = None,
-    weights_dir: Path | None = None,
-    init_from: Path | None = None,
-    latents: Path | None = None,
+    weights_dir: Place | None = None,
+    init_from: Place | None = None,
+    latents: Place | None = None,
 ) -> bool:
     """Trains to `settings.steps`, or until it is told to stop: then it is False.
 
@@ -68,7 +68,7 @@ def train(
     name = data or "synthetic scenes"
     say(f"data: {name}: {len(clips)} clips, {len(validation_clips)} held out")
 
-    start = task.init(settings, root=weights.root(weights_dir), init_from=init_from)
+    start = task.init(settings, root=weights_dir or weights.root(), init_from=init_from)
     trainable, frozen = divide(start.arrays, task.TRAINABLE)
     low = jnp.dtype(settings.frozen_dtype)
     frozen = {
@@ -136,6 +136,7 @@ def train(
             prefix=task.STORED.rstrip("."),
             sizes=start.sizes,
             source=f"trained by stereojax.train to step {done}, from {start.identity}",
+            licence=start.licence,
         )
         say(f"wrote {part}, and for diffusers {exported}")
     finally:
@@ -150,7 +151,7 @@ class Run:
     def __init__(
         self,
         settings: TrainSettings,
-        workdir: Path,
+        workdir: Place,
         mesh: Mesh,
         checkpoints: Checkpoints,
         preemption: Preemption,
@@ -193,7 +194,7 @@ class Run:
             if self._preemption.at(number):
                 self._settle()
                 if saved < number - 1:
-                    self._checkpoints.save(state, number - 1)
+                    self._save(state, number - 1)
                 self._checkpoints.wait()
                 if jax.process_count() > 1:
                     # The first that leaves takes the others with it.
@@ -209,13 +210,18 @@ class Run:
             judged = score is not None and settings.keep_best and number > 1
             if last or judged or number % settings.checkpoint_every == 0:
                 self._settle()
-                self._checkpoints.save(state, number, score)
+                self._save(state, number, score)
                 saved = number
             if last:
                 break
             names, batch = next(feed)
         self._checkpoints.wait()
         return state, number
+
+    def _save(self, state: Any, number: int, score: float | None = None) -> None:
+        if self._rows:
+            self._rows.keep()
+        self._checkpoints.save(state, number, score)
 
     def _say_stopped(self, done: int) -> None:
         at = f"step {done} is saved" if done else "nothing is done yet"
@@ -240,7 +246,8 @@ class Run:
             score = found[self._score]
             score = score if math.isfinite(score) else None
             self._tally.pause(time.perf_counter() - since)
-            self._keep(picture, number)
+            if self._rows:
+                self._rows.picture("validation", picture, number)
         if self._rows:
             self._rows.write(row)
         return score
@@ -294,19 +301,6 @@ class Run:
                 names = dict(zip(numbers, map(str, batch.pop(NAMES)), strict=True))
                 ready.append((names, put_batch(batch, self._mesh)))
             yield ready.popleft()
-
-    def _keep(self, picture: np.ndarray, number: int) -> None:
-        if not self._rows:
-            return
-        from PIL import Image
-
-        path = self._workdir / "validation" / f"step_{number:07}.png"
-        try:
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(picture).save(path)
-        except OSError as error:
-            raise RunError(f"cannot write {path}: {error.strerror}") from error
-        self._rows.picture("validation", picture, number)
 
 
 def say(line: str) -> None:

@@ -46,6 +46,7 @@ class Start:
     arrays: dict[str, np.ndarray]  # on the host
     sizes: dict[str, Any]  # of the network that trains, as a part's config has them
     identity: dict[str, str]  # what tells each network's weights from any other
+    licence: str  # of the weights that the network that trains begins with
 
 
 def compute_dtype(settings: TrainSettings) -> Any:
@@ -76,13 +77,14 @@ def start(
     if init_from is None and settings.unet == RANDOM:
         sizes, arrays = _random_unet(settings, vae, context)
         unet_mark = f"random {settings.seed}"
+        licence = "of whoever trained it: it began with random weights"
     else:
         folder = (
             part_of(init_from)
             if init_from
             else weights.require(settings.unet, root=root)
         )
-        sizes, arrays, unet_mark = _part(folder, UNET)
+        sizes, arrays, unet_mark, licence = _part(folder, UNET)
         sizes = _with_mask_channel(sizes, arrays)
     unet = build(UNET, sizes, dtype=dtype, remat=settings.remat == "block")
     _check_sizes(unet.config, vae.config, context, settings)
@@ -104,6 +106,7 @@ def start(
         sizes,
         {"unet": unet_mark, "vae": vae_mark, "image_encoder": encoder_mark}
         | judge_mark,
+        licence,
     )
 
 
@@ -143,14 +146,16 @@ def part_of(folder: Place) -> Place:
     )
 
 
-def _part(folder: Place, network: str) -> tuple[dict[str, Any], dict, str]:
+def _part(folder: Place, network: str) -> tuple[dict[str, Any], dict, str, str]:
+    """(sizes, arrays by name, what tells them from others, licence) of a part."""
     with fetched(folder) as here:
         config, state = weights.load(here)
     if config["class"] != network:
         raise InputError(f"{folder}: weights of {config['class']}, expected {network}")
     flat = nnx.traversals.flatten_mapping(state)
     arrays = {".".join(map(str, path)): array for path, array in flat.items()}
-    return config["sizes"], arrays, config["digest"]
+    licence = config.get("licence", "not known; see the source")
+    return config["sizes"], arrays, config["digest"], licence
 
 
 def _with_mask_channel(sizes: dict[str, Any], arrays: dict) -> dict[str, Any]:
@@ -208,7 +213,7 @@ def _vae(settings: TrainSettings, root: Place) -> tuple[nnx.Module, dict, str]:
     if settings.vae == RANDOM:
         vae = build(VAE, dataclasses.asdict(TINY_VAE))
         return vae, random_arrays(vae, settings.seed + 1), f"random {settings.seed}"
-    sizes, arrays, mark = _part(weights.require(settings.vae, root=root), VAE)
+    sizes, arrays, mark, _ = _part(weights.require(settings.vae, root=root), VAE)
     return build(VAE, sizes), arrays, mark
 
 
@@ -220,7 +225,7 @@ def _image_encoder(
         arrays = random_arrays(encoder, settings.seed + 2)
         return encoder, arrays, f"random {settings.seed}"
     folder = weights.require(settings.image_encoder, root=root)
-    sizes, arrays, mark = _part(folder, IMAGE_ENCODER)
+    sizes, arrays, mark, _ = _part(folder, IMAGE_ENCODER)
     return build(IMAGE_ENCODER, sizes, dtype=dtype), arrays, mark
 
 
@@ -246,7 +251,7 @@ def _lpips(
     folder = look(lpips.PART, root=root)
     if folder is None:
         return None, {}, {}
-    _, arrays, mark = _part(folder, lpips.LPIPS.__name__)
+    _, arrays, mark, _ = _part(folder, lpips.LPIPS.__name__)
     network = abstract(lambda rngs: lpips.LPIPS(rngs=rngs))
     return network, arrays, {"lpips": mark} if trains else {}
 

@@ -27,7 +27,7 @@ def find(flag: str, value: str) -> Place:
         such bucket, or not for this user.
     """
     if "://" not in value:
-        return Path(value)
+        return Path(value).expanduser()
     if not value.startswith(BUCKET):
         raise InputError(
             f"--{flag}={value}: expected a folder, or {BUCKET}BUCKET/FOLDER; mount a "
