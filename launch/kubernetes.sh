@@ -7,31 +7,16 @@
 # `cuda`; CLAIM is a persistent volume claim, mounted at /data in every pod: --workdir
 # and --data lie there. A pod that is evicted gets SIGTERM, saves, and ends with 75, which
 # counts as a failure: the JobSet starts all pods again, RESTARTS=100 times, and they go on.
+# What is wrong with the flags or the data (2) stays wrong: then it has failed at once.
 # --dry_run prints the command and what it is given, and runs nothing.
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh" "$@"
 
-dry_run=false
-for word in "$@"; do
-  shift
-  if [[ $word == --dry_run ]]; then
-    dry_run=true
-  else
-    set -- "$@" "$word"
-  fi
-done
-if [[ $# -eq 0 ]]; then
-  sed -n '2,/^set /p' "$0" | sed -e '/^set /d' -e 's/^# \{0,1\}//' >&2
-  exit 2
-fi
-for name in IMAGE CLAIM; do
-  if [[ -z "${!name:-}" ]]; then
-    echo "error: $name is not set; expected a container image and a volume claim" >&2
-    exit 2
-  fi
-done
+need IMAGE "a container image with this project in it"
+need CLAIM "a persistent volume claim"
 job=${JOB_NAME:-stereojax}
 nodes=${NODES:-1}
-words=(python -m stereojax.train "$@" --preempted_exit_code=75)
+words=(python -m stereojax.train "${flags[@]}" --preempted_exit_code=75)
 arguments=""
 for word in "${words[@]}"; do
   quoted=${word//\\/\\\\}
@@ -46,7 +31,10 @@ kind: JobSet
 metadata:
   name: $job
 spec:
-  failurePolicy: {maxRestarts: ${RESTARTS:-100}}
+  failurePolicy:
+    maxRestarts: ${RESTARTS:-100}
+    rules:
+    - {action: FailJobSet, onJobFailureReasons: [PodFailurePolicy]}
   network: {enableDNSHostnames: true, subdomain: $job}
   replicatedJobs:
   - name: train
@@ -57,6 +45,10 @@ spec:
         parallelism: $nodes
         completions: $nodes
         backoffLimit: 0
+        podFailurePolicy:
+          rules:
+          - action: FailJob
+            onExitCodes: {containerName: train, operator: In, values: [2]}
         template:
           spec:
             restartPolicy: Never
@@ -80,8 +72,7 @@ spec:
             - {name: shm, emptyDir: {medium: Memory}}
 "
 command=(kubectl apply -f -)
-printf '%q ' "${command[@]}"
-echo
+show "${command[@]}"
 if [[ $dry_run == true ]]; then
   echo "$manifest"
   exit 0

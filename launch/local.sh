@@ -5,28 +5,15 @@
 #
 # FLAGS are those of `python -m stereojax.train`: --config, --workdir, --data, ...
 # --dry_run prints the command and runs nothing. DEVICES=0,1 uses these GPUs alone.
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh" "$@"
 
-dry_run=false
-for word in "$@"; do
-  shift
-  if [[ $word == --dry_run ]]; then
-    dry_run=true
-  else
-    set -- "$@" "$word"
-  fi
-done
-if [[ $# -eq 0 ]]; then
-  sed -n '2,/^set /p' "$0" | sed -e '/^set /d' -e 's/^# \{0,1\}//' >&2
-  exit 2
-fi
 command=(env)
 if [[ -n "${DEVICES:-}" ]]; then
   command+=("CUDA_VISIBLE_DEVICES=$DEVICES")
 fi
-command+=("${PYTHON:-python}" -m stereojax.train "$@")
-printf '%q ' "${command[@]}"
-echo
+command+=("${PYTHON:-python}" -m stereojax.train "${flags[@]}")
+show "${command[@]}"
 if [[ $dry_run == true ]]; then
   exit 0
 fi

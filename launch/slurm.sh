@@ -7,26 +7,17 @@
 # sees. Slurm's SIGTERM makes a run save and end with 75: two minutes before its time is
 # over, and when it is taken off its nodes. Then the job goes back into the queue, and
 # from there on with the same folder. --dry_run prints the command and submits nothing.
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh" "$@"
 
-dry_run=false
-for word in "$@"; do
-  shift
-  if [[ $word == --dry_run ]]; then
-    dry_run=true
-  else
-    set -- "$@" "$word"
-  fi
-done
-if [[ $# -eq 0 ]]; then
-  sed -n '2,/^set /p' "$0" | sed -e '/^set /d' -e 's/^# \{0,1\}//' >&2
-  exit 2
-fi
 printf -v training '%q ' srun --kill-on-bad-exit=1 \
-  "${PYTHON:-python}" -m stereojax.train "$@" --preempted_exit_code=75
-# Of its own, Slurm puts a job back only when it takes the nodes.
-training+='|| code=$?; [ "${code:-0}" -ne 75 ] || scontrol requeue "$SLURM_JOB_ID"; '
-training+='exit "${code:-0}"'
+  "${PYTHON:-python}" -m stereojax.train "${flags[@]}" --preempted_exit_code=75
+# shellcheck disable=SC2016  # for the job's shell
+{
+  # Of its own, Slurm puts a job back only when it takes the nodes.
+  training+='|| code=$?; [ "${code:-0}" -ne 75 ] || scontrol requeue "$SLURM_JOB_ID"; '
+  training+='exit "${code:-0}"'
+}
 command=(
   sbatch
   --job-name="${JOB_NAME:-stereojax}"
@@ -43,8 +34,7 @@ if [[ -n "${PARTITION:-}" ]]; then
   command+=(--partition="$PARTITION")
 fi
 command+=(--wrap="$training")
-printf '%q ' "${command[@]}"
-echo
+show "${command[@]}"
 if [[ $dry_run == false ]]; then
   exec "${command[@]}"
 fi

@@ -7,35 +7,18 @@
 # sees: Filestore, or a bucket that gcsfuse has mounted there. --data may be gs:// as well.
 # The hosts have this project installed in DIR, with the extra `tpu`. --dry_run prints the
 # command and runs nothing.
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh" "$@"
 
-dry_run=false
-for word in "$@"; do
-  shift
-  if [[ $word == --dry_run ]]; then
-    dry_run=true
-  else
-    set -- "$@" "$word"
-  fi
-done
-if [[ $# -eq 0 ]]; then
-  sed -n '2,/^set /p' "$0" | sed -e '/^set /d' -e 's/^# \{0,1\}//' >&2
-  exit 2
-fi
-for name in TPU ZONE; do
-  if [[ -z "${!name:-}" ]]; then
-    echo "error: $name is not set; expected the name and the zone of the slice" >&2
-    exit 2
-  fi
-done
-printf -v training '%q ' "${PYTHON:-python3}" -m stereojax.train "$@"
+need TPU "the name of the slice"
+need ZONE "the zone that the slice is in"
+printf -v training '%q ' "${PYTHON:-python3}" -m stereojax.train "${flags[@]}"
 command=(gcloud compute tpus tpu-vm ssh "$TPU" --zone="$ZONE" --worker=all)
 if [[ -n "${PROJECT:-}" ]]; then
   command+=(--project="$PROJECT")
 fi
 command+=(--command="cd ${DIR:-stereojax} && $training")
-printf '%q ' "${command[@]}"
-echo
+show "${command[@]}"
 if [[ $dry_run == false ]]; then
   exec "${command[@]}"
 fi
