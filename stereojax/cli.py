@@ -44,25 +44,28 @@ def _main(run: Callable[[], int | None], argv: list[str]) -> int:
         # --verbosity is ours; jax has hundreds of debug lines to say about itself.
         stdlib_logging.getLogger("jax").setLevel(stdlib_logging.WARNING)
         return run() or 0
-    except (InputError, flags.Error) as error:
-        return _fail(error, 2)
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error)
+
+
+def report(error: BaseException) -> int:
+    """Says what is wrong, in one line; the exit code."""
+    if isinstance(error, KeyboardInterrupt):
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         return 1
-    except Exception as error:
-        return _fail(error, 1)
-
-
-def _fail(error: Exception, code: int) -> int:
-    text = " ".join(str(error).split()) or type(error).__name__
-    if not isinstance(error, InputError | RunError | flags.Error):
-        text = f"{type(error).__name__}: {text}"
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {line_of(error)}", file=sys.stderr)
     if flags.FLAGS.is_parsed() and logging.get_verbosity() >= logging.DEBUG:
         traceback.print_exception(error)
-    return code
+    return 2 if isinstance(error, InputError | flags.Error) else 1
+
+
+def line_of(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, InputError | RunError | flags.Error):
+        return text
+    return f"{type(error).__name__}: {text}"
 
 
 def _help(program: str) -> str:

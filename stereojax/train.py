@@ -71,6 +71,7 @@ def run() -> int:
     )
 
     from stereojax.training import distributed
+    from stereojax.training.ending import together
 
     distributed.start(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
     preemption.joined()
@@ -78,15 +79,16 @@ def run() -> int:
     # Only now: a wrong flag should not wait for jax, nor jax for the other hosts.
     from stereojax.training.loop import train
 
-    whole = train(
-        settings,
-        workdir,
-        preemption,
-        data=FLAGS.data,
-        weights_dir=weights_dir,
-        init_from=init_from,
-        latents=latents,
-    )
+    with together():
+        whole = train(
+            settings,
+            workdir,
+            preemption,
+            data=FLAGS.data,
+            weights_dir=weights_dir,
+            init_from=init_from,
+            latents=latents,
+        )
     return 0 if whole else FLAGS.preempted_exit_code
 
 
