@@ -9,6 +9,8 @@ takes short sequences of small pictures, and the depth prior.
 
 from ml_collections import ConfigDict
 
+from configs.stereocrafter import train
+
 
 def get_config(variant: str = "") -> ConfigDict:
     if variant not in ("", "runlocal"):
@@ -18,4 +20,5 @@ def get_config(variant: str = "") -> ConfigDict:
     if variant:
         config.data.update({"width": 512, "height": 288, "longest": 25, "shortest": 8})
         config.data.depth_model = "prior"
+    config.train = train(variant)
     return config

@@ -9,6 +9,8 @@ pictures: a clip of 8 frames is enough.
 
 from ml_collections import ConfigDict
 
+from configs.stereocrafter import train
+
 
 def get_config(variant: str = "") -> ConfigDict:
     if variant not in ("", "runlocal"):
@@ -17,4 +19,5 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data = ConfigDict({"kind": "stereo", "matcher": "sgbm"})
     if variant:
         config.data.update({"width": 512, "height": 288, "longest": 25, "shortest": 8})
+    config.train = train(variant)
     return config

@@ -21,6 +21,8 @@ against 0.644), on real scenes well behind.
 
 from ml_collections import ConfigDict
 
+from configs.stereocrafter import train
+
 
 def get_config(variant: str = "") -> ConfigDict:
     if variant not in ("", "paper", "runlocal"):
@@ -30,6 +32,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.infer = ConfigDict(
         {"depth_model": "prior" if variant == "runlocal" else "depthcrafter"}
     )
+    config.train = train(variant)
     if variant == "paper":
         config.model.update(
             depth_steps=8, depth_guidance=1.2, depth_window=70, depth_overlap=25

@@ -4,10 +4,13 @@
 
 Depth is Depth Anything V2 Small (Apache-2.0), converted on first use; without it the
 embedded prior, which knows no more than that lower is nearer. The fill is a membrane.
-`:runlocal` fetches nothing: the prior at once.
+`:runlocal` fetches nothing: the prior at once. What `train` trains with it is the
+network of `stereocrafter`.
 """
 
 from ml_collections import ConfigDict
+
+from configs.stereocrafter import train
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -16,4 +19,5 @@ def get_config(variant: str = "") -> ConfigDict:
     config = ConfigDict()
     config.model = ConfigDict({"fill": "background"})
     config.infer = ConfigDict({"depth_model": "prior" if variant else "auto"})
+    config.train = train(variant)
     return config

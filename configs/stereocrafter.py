@@ -61,7 +61,7 @@ def train(variant: str) -> ConfigDict:
 
     `:runlocal` trains a small network for some steps on synthetic scenes, to try it.
     """
-    if not variant:
+    if variant != "runlocal":
         return ConfigDict({"unet": "svd/unet", "steps": 26000, "batch": 8})
     return ConfigDict(
         {

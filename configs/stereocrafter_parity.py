@@ -17,6 +17,8 @@ It is here to be compared with. `stereocrafter` is better and faster.
 
 from ml_collections import ConfigDict
 
+from configs.stereocrafter import train
+
 
 def get_config(variant: str = "") -> ConfigDict:
     if variant not in ("", "runlocal"):
@@ -46,6 +48,9 @@ def get_config(variant: str = "") -> ConfigDict:
             "tile_sync": "end",
         }
     )
+    # A network is trained on the holes that it will be told of.
+    config.train = train(variant)
+    config.train.pooling = "nearest"
     if variant:
         config.model.update(unet="random", vae="random", image_encoder="random")
         config.infer.update(

@@ -76,6 +76,9 @@ def run() -> int:
     distributed.start(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
     preemption.joined()
 
+    from stereojax.ops.compilation_cache import keep_compiled
+
+    keep_compiled()  # a run that goes on has not to wait for what it had compiled
     # Only now: a wrong flag should not wait for jax, nor jax for the other hosts.
     from stereojax.training.loop import train
 

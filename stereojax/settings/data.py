@@ -80,7 +80,6 @@ def resolve_data(config: str, overrides: dict[str, Any]) -> DataSettings:
         raise InputError(
             f"--config={config}: it has no data section; see data_stereo, data_mono"
         )
-    fill(DataSettings, section, "config.data.")
     return fill(DataSettings, section | given, "--config.")
 
 

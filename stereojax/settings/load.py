@@ -11,6 +11,7 @@ from stereojax.cli import InputError
 from stereojax.settings import diffusion
 from stereojax.settings.fields import fill
 from stereojax.settings.infer import InferSettings, ModelSettings
+from stereojax.settings.train import TrainSettings
 
 SECTIONS = ("model", "infer", "train", "data")
 
@@ -43,7 +44,17 @@ def load_config(name: str) -> dict[str, dict[str, Any]]:
         raise InputError(
             f"--config={name}: section {unknown[0]} is not one of {', '.join(SECTIONS)}"
         )
+    _check(config)
     return config
+
+
+def _check(config: dict[str, dict[str, Any]]) -> None:
+    """Whoever reads it: no field of any section is unknown, or wrong."""
+    from stereojax.settings.data import DataSettings  # which reads configs itself
+
+    classes = (ModelSettings, InferSettings, TrainSettings, DataSettings)
+    for section, cls in zip(SECTIONS, classes, strict=True):
+        fill(cls, config.get(section, {}), f"config.{section}.")
 
 
 def _import_file(path: Path) -> Any:
@@ -74,7 +85,6 @@ def resolve(
     infer = sections.get("infer", {})
     if depth_given:
         infer = infer | {"depth_model": "file"}
-    fill(InferSettings, infer, "config.infer.")
     fill(InferSettings, given, "--")
     merged = fill(InferSettings, infer | given, "--")
     if model.fill != "diffusion":

@@ -1,12 +1,11 @@
 """A run, from top to bottom; which task it is, it does not know."""
 
-import collections
 import functools
 import itertools
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -22,16 +21,17 @@ from stereojax.training import workdir as folder
 from stereojax.training.checkpoints import Checkpoints
 from stereojax.training.encoding import fill_cache, make_encoder
 from stereojax.training.export import export
+from stereojax.training.feed import Feed
 from stereojax.training.flops import flops_of
 from stereojax.training.input.cache import Cache
-from stereojax.training.input.pipeline import NAMES, batches, held_out
-from stereojax.training.input.sources import find_clips
+from stereojax.training.input.pipeline import batches, held_out
+from stereojax.training.input.sources import data_mark, find_clips
 from stereojax.training.optimizer import learning_rate, make_optimizer
 from stereojax.training.places import Place
 from stereojax.training.preemption import Preemption
 from stereojax.training.progress import Progress
 from stereojax.training.rows import Rows
-from stereojax.training.sharding import make_mesh, put_batch
+from stereojax.training.sharding import make_mesh
 from stereojax.training.state import TrainState, divide, make_state
 from stereojax.training.step import INDEX, Batch, make_step
 from stereojax.training.tally import Tally
@@ -77,7 +77,7 @@ def train(
     }
     say(f"{_millions(trainable)} M parameters train, {_millions(frozen)} M do not")
     if jax.process_index() == 0:
-        folder.claim(workdir, settings, name, start.identity)
+        folder.claim(workdir, settings, data_mark(data), start.identity)
 
     checkpoints = Checkpoints(
         workdir / "checkpoints",
@@ -91,9 +91,14 @@ def train(
         marks = {n: x for n, x in start.identity.items() if n != task.STORED[:-1]}
         arrays = {n: x for n, x in frozen.items() if not n.startswith(task.STORED)}
         cache = Cache.at(latents or workdir / "latents", settings, data, marks)
-        encode = make_encoder(start.structure, task.encode(settings), arrays)
         if not fill_cache(
-            cache, clips, settings, encode, start=done, stop=preemption.early, say=say
+            cache,
+            clips,
+            settings,
+            make_encoder(start.structure, task.encode(settings), arrays),
+            start=done,
+            stop=preemption.early,
+            say=say,
         ):
             say("told to stop: these latents stay, and the same command goes on")
             return False
@@ -140,8 +145,8 @@ def train(
         )
         say(f"wrote {part}, and for diffusers {exported}")
     finally:
-        run.close()
         checkpoints.close()
+        run.close()
     return True
 
 
@@ -180,8 +185,19 @@ class Run:
         if self._preemption.early():
             self._say_stopped(done)
             return state, done
-        feed = self._feed(clips, cache, done)
-        names, batch = next(feed)
+        feed = Feed(
+            batches(
+                clips,
+                settings,
+                cache,
+                start=done,
+                process=jax.process_index(),
+                processes=jax.process_count(),
+            ),
+            self._mesh,
+            settings.prefetch,
+        )
+        names, batch = feed.take()
         compiled = step.lower(state, batch).compile()
         flops = None
         if jax.default_backend() != "cpu":  # whose peak is anybody's guess
@@ -192,19 +208,14 @@ class Run:
         saved = done
         for number in itertools.count(done + 1):
             if self._preemption.at(number):
-                self._settle()
-                if saved < number - 1:
-                    self._save(state, number - 1)
-                self._checkpoints.wait()
-                if jax.process_count() > 1:
-                    # The first that leaves takes the others with it.
-                    multihost_utils.sync_global_devices("saved")
+                self._stop(state, number - 1, saved)
                 self._say_stopped(number - 1)
                 return state, number - 1
+            last = number == settings.steps
+            more = last or feed.more()
             state, numbers = compiled(state, batch)
             self._settle()
             self._pending = (number, names, numbers)
-            last = number == settings.steps
             score = self._report(state, number, last)
             # Also what a validation has judged: the best of them stays.
             judged = score is not None and settings.keep_best and number > 1
@@ -214,9 +225,22 @@ class Run:
                 saved = number
             if last:
                 break
-            names, batch = next(feed)
+            if not more:
+                self._stop(state, number, saved)
+                raise RunError(f"{feed.failure()}; step {number} is saved")
+            names, batch = feed.take()
         self._checkpoints.wait()
         return state, number
+
+    def _stop(self, state: Any, number: int, saved: int) -> None:
+        """Saves what was done by then, on all processes."""
+        self._settle()
+        if saved < number:
+            self._save(state, number)
+        self._checkpoints.wait()
+        if jax.process_count() > 1:
+            # The first that leaves takes the others with it.
+            multihost_utils.sync_global_devices("saved")
 
     def _save(self, state: Any, number: int, score: float | None = None) -> None:
         if self._rows:
@@ -280,27 +304,6 @@ class Run:
         self._tally.add(numbers)
         if _is_first():
             self._progress.show(number, loss)
-
-    def _feed(
-        self, clips: Any, cache: Cache | None, done: int
-    ) -> Iterator[tuple[dict[int, str], dict]]:
-        """This process's samples' clips, and batches on the devices, in advance."""
-        host = batches(
-            clips,
-            self._settings,
-            cache,
-            start=done,
-            process=jax.process_index(),
-            processes=jax.process_count(),
-        )
-        ready: collections.deque = collections.deque()
-        while True:
-            while len(ready) < self._settings.prefetch:
-                batch = dict(next(host))
-                numbers = map(int, batch[INDEX])
-                names = dict(zip(numbers, map(str, batch.pop(NAMES)), strict=True))
-                ready.append((names, put_batch(batch, self._mesh)))
-            yield ready.popleft()
 
 
 def say(line: str) -> None:

@@ -1,12 +1,13 @@
-"""SIGTERM: what a cluster sends before it takes a machine away."""
+"""SIGTERM, which a cluster sends before it takes a machine away, and Ctrl-C."""
 
 import os
 import signal
+import sys
 from types import FrameType
 
 
 class Preemption:
-    """Notes a SIGTERM; the loop asks after each step.
+    """Notes a SIGTERM or a first Ctrl-C; the loop asks after each step.
 
     Once this process has joined others, jax notes it in its place, so that all of them
     stop before the same step.
@@ -15,17 +16,26 @@ class Preemption:
     def __init__(self) -> None:
         self._told = self._together = False
         signal.signal(signal.SIGTERM, self._note)
+        signal.signal(signal.SIGINT, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
         self._told = True
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            print("stops after this step; once more: at once", file=sys.stderr)
+            if self._together:
+                os.kill(os.getpid(), signal.SIGTERM)
 
     def joined(self) -> None:
         """After the other processes were joined, if there are any."""
         import jax
 
-        self._together = jax.distributed.is_initialized()
-        if self._together and self._told:
+        self._together = jax.process_count() > 1
+        if not self._together:
+            # Jax takes it where it was asked to join others, though there are none.
+            signal.signal(signal.SIGTERM, self._note)
+        elif self._told:
             os.kill(os.getpid(), signal.SIGTERM)  # now for jax, who tells the others
 
     def early(self) -> bool:

@@ -1,5 +1,6 @@
 """metrics.jsonl, TensorBoard's events and pictures: each logged step once."""
 
+import contextlib
 import io
 import json
 import math
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from stereojax.training import places
+from stereojax.training.events import Events
 from stereojax.training.growing import Growing
 
 FILE = "metrics.jsonl"
@@ -19,8 +21,6 @@ class Rows:
 
     def __init__(self, workdir: places.Place, *, step: int):
         """Raises RunError where the rows there are cannot be read or written."""
-        from tensorboardX import SummaryWriter
-
         self._workdir = workdir
         self._growing = Growing(workdir)
         self._path = self._growing.folder / FILE
@@ -29,8 +29,8 @@ class Rows:
         with places.told(f"cannot write {self._path}"):
             self._forget(step)
             self._file = self._path.open("a")
-            self._events = SummaryWriter(
-                str(self._growing.folder / "tensorboard"), purge_step=step + 1
+            self._events = Events(
+                self._growing.folder / "tensorboard", purge_step=step + 1
             )
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ class Rows:
             self._file.flush()
             for name, value in row.items():
                 if isinstance(value, float) and math.isfinite(value):
-                    self._events.add_scalar(name, value, row["step"])
+                    self._events.scalar(name, value, row["step"])
             self._events.flush()
         self._growing.keep()
 
@@ -60,7 +60,7 @@ class Rows:
         path = self._workdir / name / f"step_{step:07}.png"
         with places.told(f"cannot write {path}"):
             places.write(path, content.getvalue())
-        self._events.add_image(name, picture, step, dataformats="HWC")
+            self._events.picture(name, picture, step)
 
     def keep(self) -> None:
         """Before a checkpoint, without whose rows the steps before it would be.
@@ -71,8 +71,10 @@ class Rows:
         self._growing.keep(now=True)
 
     def close(self) -> None:
-        self._file.close()
-        self._events.close()
+        """Each row is written already: what fails now is not worth another error."""
+        for file in (self._file, self._events):
+            with contextlib.suppress(OSError):
+                file.close()
         self._growing.close()
 
     def _forget(self, step: int) -> None:

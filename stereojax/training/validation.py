@@ -17,6 +17,8 @@ from stereojax.training.sharding import REPEATED, SAMPLES, named, put
 from stereojax.training.state import TrainState, partition
 from stereojax.training.step import INDEX, Batch, gathered
 
+SHOWN = 4  # samples in the picture
+
 
 @runtime_checkable
 class Validate(Protocol):
@@ -36,6 +38,7 @@ def make_validation(
 ) -> Callable[[TrainState], tuple[dict[str, float], np.ndarray]]:
     """A function of the state: means over the samples, and pictures one over another.
 
+    Each device has one sample at a time: the memory does not grow with their number.
     A sample for which a number is not finite (it has no hole) does not count there.
     """
     count = len(samples[INDEX])
@@ -46,7 +49,33 @@ def make_validation(
         for name, x in samples.items()
         if name != NAMES
     }
-    batch = {name: put(x, named(mesh, SAMPLES)) for name, x in padded.items()}
+    run = make_judge(structure, validate, mesh, state)
+
+    def measure(state: TrainState) -> tuple[dict[str, float], np.ndarray]:
+        parts = []
+        for at in range(0, whole, mesh.size):
+            some = {
+                name: put(x[at : at + mesh.size], named(mesh, SAMPLES))
+                for name, x in padded.items()
+            }
+            found = run(state.trainable, state.frozen, state.rng, some)
+            parts.append(jax.tree.map(np.asarray, found))
+        numbers, pictures = jax.tree.map(lambda *x: np.concatenate(x), *parts)
+        means = {name: _mean(x[:count]) for name, x in numbers.items()}
+        shown = np.rint(255 * pictures[: min(count, SHOWN)]).astype(np.uint8)
+        return means, shown.reshape(-1, *shown.shape[2:])
+
+    return measure
+
+
+def make_judge(
+    structure: Structure, validate: Validate, mesh: Mesh, state: TrainState
+) -> Callable[..., tuple[dict[str, Array], Array]]:
+    """(trainable, frozen, rng, batch) to what `validate` says; compiled at first call.
+
+    Args:
+      state: of shapes, with or without arrays.
+    """
     specs = partition(state, mesh)
 
     def local(trainable, frozen, rng, batch):
@@ -64,16 +93,7 @@ def make_validation(
         out_specs=(SAMPLES, SAMPLES),
         check_vma=False,
     )
-    run = jax.jit(spread, out_shardings=named(mesh, REPEATED))
-
-    def measure(state: TrainState) -> tuple[dict[str, float], np.ndarray]:
-        numbers, pictures = run(state.trainable, state.frozen, state.rng, batch)
-        means = {name: _mean(np.asarray(x)[:count]) for name, x in numbers.items()}
-        shown = np.asarray(pictures)[: min(count, 4)]
-        shown = np.rint(255 * shown).astype(np.uint8)
-        return means, shown.reshape(-1, *shown.shape[2:])
-
-    return measure
+    return jax.jit(spread, out_shardings=named(mesh, REPEATED))
 
 
 def _mean(x: np.ndarray) -> float:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import Any
 
 from stereojax.cli import InputError
@@ -29,9 +28,16 @@ FREE = (
 
 
 def claim(
-    workdir: places.Place, settings: TrainSettings, data: str, identity: dict[str, str]
+    workdir: places.Place,
+    settings: TrainSettings,
+    data: dict[str, str],
+    identity: dict[str, str],
 ) -> None:
     """Writes down what the run is; or finds that the folder is another run's.
+
+    Args:
+      data: what tells it from other data.
+      identity: what tells each network's weights from others.
 
     Raises:
       InputError: it is another run's: names what differs.
@@ -42,8 +48,6 @@ def claim(
         for name, value in dataclasses.asdict(settings).items()
         if name not in FREE
     }
-    if "://" not in data and (there := Path(data)).exists():
-        data = str(there.resolve())  # however it is written
     ours = {"data": data, "networks": identity, "train": fixed}
     path = workdir / FILE
     with places.told(f"--workdir={workdir}"):

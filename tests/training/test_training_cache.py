@@ -169,7 +169,10 @@ def test_other_samples_lie_elsewhere(tmp_path):
     more = dataclasses.replace(KEPT, cached_draws=9, steps=1, learning_rate=0.5)
     assert Cache.at(tmp_path, more, None, MARKS).folder in at
     told = json.loads((at.pop() / "of.json").read_text())
-    assert told["data"] == ["synthetic scenes"] and told["settings"]["frames"] == 3
+    assert (
+        told["data"] == {"place": "synthetic scenes"}
+        and told["settings"]["frames"] == 3
+    )
 
 
 def test_datasets_are_told_apart_by_what_is_in_them(tmp_path):
@@ -187,9 +190,7 @@ def test_a_damaged_one_says_so(cache):
     content = path.read_bytes()
     try:
         path.write_bytes(content[: len(content) // 2])
-        with pytest.raises(
-            RunError, match=r"000000000.0.npz: cannot be read.*delete"
-        ):
+        with pytest.raises(RunError, match=r"000000000.0.npz: cannot be read.*delete"):
             list(itertools.islice(batches(CLIPS, KEPT, cache), 3))
         middle = len(content) // 2
         path.write_bytes(content[:middle] + b"\0\1\2\3" + content[middle + 4 :])

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+from contextlib import nullcontext as calm
 
 import jax
 import jax.numpy as jnp
@@ -145,15 +146,21 @@ def test_progress_says_how_long_it_takes(capsys, monkeypatch):
     )
 
 
-def test_a_stop_is_noted():
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_is_noted(number):
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
         preemption = Preemption()
-        assert not preemption.at(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert preemption.at(2)
+        preemption.joined()  # nobody
+        assert not preemption.at(1) and not preemption.early()
+        os.kill(os.getpid(), number)
+        assert preemption.at(2) and preemption.early()
+        again = pytest.raises(KeyboardInterrupt) if number == signal.SIGINT else calm()
+        with again:
+            os.kill(os.getpid(), number)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for n, handler in before.items():
+            signal.signal(n, handler)
 
 
 def test_pixels_of_the_true_latents_have_no_error():
@@ -183,9 +190,7 @@ def test_operations_of_an_update_of_the_real_loss():
 
     whole = of(trainable, frozen)
     # But for what is embedded once a batch.
-    assert of(
-        trainable, frozen, {n: x[:4] for n, x in samples.items()}
-    ) == pytest.approx(whole / 2, rel=1e-3)
+    assert of(trainable, frozen, half) == pytest.approx(whole / 2, rel=1e-3)
     # More than the way there, less than with a gradient for every weight.
     assert of({}, trainable | frozen) < 0.5 * whole
     # Temporal weights have no gradient of their own.

@@ -1,6 +1,7 @@
 """Whole runs: killed, stopped, moved to other devices, refused, exported."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import diffusers
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 import run_config
 import torch
@@ -24,6 +26,7 @@ from stereojax.settings.fields import fill
 from stereojax.settings.train import TrainSettings
 from stereojax.splat.workloads import scene
 from stereojax.training import networks
+from stereojax.training.input.pipeline import order
 
 HERE = Path(__file__).parent
 CONFIG = str(HERE / "run_config.py")
@@ -230,6 +233,13 @@ def test_only_what_trains_changes(whole, place, data, environment):
         "time_mixer",
     )
     flat = [flatten(tree) for tree in (began, ended)]
+    # What comes out is what it began with; so also look at what the run held.
+    held = [state_of(whole, step)["frozen"] for step in (35, 40)]
+    assert held[0].keys() == held[1].keys() and len(held[0]) > 40
+    for name, x in held[0].items():
+        np.testing.assert_array_equal(x, held[1][name], err_msg=name)
+        rounded = flat[0][name.removeprefix("unet.")].astype(x.dtype)
+        np.testing.assert_array_equal(x, rounded, err_msg=name)
     settings = fill(TrainSettings, run_config.get_config().train.to_dict(), "")
     assert settings.frozen_dtype == "bfloat16"  # and yet it comes out unrounded
     given = networks.start(settings, root=place).arrays
@@ -242,6 +252,11 @@ def test_only_what_trains_changes(whole, place, data, environment):
         if same:
             wanted = given[f"unet.{name}"].astype(np.float32)
             np.testing.assert_array_equal(before, wanted, err_msg=name)
+
+
+def state_of(workdir: Path, step: int) -> dict:
+    with ocp.StandardCheckpointer() as checkpointer:
+        return checkpointer.restore(workdir / "checkpoints" / str(step) / "default")
 
 
 def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
@@ -324,7 +339,7 @@ def test_a_wrong_setting_is_one_line(place, environment):
         ("--config.train.batch=many", "config.train.batch=many: expected a whole"),
         ("--config.train.height=21", "height=21: expected a multiple of"),
         ("--config.train.unet=svd/unet", "weights svd/unet are not in"),
-        ("--init_from=gs://bucket/run", "gs://bucket/run: expected a folder; mount"),
+        ("--init_from=s3://bucket/run", "s3://bucket/run: expected a folder, or gs://"),
     ):
         arguments = command(place / "wrong", None, flag, f"--weights_dir={place}")
         refused(run(arguments, environment()), 2, part)
@@ -336,6 +351,18 @@ def test_another_models_checkpoint_is_refused(whole, place, data, environment):
     refused(
         run(arguments, environment()), 2, "holds a run with train.widths=64, not 96"
     )
+    # Nor is another dataset in the same place the same.
+    other = place / "other data"
+    shutil.copytree(data, other)
+    workdir = place / "other records"
+    shutil.copytree(whole, workdir)
+    told = json.loads((workdir / "run.json").read_text())
+    told["data"]["place"] = str(other.resolve())
+    (workdir / "run.json").write_text(json.dumps(told))
+    info = other / "dataset_info.json"
+    info.write_text(info.read_text() + " ")
+    arguments = command(workdir, other)
+    refused(run(arguments, environment()), 2, "holds a run with data.content=")
     # Where nothing says so, the arrays do.
     workdir = place / "other"
     shutil.copytree(whole, workdir)
@@ -353,8 +380,22 @@ def test_a_damaged_shard_names_itself(place, data, environment):
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 255
     shard.write_bytes(content)
-    arguments = command(place / "broken run", broken)
+    settings = fill(TrainSettings, run_config.get_config().train.to_dict(), "")
+    # A seed with which the second of three updates is the first that needs it.
+    seed = next(
+        seed
+        for seed in range(100)
+        if order(5, dataclasses.replace(settings, seed=seed))[2] == 2
+    )
+    workdir = place / "broken run"
+    arguments = command(workdir, broken, f"--config.train.seed={seed}")
+    refused(run(arguments, environment()), 1, "record 2", "step 1 is saved")
     refused(run(arguments, environment()), 1, shard.name, "record 2")
+    assert [r["step"] for r in rows(workdir)] == [1]
+    # With the shard as it was, the run goes on.
+    shutil.copy(data / shard.name, shard)
+    done = run([*arguments, "--config.train.steps=4"], environment())
+    assert done.returncode == 0 and "goes on from step 1" in done.stderr, done.stderr
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(place, data, environment):

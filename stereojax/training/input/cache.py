@@ -9,18 +9,18 @@ import dataclasses
 import hashlib
 import io
 import json
+import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from etils import epath
 
 from stereojax.cli import RunError
-from stereojax.records.source import INFO, find_dataset
 from stereojax.settings.train import TrainSettings
 from stereojax.shapes import Shaped
+from stereojax.training.input.sources import data_mark
 
 # The settings that decide what a sample is.
 DECIDE = (
@@ -64,7 +64,7 @@ class Cache:
           networks: what tells the weights that samples are made with from others.
         """
         of = {
-            "data": _mark(data),
+            "data": data_mark(data),
             "networks": dict(networks),
             "settings": {name: getattr(settings, name) for name in DECIDE},
         }
@@ -99,7 +99,7 @@ class Cache:
             for name, x in arrays.items()
         }
         np.savez(content, **halved)
-        beside = path.with_suffix(".part")
+        beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
         try:
             path.parent.mkdir(exist_ok=True)
             beside.write_bytes(content.getvalue())
@@ -116,13 +116,3 @@ class Cache:
     def _path(self, key: Key) -> epath.Path:
         clip, draw = key
         return self.folder / f"{clip // FOLDER:06}" / f"{clip:09}.{draw}.npz"
-
-
-def _mark(data: str | None) -> list[str]:
-    """What tells a dataset from others, and from itself with other records."""
-    if data is None:
-        return ["synthetic scenes"]
-    folder = find_dataset(epath.Path(data))
-    info: Any = (folder / INFO).read_bytes()
-    where = str(folder) if "://" in data else str(folder.resolve())
-    return [where, hashlib.sha256(info).hexdigest()]

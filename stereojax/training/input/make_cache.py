@@ -57,9 +57,10 @@ def make_cache(
       RunError: a clip cannot be read, or a sample not be written.
     """
     wanted = wanted_keys(len(clips), settings, start)
-    missing = sorted(wanted.difference(cache.keys()))
-    say(f"latents: {len(wanted) - len(missing)} of {len(wanted)} are in {cache.folder}")
-    mine = missing[process::processes]
+    there = wanted.intersection(cache.keys())
+    say(f"latents: {len(there)} of {len(wanted)} are in {cache.folder}")
+    # Of what is wanted, not of what is missing: others may be writing already.
+    mine = [key for key in sorted(wanted)[process::processes] if key not in there]
     previous: tuple | None = None
     # The devices make the next ones while these are written.
     for keys, samples in _read(mine, clips, settings, together):

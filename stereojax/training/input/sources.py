@@ -1,7 +1,12 @@
 """Which clips a run sees, and which it is judged on."""
 
+import hashlib
+
+from etils import epath
+
 from stereojax.cli import InputError
 from stereojax.records import open_records
+from stereojax.records.source import INFO, find_dataset
 from stereojax.settings.train import TrainSettings
 from stereojax.training.input.clips import Clips, RecordClips, Scenes
 
@@ -37,3 +42,13 @@ def find_clips(data: str | None, settings: TrainSettings) -> tuple[Clips, Clips]
             "or train with --config.train.validate_every=0"
         )
     return train, held_out
+
+
+def data_mark(data: str | None) -> dict[str, str]:
+    """What tells a dataset from others, and from itself with other records in it."""
+    if data is None:
+        return {"place": "synthetic scenes"}
+    folder = find_dataset(epath.Path(data))
+    place = str(folder) if "://" in data else str(folder.resolve())
+    content = hashlib.sha256((folder / INFO).read_bytes()).hexdigest()
+    return {"place": place, "content": content[:16]}

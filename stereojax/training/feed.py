@@ -1,0 +1,75 @@
+"""Batches on the devices ahead of the updates, and what to do when they run out."""
+
+import collections
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from stereojax.cli import RunError
+from stereojax.shapes import Array
+from stereojax.training.input.pipeline import NAMES
+from stereojax.training.sharding import REPEATED, SAMPLES, named, put_batch
+from stereojax.training.step import INDEX
+
+SECONDS = 5.0
+Names = dict[int, str]  # of this process's samples, the clips
+
+
+class Feed:
+    """This process's share of the batches, some in advance.
+
+    A batch that cannot be read ends it, after those that were read before.
+    """
+
+    def __init__(
+        self, batches: Iterator[dict[str, np.ndarray]], mesh: Mesh, ahead: int
+    ):
+        self._batches, self._mesh, self._ahead = batches, mesh, ahead
+        self._ready: collections.deque[tuple[Names, dict[str, Array]]]
+        self._ready = collections.deque()
+        self._failure: RunError | None = None
+        self._everybody = jax.jit(jnp.min, out_shardings=named(mesh, REPEATED))
+
+    def take(self) -> tuple[Names, dict[str, Array]]:
+        """The next batch.
+
+        Raises:
+          RunError: it cannot be read.
+        """
+        self._fill(1)
+        if not self._ready:
+            raise self.failure()
+        taken = self._ready.popleft()
+        self._fill(self._ahead)
+        return taken
+
+    def more(self) -> Any:
+        """Whether each process has another batch; known once the devices get to it."""
+        mine = bool(self._ready)
+        if jax.process_count() == 1:
+            return mine
+        flags = np.full(jax.local_device_count(), mine, np.int32)
+        sharding = named(self._mesh, SAMPLES)
+        return self._everybody(jax.make_array_from_process_local_data(sharding, flags))
+
+    def failure(self) -> RunError:
+        """Why there is no other batch."""
+        if not self._failure:
+            time.sleep(SECONDS)  # whoever knows better speaks first, and ends us all
+        return self._failure or RunError("another process cannot read its samples")
+
+    def _fill(self, count: int) -> None:
+        while len(self._ready) < count and not self._failure:
+            try:
+                batch = dict(next(self._batches))
+            except RunError as error:
+                self._failure = error
+                return
+            numbers = map(int, batch[INDEX])
+            names = dict(zip(numbers, map(str, batch.pop(NAMES)), strict=True))
+            self._ready.append((names, put_batch(batch, self._mesh)))

@@ -1,0 +1,80 @@
+"""Every shipped config trains: the sections, and `:runlocal` from end to end."""
+
+import os
+import pkgutil
+import re
+import resource
+import subprocess
+import sys
+
+import pytest
+
+import configs
+from stereojax import weights
+from stereojax.cli import InputError
+from stereojax.settings.fields import fill
+from stereojax.settings.load import load_config
+from stereojax.settings.train import TrainSettings
+
+SHIPPED = sorted(m.name for m in pkgutil.iter_modules(configs.__path__))
+SECONDS = 120  # of a laptop's processor
+
+
+def settings(config: str) -> TrainSettings:
+    return fill(TrainSettings, load_config(config)["train"], "")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_config_trains_by_the_papers_recipe(name):
+    pooling = "nearest" if "parity" in name else "max"
+    assert settings(name) == TrainSettings(pooling=pooling)
+    paper = settings(name)
+    assert (paper.frames, paper.height, paper.width) == (25, 576, 1024)
+    assert (paper.steps, paper.batch, paper.learning_rate) == (26000, 8, 1e-5)
+    # The one run below stands for all.
+    local = settings("stereocrafter:runlocal")
+    assert settings(f"{name}:runlocal") == fill(
+        TrainSettings, vars(local) | {"pooling": pooling}, ""
+    )
+
+
+def test_a_small_run_takes_less_than_two_minutes(tmp_path):
+    """Of processor time, which is more than the clock's on a machine of its own.
+
+    Nothing is compiled before it begins.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "stereojax.train"),
+            *(
+                "--config=stereocrafter_parity:runlocal",
+                f"--workdir={tmp_path / 'run'}",
+            ),
+        ],
+        env=os.environ
+        | {
+            "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
+            "STEREOJAX_WEIGHTS": str(tmp_path / "none"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    assert after.ru_utime - before.ru_utime < SECONDS
+    assert re.search(r"step 10/10, loss 0\.\d+", done.stderr)
+    assert weights.read_config(tmp_path / "run" / "weights" / "unet")["digest"]
+    assert list((tmp_path / "run" / "validation").glob("*.png"))
+
+
+@pytest.mark.parametrize("section", ["model", "infer", "train", "data"])
+def test_a_field_that_nobody_reads_is_an_error_for_everybody(section, tmp_path):
+    config = tmp_path / "mine.py"
+    config.write_text(
+        "from ml_collections import ConfigDict\n"
+        f"def get_config(v): return ConfigDict({{'{section}': {{'stepz': 3}}}})\n"
+    )
+    with pytest.raises(InputError, match=rf"config\.{section}\.stepz is not a setting"):
+        load_config(str(config))
