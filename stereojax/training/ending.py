@@ -18,8 +18,13 @@ import jax
 from stereojax import cli
 
 SECONDS = 1.0  # between two questions
+GRACE = 3.0  # for a process to fail for its own reason, where another has failed
 PATIENCE = 20.0  # of the first process, with the others, before it leaves
 _FAILED, _LEFT = "stereojax/failed", "stereojax/left"
+
+
+class OtherFailed(cli.RunError):
+    """This process has to stop, and another one knows why."""
 
 
 @contextlib.contextmanager
@@ -60,8 +65,10 @@ class _Ending:
     def fail(self, error: BaseException) -> NoReturn:
         self._once.acquire()
         # It may well have failed because another one had.
-        if told := self._told():
-            self._pass_on(told)
+        lost = isinstance(error, OtherFailed)
+        ours = isinstance(error, cli.InputError | cli.RunError) and not lost
+        if isinstance(error.__cause__, jax.errors.JaxRuntimeError) or not ours:
+            self._pass_on_what_is_told(PATIENCE if lost else 0.0)
         code = cli.report(error)
         text = f"{code} process {self._process}: {cli.line_of(error)}"
         with contextlib.suppress(Exception):  # another one was faster
@@ -70,9 +77,10 @@ class _Ending:
 
     def _listen(self) -> None:
         while not self._over.wait(SECONDS):
-            if told := self._told():
+            if self._told():
+                time.sleep(GRACE)
                 self._once.acquire()
-                self._pass_on(told)
+                self._pass_on_what_is_told(0.0)
 
     def _told(self) -> str | None:
         """What another process failed with."""
@@ -81,7 +89,12 @@ class _Ending:
         except Exception:  # none has; or the service is gone, of which jax makes an end
             return None
 
-    def _pass_on(self, told: str) -> NoReturn:
+    def _pass_on_what_is_told(self, patience: float) -> None:
+        until = time.monotonic() + patience
+        while not (told := self._told()):
+            if time.monotonic() >= until:
+                return
+            time.sleep(SECONDS / 10)
         code, _, text = told.partition(" ")
         print(f"error: {text}", file=sys.stderr)
         self._leave(int(code))
