@@ -5,6 +5,7 @@ what grows, and what is made of many files, is made on this machine and copied.
 """
 
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,8 @@ def find(flag: str, value: str) -> Place:
         ) from error
     from fsspec import config
 
+    for name in ("google.auth", "gcsfs"):  # what matters comes as our own line
+        logging.getLogger(name).setLevel(logging.ERROR)
     # What another process writes is there at once.
     config.conf.setdefault("gcs", {}).setdefault("use_listings_cache", False)
     place = epath.Path(value)
