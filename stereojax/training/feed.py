@@ -1,7 +1,6 @@
 """Batches on the devices ahead of the updates, and what to do when they run out."""
 
 import collections
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,11 +11,11 @@ from jax.sharding import Mesh
 
 from stereojax.cli import RunError
 from stereojax.shapes import Array
+from stereojax.training.ending import OtherFailed
 from stereojax.training.input.pipeline import NAMES
 from stereojax.training.sharding import REPEATED, SAMPLES, named, put_batch
 from stereojax.training.step import INDEX
 
-SECONDS = 5.0
 Names = dict[int, str]  # of this process's samples, the clips
 
 
@@ -59,9 +58,7 @@ class Feed:
 
     def failure(self) -> RunError:
         """Why there is no other batch."""
-        if not self._failure:
-            time.sleep(SECONDS)  # whoever knows better speaks first, and ends us all
-        return self._failure or RunError("another process cannot read its samples")
+        return self._failure or OtherFailed("another process cannot read its samples")
 
     def _fill(self, count: int) -> None:
         while len(self._ready) < count and not self._failure:
