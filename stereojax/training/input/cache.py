@@ -12,7 +12,6 @@ import json
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 from etils import epath
@@ -21,6 +20,7 @@ from stereojax.cli import RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.shapes import Shaped
 from stereojax.training.input.sources import data_mark
+from stereojax.training.places import Place
 
 # The settings that decide what a sample is.
 DECIDE = (
@@ -53,7 +53,7 @@ class Cache:
     @classmethod
     def at(
         cls,
-        root: Path,
+        root: Place,
         settings: TrainSettings,
         data: str | None,
         networks: Mapping[str, str],

@@ -1,0 +1,224 @@
+"""A run in a bucket, with its data and its beginning: what it leaves, and errors."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import bucket_server
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+import run_config
+
+from stereojax import weights
+from stereojax.records import Provenance, encode_record, to_example
+from stereojax.records.tfrecord import TFRecordWriter
+from stereojax.settings.fields import fill
+from stereojax.settings.train import TrainSettings
+from stereojax.splat.workloads import scene
+from stereojax.svd.clip import TINY_CLIP
+from stereojax.training import networks
+from stereojax.training.parameters import nested
+
+CONFIG = str(Path(__file__).parent / "run_config.py")
+FLAGS = (
+    "--config.train.steps=6",
+    "--config.train.checkpoint_every=3",
+    "--config.train.validate_every=6",
+    "--config.train.validation_scenes=1",
+    "--config.train.validation_steps=2",
+    "--config.train.image_encoder=svd/image_encoder",
+)
+
+
+@pytest.fixture(scope="module")
+def bucket(inputs):
+    """Two of them; in gs://bucket is what there is in the folder `inputs`."""
+    with bucket_server.serve("bucket", bucket_server.READ_ONLY) as (url, store):
+        store.url = url
+        for file in inputs.rglob("*"):
+            if file.is_file():
+                name = str(file.relative_to(inputs))
+                store.put("bucket", name, file.read_bytes())
+        yield store
+
+
+@pytest.fixture(scope="module")
+def environment(bucket, tmp_path_factory) -> dict[str, str]:
+    place = tmp_path_factory.mktemp("machine")
+    flags = (
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    )
+    return os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(place / "compiled"),
+        "STEREOJAX_CACHE": str(place / "cache"),
+        "XLA_FLAGS": flags,
+        # gcsfs and Google's library, and tensorstore.
+        "STORAGE_EMULATOR_HOST": bucket.url,
+        "TENSORSTORE_GCS_HTTP_URL": bucket.url,
+        "GOOGLE_AUTH_TOKEN_FOR_TESTING": "nobody's",
+        "NO_GCE_CHECK": "true",
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # which asks by gRPC
+    }
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> Path:
+    """DATA: three records, one of them held out; ROOT and PART: random weights."""
+    place = tmp_path_factory.mktemp("inputs")
+    folder = place / "data"
+    folder.mkdir()
+    splits = []
+    for split, count in (("train", 2), ("validation", 1)):
+        with TFRecordWriter(folder / f"pairs-{split}.tfrecord-00000-of-00001") as file:
+            for i in range(count):
+                left, disparity = scene((6, 16, 32), -2, 6, seed=i + 10 * len(split))
+                views = [np.rint(255 * left).astype(np.uint8)] * 2
+                origin = Provenance(
+                    f"{split} {i}", f"{i:032x}", "stereo", 0, 0, 24.0, "sgbm",
+                    0.0, 30.0, 0.5,
+                )  # fmt: skip
+                file.write(to_example(encode_record(*views, disparity, origin)))
+        template = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
+        splits.append(
+            {"name": split, "shardLengths": [str(count)], "filepathTemplate": template}
+        )
+    info = {"name": "pairs", "fileFormat": "tfrecord", "splits": splits}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+
+    settings = run_config.get_config().train.to_dict() | {"seed": 7}
+    start = networks.start(fill(TrainSettings, settings, ""), root=place)
+    for name, prefix, network, sizes in (
+        ("part", "unet", networks.UNET, start.sizes),
+        (
+            "root/svd/image_encoder",
+            "image_encoder",
+            networks.IMAGE_ENCODER,
+            dataclasses.asdict(TINY_CLIP),
+        ),
+    ):
+        config = {"class": network, "sizes": sizes, "source": "random"}
+        weights.save(place / name, config, nested(start.arrays, prefix))
+    return place
+
+
+def command(workdir: str | Path, inputs: str | Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "stereojax.train", f"--config={CONFIG}", *FLAGS),
+        *(f"--workdir={workdir}", f"--data={inputs}/data"),
+        *(f"--weights_dir={inputs}/root", f"--init_from={inputs}/part"),
+    ]
+
+
+def run(arguments: list[str], environment: dict) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        arguments, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def kill_when(there: Callable[[], bool], arguments: list, environment: dict) -> None:
+    process = subprocess.Popen(
+        arguments, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not there():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == -signal.SIGKILL, errors
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory, inputs, environment) -> Path:
+    """What a run leaves in a folder."""
+    workdir = tmp_path_factory.mktemp("local") / "run"
+    done = run(command(workdir, inputs), environment)
+    assert done.returncode == 0, done.stderr
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory, bucket, environment) -> Path:
+    """A copy of what one leaves in a bucket that was killed in mid-checkpoint."""
+    arguments = command("gs://bucket/runs/first", "gs://bucket")
+
+    def third_is_whole() -> bool:
+        return "3/commit_success.txt" in bucket.files("bucket/runs/first/checkpoints")
+
+    kill_when(third_is_whole, arguments, environment)
+    # As if it had been killed while this was written: only its mark is missing.
+    for name, content in bucket.files("bucket/runs/first/checkpoints/3").items():
+        if name != "commit_success.txt":
+            bucket.put("bucket", f"runs/first/checkpoints/5/{name}", content)
+    done = run(arguments, environment)
+    assert done.returncode == 0, done.stderr
+    assert "goes on from step 3" in done.stderr
+    place = tmp_path_factory.mktemp("remote")
+    for name, content in bucket.files("bucket/runs/first").items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(content)
+    return place
+
+
+def rows(workdir: Path) -> list[tuple]:
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    return [(r["step"], r["loss"], r.get("val_psnr")) for r in found]
+
+
+def files(workdir: Path) -> set[str]:
+    """Without those of which there is one a start, or that are Orbax's."""
+    found = (str(p.relative_to(workdir)) for p in workdir.rglob("*") if p.is_file())
+    return {n for n in found if not n.startswith(("tensorboard/", "checkpoints/"))}
+
+
+def test_it_leaves_what_a_run_in_a_folder_leaves(local, remote):
+    assert files(remote) == files(local)
+    assert rows(remote) == rows(local)
+    assert [r[0] for r in rows(remote)] == [1, 2, 3, 4, 5, 6]
+    for name in files(local):
+        if name.startswith(("validation/", "diffusers/")):
+            assert (remote / name).read_bytes() == (local / name).read_bytes(), name
+    marks = [weights.fingerprint(w / "weights/unet") for w in (local, remote)]
+    assert marks[0] == marks[1]
+    weights.load(remote / "weights/unet")
+    starts = [*(remote / "tensorboard").glob("events*")]
+    assert len(starts) == 2 and all(p.stat().st_size > 1000 for p in starts)
+
+
+def test_its_checkpoint_holds_what_that_of_a_folder_holds(local, remote):
+    states = []
+    for workdir in (local, remote):
+        steps = sorted(p.name for p in (workdir / "checkpoints").iterdir())
+        assert steps == ["3", "6"]
+        with ocp.StandardCheckpointer() as checkpointer:
+            folder = (workdir / "checkpoints/6/default").absolute()
+            states.append(checkpointer.restore(folder))
+    flat = [ocp.tree.to_flat_dict(state) for state in states]
+    assert flat[0].keys() == flat[1].keys() and len(flat[0]) > 100
+    for name, array in flat[0].items():
+        np.testing.assert_array_equal(array, flat[1][name], err_msg=str(name))
+
+
+def test_errors_are_one_line(bucket, inputs, environment, tmp_path):
+    (tmp_path / "gcsfs.py").write_text("raise ImportError('No module named gcsfs')")
+    without = environment | {"PYTHONPATH": str(tmp_path)}
+    for workdir, where, code, part in (
+        ("gs://nowhere/run", environment, 2, "there is no bucket nowhere"),
+        ("gs://forbidden/run", environment, 2, "bucket forbidden cannot be seen"),
+        ("gs://read-only/run", environment, 1, "storage.objects.create access"),
+        ("gs://bucket/run", without, 2, "pip install 'stereojax[gcs]'"),
+        ("s3://bucket/run", environment, 2, "mount a bucket of another kind"),
+    ):
+        done = run(command(workdir, inputs), where)
+        assert done.returncode == code, done.stderr
+        (line,) = [x for x in done.stderr.splitlines() if "error" in x.lower()]
+        assert line.startswith(f"error: --workdir={workdir}: ") and part in line
+        assert "Traceback" not in done.stderr
+    assert not bucket.files(bucket_server.READ_ONLY)
