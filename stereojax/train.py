@@ -36,6 +36,12 @@ flags.DEFINE_string(
     "workdir",
 )
 flags.DEFINE_integer(
+    "export_step",
+    None,
+    "train nothing: write the network of this checkpoint, such as the best one",
+    lower_bound=1,
+)
+flags.DEFINE_integer(
     "preempted_exit_code",
     0,
     "how a run ends that SIGTERM stopped; launchers start it again by it",
@@ -91,6 +97,7 @@ def run() -> int:
             weights_dir=weights_dir,
             init_from=init_from,
             latents=latents,
+            export_step=FLAGS.export_step,
         )
     return 0 if whole else FLAGS.preempted_exit_code
 

@@ -45,7 +45,11 @@ TINY_VAE = VAEConfig(block_out_channels=(32, 32, 64, 64), layers_per_block=1)
 
 
 class AutoencoderKLTemporalDecoder(nnx.Module):
-    """SVD's VAE. Pixels are in [-1, 1]; latents are not scaled here; both float32."""
+    """SVD's VAE. Pixels are in [-1, 1]; latents are not scaled here; both float32.
+
+    `dtype` and `param_dtype` are the decoder's: the encoder is always float32, as in
+    the published pipelines, which upcast it alone (`force_upcast`).
+    """
 
     def __init__(
         self,
@@ -57,17 +61,17 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
         rngs: nnx.Rngs,
     ):
         compute = Compute(dtype, param_dtype, attention)
-        more = {"compute": compute, "rngs": rngs}
+        precise = Compute(attention=attention)
         sizes = {
             "widths": config.block_out_channels,
             "layers": config.layers_per_block,
-            **more,
+            "rngs": rngs,
         }
         moments = 2 * config.latent_channels
         self.config, self.dtype = config, dtype
-        self.encoder = Encoder(moments, **sizes)
-        self.quant_conv = conv(moments, moments, 1, compute=compute.precise, rngs=rngs)
-        self.decoder = TemporalDecoder(config.latent_channels, **sizes)
+        self.encoder = Encoder(moments, compute=precise, **sizes)
+        self.quant_conv = conv(moments, moments, 1, compute=precise, rngs=rngs)
+        self.decoder = TemporalDecoder(config.latent_channels, compute=compute, **sizes)
 
     def encode(self, frames: Float[Array, "b t h w 3"]) -> Float[Array, "b t h2 w2 z"]:
         """The mode of the latents' distribution; each frame for itself.

@@ -134,14 +134,14 @@ class Checkpoints:
           RunError: it cannot be read.
         """
         wanted = self._flat(like)
-        with self._one_line(f"read step {step} from"):
+        with self._one_line(f"read step {step} from", unread=step):
             there = self._manager.item_metadata(step).tree
         self._check(there, wanted, step)
         shapes = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
             wanted,
         )
-        with self._one_line(f"read step {step} from"):
+        with self._one_line(f"read step {step} from", unread=step):
             found = self._manager.restore(step, args=ocp.args.StandardRestore(shapes))
         _, structure = jax.tree.flatten(like.optimizer)
         return TrainState(
@@ -178,6 +178,8 @@ class Checkpoints:
 
     def _check_room(self, flat: Mapping[str, Any], step: int) -> None:
         """Before writing: Orbax fails in its own threads, and at length."""
+        if jax.process_index():  # the others may see what the first one writes already
+            return
         needed = sum(x.nbytes for x in jax.tree.leaves(flat))
         with contextlib.suppress(OSError):  # a bucket's folder is on no disk
             free = shutil.disk_usage(self._folder).free
@@ -212,19 +214,20 @@ class Checkpoints:
             ) from error
 
     @contextlib.contextmanager
-    def _one_line(self, doing: str) -> Iterator[None]:
+    def _one_line(self, doing: str, unread: int | None = None) -> Iterator[None]:
         try:
             yield
         except (InputError, RunError):
             raise
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            whole = self._whole()
+            whole = self._whole(unread)
             raise RunError(
                 f"cannot {doing} {self._folder}: {reason[:300]}; {whole}"
             ) from error
 
-    def _whole(self) -> str:
+    def _whole(self, unread: int | None = None) -> str:
+        """What there is to go on from, but for the step that cannot be read."""
         # What Orbax writes last: a bucket's folder has its name from the beginning.
         local = isinstance(self._folder, Path)
         last = "_CHECKPOINT_METADATA" if local else "commit_success.txt"
@@ -236,6 +239,10 @@ class Checkpoints:
             ]
         except Exception as error:  # a bucket's, which may be what has failed
             return f"what is whole cannot be seen ({places.reason(error)[:100]})"
+        if unread is not None:
+            before = max((step for step in steps if step < unread), default=None)
+            then = "begin anew" if before is None else f"go on from step {before}"
+            return f"remove {self._folder / str(unread)} to {then}"
         if not steps:
             return "there is no checkpoint yet"
         return f"step {max(steps)} is whole, and the same command goes on from it"

@@ -73,7 +73,12 @@ def _slurm() -> tuple[int, int] | None:
 
 
 def _open_mpi() -> tuple[int, int] | None:
-    if "OMPI_MCA_orte_hnp_uri" not in os.environ:
+    total = int(os.environ.get("OMPI_COMM_WORLD_SIZE", 1))
+    if "OMPI_MCA_orte_hnp_uri" not in os.environ:  # of version 4 and those before
+        if total > 1:
+            raise InputError(
+                f"Open MPI started {total} processes, and jax cannot tell where they "
+                "are; expected --coordinator_address, --num_processes and --process_id"
+            )
         return None
-    total = int(os.environ["OMPI_COMM_WORLD_SIZE"])
     return total, int(os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", total))

@@ -48,11 +48,13 @@ def train(
     weights_dir: Place | None = None,
     init_from: Place | None = None,
     latents: Place | None = None,
+    export_step: int | None = None,
 ) -> bool:
     """Trains to `settings.steps`, or until it is told to stop: then it is False.
 
     Args:
       latents: where `settings.cached_draws` are kept; `workdir`/latents by default.
+      export_step: only writes the network as it was after that step.
 
     Raises:
       InputError: the settings, the data or the folder do not fit.
@@ -85,9 +87,14 @@ def train(
         keep_best=settings.keep_best,
         stored=task.STORED,
     )
-    done = checkpoints.latest() or 0
+    done = _seen_by_all(checkpoints.latest() or 0, workdir)
+    if export_step is not None and export_step not in (there := checkpoints.steps()):
+        raise InputError(
+            f"--export_step={export_step}: --workdir={workdir} has checkpoints of "
+            f"{', '.join(map(str, there)) or 'no step'}"
+        )
     cache = None
-    if settings.cached_draws:
+    if settings.cached_draws and export_step is None:
         marks = {n: x for n, x in start.identity.items() if n != task.STORED[:-1]}
         arrays = {n: x for n, x in frozen.items() if not n.startswith(task.STORED)}
         cache = Cache.at(latents or workdir / "latents", settings, data, marks)
@@ -102,36 +109,11 @@ def train(
         ):
             say("told to stop: these latents stay, and the same command goes on")
             return False
+
     optimizer = make_optimizer(settings)
     state = make_state(trainable, frozen, optimizer, mesh, seed=settings.seed)
-    if done:
-        state = checkpoints.restore(state, done)
-        say(f"goes on from step {done}")
-    if done >= settings.steps:
-        say(f"step {done} of {settings.steps}: nothing is left to train")
 
-    measure = None
-    if settings.validate_every and done < settings.steps:
-        samples = held_out(validation_clips, settings)
-        measure = make_validation(
-            start.structure, task.validate(settings), mesh, state, samples
-        )
-    step = make_step(
-        start.structure,
-        task.loss(settings),
-        optimizer,
-        mesh,
-        state,
-        accumulate=_parts(settings, mesh),
-    )
-    flops = functools.partial(flops_of, start.structure, task.loss(settings))
-    run = Run(
-        settings, workdir, mesh, checkpoints, preemption, measure, task.SCORE, flops
-    )
-    try:
-        state, done = run.train(state, step, clips, cache, done)
-        if done < settings.steps:
-            return False
+    def leave(state: TrainState, done: int) -> None:
         part, exported = export(
             state,
             start.arrays,
@@ -144,10 +126,57 @@ def train(
             licence=start.licence,
         )
         say(f"wrote {part}, and for diffusers {exported}")
+
+    if export_step is not None:
+        leave(checkpoints.restore(state, export_step), export_step)
+        return True
+    if done:
+        state = checkpoints.restore(state, done)
+        say(f"goes on from step {done}")
+    if done >= settings.steps:
+        say(f"step {done} of {settings.steps}: nothing is left to train")
+        leave(state, done)
+        return True
+
+    measure = None
+    if settings.validate_every:
+        samples = held_out(validation_clips, settings)
+        measure = make_validation(
+            start.structure, task.validate(settings), mesh, state, samples
+        )
+    loss = task.loss(settings)
+    step = make_step(
+        start.structure, loss, optimizer, mesh, state, accumulate=_parts(settings, mesh)
+    )
+    flops = functools.partial(flops_of, start.structure, loss)
+    run = Run(
+        settings, workdir, mesh, checkpoints, preemption, measure, task.SCORE, flops
+    )
+    try:
+        state, done = run.train(state, step, clips, cache, done)
+        if done < settings.steps:
+            return False
+        leave(state, done)
     finally:
         checkpoints.close()
         run.close()
     return True
+
+
+def _seen_by_all(done: int, workdir: Place) -> int:
+    """The step to go on from.
+
+    Raises:
+      RunError: processes see different ones.
+    """
+    if jax.process_count() > 1:
+        seen = multihost_utils.process_allgather(np.int32(done)).tolist()
+        if len(set(seen)) > 1:
+            raise RunError(
+                f"--workdir={workdir}: its newest checkpoint is of step {done} here, "
+                f"and of {seen} for all processes; expected a disk that all of them see"
+            )
+    return done
 
 
 class Run:
@@ -180,8 +209,6 @@ class Run:
     ) -> tuple[Any, int]:
         """To the last step, or to where it is told to stop; (state, updates made)."""
         settings = self._settings
-        if done >= settings.steps:
-            return state, done
         if self._preemption.early():
             self._say_stopped(done)
             return state, done
@@ -227,7 +254,8 @@ class Run:
                 break
             if not more:
                 self._stop(state, number, saved)
-                raise RunError(f"{feed.failure()}; step {number} is saved")
+                error = feed.failure()
+                raise type(error)(f"{error}; step {number} is saved")
             names, batch = feed.take()
         self._checkpoints.wait()
         return state, number

@@ -4,13 +4,14 @@ SVD's preconditioning of EDM (arXiv 2206.00364), in which the weight of EDM's lo
 the scale of the network's output cancel: the mean square error of v, unweighted.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
 from stereojax.shapes import Array, Float, Key
 from stereojax.svd.denoise import Conditioning
 from stereojax.svd.scheduler import timestep
-from stereojax.svd.unet import UNetSpatioTemporalConditionModel
 
 
 def draw_sigma(
@@ -28,7 +29,7 @@ def v_target(
 
 
 def predict(
-    unet: UNetSpatioTemporalConditionModel,
+    unet: Callable[..., Array],
     noisy: Float[Array, "b t h w z"],
     conditioning: Conditioning,
     sigma: Float[Array, " b"],
@@ -44,7 +45,7 @@ def predict(
 
 
 def v_error(
-    unet: UNetSpatioTemporalConditionModel,
+    unet: Callable[..., Array],
     clean: Float[Array, "b t h w z"],
     noise: Float[Array, "b t h w z"],
     conditioning: Conditioning,
@@ -53,6 +54,7 @@ def v_error(
     """The squared error of v, a mean over channels; and the clean latents found.
 
     Args:
+      unet: is called as SVD's is.
       clean: latents times the VAE's scaling factor.
     """
     level = _spread(sigma, clean)

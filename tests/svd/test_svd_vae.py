@@ -3,6 +3,7 @@
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import svd_reference as reference
@@ -66,6 +67,19 @@ def test_frames_are_encoded_one_by_one():
     )
     memory = [c.memory_analysis().temp_size_in_bytes for c in (one, many)]
     assert memory[1] < 1.1 * memory[0]
+
+
+def test_the_encoder_is_float32_whatever_the_decoder_is():
+    half = abstract(
+        lambda rngs: AutoencoderKLTemporalDecoder(
+            VAE, dtype=jnp.bfloat16, param_dtype=jnp.bfloat16, rngs=rngs
+        )
+    )
+    half = converted(half, reference.vae())
+    pictures = ours(frames())
+    np.testing.assert_array_equal(encode(half, pictures), encode(make(), pictures))
+    decoded = decode(half, ours(latents())), decode(make(), ours(latents()))
+    assert np.abs(decoded[0] - decoded[1]).max() > 1e-4
 
 
 def test_it_decodes_as_diffusers_does():

@@ -87,6 +87,22 @@ def test_the_newest_and_the_best_stay(tmp_path):
     assert again.steps() == [10, 11, 12]
 
 
+def test_one_that_cannot_be_read_is_named(tmp_path):
+    checkpoints = opened(tmp_path / "run")
+    for step in (1, 2):
+        checkpoints.save(state(), step)
+    checkpoints.wait()
+    checkpoints.close()
+    for file in (tmp_path / "run" / "2" / "default").rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"")
+    again = opened(tmp_path / "run")
+    with pytest.raises(
+        RunError, match=r"cannot read step 2 .*remove .*run/2 to go on from step 1"
+    ):
+        again.restore(state(), 2)
+
+
 def test_another_models_is_refused_by_name_and_shape(tmp_path):
     checkpoints = opened(tmp_path / "run")
     checkpoints.save(state(), 1)

@@ -168,8 +168,8 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(
     whole, place, data, environment
 ):
     workdir = place / "killed"
-    at = np.random.default_rng().integers(8, 17, 2)
-    first, second = int(at[0]), int(at[0] + at[1])
+    # Between two checkpoints or at one, and far from the end: it shall not get there.
+    first, second = map(int, np.random.default_rng().integers([8, 15], [15, 22]))
     arguments = command(workdir, data)
     code, _ = run_until(first, signal.SIGKILL, arguments, environment())
     assert code == -signal.SIGKILL
@@ -305,6 +305,22 @@ def test_a_run_begins_with_what_another_ended_with(whole, place, data, environme
     assert 0 < last["val_psnr"] < 60 and -1 < last["val_ssim"] < 1
     assert last["val_psnr_background"] > 5
     assert list((workdir / "validation").glob("*.png"))
+
+
+def test_any_checkpoint_can_be_written_out(whole, place, data, environment):
+    workdir = place / "earlier"
+    shutil.copytree(whole, workdir)
+    done = run(command(workdir, data, "--export_step=35"), environment())
+    assert done.returncode == 0, done.stderr
+    trained = state_of(whole, 35)["trainable"]
+    out = flatten(weights.load(workdir / "weights" / "unet")[1])
+    for name, x in trained.items():
+        found = out[name.removeprefix("unet.")]
+        np.testing.assert_array_equal(x, found, err_msg=name)
+    last = flatten(weights.load(whole / "weights" / "unet")[1])
+    assert np.abs(out["conv_in.kernel"] - last["conv_in.kernel"]).max() > 0
+    arguments = command(workdir, data, "--export_step=7")
+    refused(run(arguments, environment()), 2, "has checkpoints of 35, 40")
 
 
 def test_runs_share_latents(place, data, environment):
