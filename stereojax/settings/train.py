@@ -68,7 +68,10 @@ class TrainSettings:
         high=10**6,
     )
     workers: int = setting(
-        4, "processes that read and decode; 0: threads of this one", low=0, high=256
+        8,
+        "processes that read and decode, each two batches ahead; 0: threads",
+        low=0,
+        high=256,
     )
     prefetch: int = setting(2, "batches ready in advance", low=1, high=100)
 

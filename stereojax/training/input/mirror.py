@@ -29,22 +29,27 @@ def to_right_view(
     Columns that a stretched surface leaves out, one or two at a time, take what is
     beside them.
     """
-    width = disparity.shape[-1]
-    d = disparity.reshape(-1, width)
-    column = np.arange(width, dtype=np.float32)
-    target = np.rint(
-        column - np.nan_to_num(d, nan=np.inf, posinf=np.inf, neginf=np.inf)
-    )
-    row, source = np.nonzero((target >= 0) & (target < width))
-    flat = row * width + target[row, source].astype(np.int64)
-    right = np.full(d.size, -np.inf, np.float32)
-    np.maximum.at(right, flat, d[row, source])
-    right = right.reshape(d.shape)
-    right[np.isinf(right)] = np.nan
-    return _close_cracks(right).reshape(disparity.shape)
+    height, width = disparity.shape[-2:]
+    # A frame at a time, which is what a processor's cache holds.
+    frames = disparity.reshape(-1, height, width)
+    moved = [_close_cracks(_moved(frame)) for frame in frames]
+    return np.stack(moved).reshape(disparity.shape)
 
 
-def _close_cracks(d: Float[np.ndarray, "n w"]) -> Float[np.ndarray, "n w"]:
+def _moved(d: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    height, width = d.shape
+    target = np.rint(np.arange(width, dtype=np.float32) - d)
+    lands = (target >= 0) & (target < width)  # not where there is no disparity
+    rows = width * np.arange(height, dtype=np.int32)[:, None]
+    flat = (np.where(lands, target, 0).astype(np.int32) + rows)[lands]
+    right = np.full(d.size, np.nan, np.float32)
+    # Of those that land on one pixel, the one furthest to the right is the nearest (or
+    # as near, but for rounding); and the last of them that is written stays.
+    right[flat] = d[lands]
+    return right.reshape(d.shape)
+
+
+def _close_cracks(d: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """Fills a missing column where a surface goes on at both of its sides."""
     before, after = (_shifted(d, by) for by in (1, -1))
     # Of neighbours that are much unlike the hole between them is a true one.
@@ -53,7 +58,7 @@ def _close_cracks(d: Float[np.ndarray, "n w"]) -> Float[np.ndarray, "n w"]:
     return np.where(np.isnan(d) & same, mean, d).astype(np.float32)
 
 
-def _shifted(d: Float[np.ndarray, "n w"], by: int) -> Float[np.ndarray, "n w"]:
+def _shifted(d: Float[np.ndarray, "h w"], by: int) -> Float[np.ndarray, "h w"]:
     out = np.roll(d, by, axis=1)
     out[:, 0 if by > 0 else -1] = np.nan
     return out

@@ -127,7 +127,9 @@ def reading(ordered: Any, settings: TrainSettings) -> Any:
         flags.FLAGS.mark_as_parsed()  # grain asks for some of its own
     return elements.mp_prefetch(
         grain.MultiprocessingOptions(
-            num_workers=settings.workers, per_worker_buffer_size=settings.prefetch
+            num_workers=settings.workers,
+            # One that waits and one in work: in full size, 1.2 GB each.
+            per_worker_buffer_size=1,
         ),
         worker_init_fn=outlast_signals,
     )

@@ -1,0 +1,91 @@
+"""What a sample of 25 frames at 576x1024 costs the processes that read for training.
+
+    python -m benchmarks.training_input
+
+A record of a rendered scene with some grain, coded as `data_prep` codes it, is drawn
+from again and again: decoding, cropping and mirroring, and all of it. Seconds are of a
+single core. An update takes 8 samples; with the seconds that an update takes on the
+devices, the last column says how many workers keep up with it. Writes
+benchmarks/results/training_input.json.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks import measure
+from stereojax.records import Provenance, Record, encode_record
+from stereojax.settings.train import TrainSettings
+from stereojax.synthetic import make_film
+from stereojax.training.input.clips import RecordClip
+from stereojax.training.input.framing import Crop, cropped
+from stereojax.training.input.mirror import mirrored
+from stereojax.training.input.pipeline import drawn
+
+SAMPLES = 8  # of an update
+GRAIN = 0.02  # what a film has and a renderer has not: it is what JPEG works on
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--height", type=int, default=576)
+    parser.add_argument("--width", type=int, default=1024)
+    parser.add_argument("--frames", type=int, default=25)
+    parser.add_argument("--update_seconds", type=float, default=1.5)
+    given = parser.parse_args(argv)
+    settings = TrainSettings(
+        height=given.height, width=given.width, frames=given.frames, max_stride=2
+    )
+    clip = RecordClip(record(settings))
+    frames = clip.frames(np.arange(given.frames))
+    same = Crop(given.height, given.width, 1.0, 0.0, 0.0)
+    timings = measure.race(
+        {
+            "decode": lambda: clip.frames(np.arange(given.frames)).left,
+            "crop": lambda: cropped(frames, same).left,
+            "mirror": lambda: mirrored(frames).left,
+            "a sample, half of them mirrored": lambda: [
+                drawn(clip, [0, i], settings)["left"] for i in range(4)
+            ],
+        }
+    )
+    rows = []
+    for name, timing in timings.items():
+        seconds = timing.cpu / (4 if "sample" in name else 1)
+        rows.append(
+            {
+                "what": name,
+                "cpu_s": seconds,
+                "workers": SAMPLES * seconds / given.update_seconds,
+            }
+        )
+    print(measure.table(rows))
+    print("written:", measure.save("training_input", rows))
+
+
+def record(settings: TrainSettings) -> Record:
+    film = make_film(
+        1,
+        frames=settings.span,
+        height=settings.height,
+        width=settings.width,
+        shots=1,
+        max_disparity_percent=3.0,
+    )
+    rng = np.random.default_rng(0)
+    lefts, rights, disparities = [], [], []
+    for frame in film.render():
+        for view, views in ((frame.left, lefts), (frame.right, rights)):
+            grain = GRAIN * rng.standard_normal(view.shape, np.float32)
+            views.append(np.rint(255 * np.clip(view + grain, 0, 1)).astype(np.uint8))
+        disparities.append(frame.disparity)
+    origin = Provenance(
+        "a film", "0" * 32, "stereo", 0, 0, 24.0, "rendered", 0.0, 30.0, 0.5
+    )
+    views = map(np.stack, (lefts, rights))
+    return encode_record(*views, np.stack(disparities).astype(np.float32), origin)
+
+
+if __name__ == "__main__":
+    main()
