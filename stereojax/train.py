@@ -86,7 +86,7 @@ def run() -> int:
 
     keep_compiled()  # a run that goes on has not to wait for what it had compiled
     # Only now: a wrong flag should not wait for jax, nor jax for the other hosts.
-    from stereojax.training.loop import train
+    from stereojax.training.run import train
 
     with together():
         whole = train(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import jax
@@ -82,3 +83,14 @@ def _open_mpi() -> tuple[int, int] | None:
             )
         return None
     return total, int(os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", total))
+
+
+def is_first() -> bool:
+    """Whether this process speaks for all."""
+    return jax.process_index() == 0
+
+
+def say(line: str) -> None:
+    """Once, however many processes there are."""
+    if is_first():
+        print(line, file=sys.stderr, flush=True)
