@@ -4,6 +4,9 @@ Follows diffusers 0.42 (Apache-2.0), models/unets/unet_3d_blocks.py. One class s
 the blocks with and without attention: without, `attentions` is None.
 """
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -21,7 +24,7 @@ class UNetBlock(nnx.Module):
     remat: bool
 
     def layer(self, i: int, x: Array, temb: Array, context: Array) -> Array:
-        run = nnx.remat(_layer) if self.remat else _layer
+        run = _recomputed if self.remat else _layer
         attention = None if self.attentions is None else self.attentions[i]
         return run(self.resnets[i], attention, x, temb, context)
 
@@ -35,6 +38,26 @@ def _layer(
 ) -> Array:
     x = resnet(x, temb)
     return x if attention is None else attention(x, context)
+
+
+def _recomputed(
+    resnet: nnx.Module,
+    attention: nnx.Module | None,
+    x: Array,
+    temb: Array,
+    context: Array,
+) -> Array:
+    """As `_layer`; a gradient computes it again. `nnx.remat` would not go in a loop.
+
+    It writes the arrays back to the modules, which are from outside of it there.
+    """
+    graph, state = nnx.split((resnet, attention))
+
+    @jax.checkpoint
+    def run(state: Any, x: Array, temb: Array, context: Array) -> Array:
+        return _layer(*nnx.merge(graph, state), x, temb, context)
+
+    return run(state, x, temb, context)
 
 
 class DownBlock(UNetBlock):
@@ -123,7 +146,7 @@ class MidBlock(UNetBlock):
         context: Float[Array, "b n d"],
     ) -> Float[Array, "b t h w c"]:
         x = self.layer(0, x, temb, context)
-        run = nnx.remat(_layer) if self.remat else _layer
+        run = _recomputed if self.remat else _layer
         return run(self.resnets[1], None, x, temb, context)
 
 

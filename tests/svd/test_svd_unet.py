@@ -159,6 +159,31 @@ def test_remat_does_not_change_gradients():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+def test_remat_goes_in_a_sampler():
+    """Whose loop closes over the network, as training's validation has it."""
+    given = [ours(x) for x in inputs(8, 1)]
+    results = []
+    for remat in (False, True):
+        model = converted(
+            abstract(
+                lambda rngs, remat=remat: UNetSpatioTemporalConditionModel(
+                    UNetConfig(**vars(UNET)), remat=remat, rngs=rngs
+                )
+            ),
+            reference.unet(8),
+        )
+
+        @jax.jit
+        def sampled(model):
+            def step(x, _):
+                return model(given[0] + x.mean(), *given[1:]), None
+
+            return jax.lax.scan(step, jnp.zeros(()) + model(*given), None, 2)[0]
+
+        results.append(sampled(model))
+    np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)
+
+
 def test_bfloat16_is_what_matrices_are_multiplied_in():
     config = UNetConfig(**vars(UNET))
     model = abstract(

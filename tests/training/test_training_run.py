@@ -290,6 +290,7 @@ def test_a_run_begins_with_what_another_ended_with(whole, place, data, environme
         "--config.train.validate_every=2",
         "--config.train.validation_scenes=2",
         "--config.train.validation_steps=3",
+        "--config.train.remat=block",  # as at full size
     )
     done = run(command(workdir, data, *flags), environment())
     assert done.returncode == 0, done.stderr
