@@ -30,6 +30,7 @@ from stereojax.svd.networks import build
 from stereojax.svd.unet import STEREOCRAFTER
 from stereojax.svd.vae import SVD_VAE
 from stereojax.training import networks
+from stereojax.training.flops import flops_of
 from stereojax.training.optimizer import make_optimizer
 from stereojax.training.parameters import split
 from stereojax.training.sharding import SAMPLES, make_mesh
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     mesh = make_mesh(given.fsdp or given.devices, devices=list(topology.devices))
     # The compiling machine is a CPU, the compiled program is not for one.
     attention.CPU_BYTES = attention.ACCELERATOR_BYTES
+    counts = operations(settings, mesh)
+    print(measure.table(counts), flush=True)
     rows = []
     for name in given.programs.split(","):
         row = {"program": name, "devices": given.devices}
@@ -66,10 +69,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         row["compile_s"] = time.perf_counter() - since
         rows.append(row | memory(program.memory_analysis()))
         print(measure.table(rows[-1:]), flush=True)
-    print("written:", measure.save("aot_train", rows))
+    results = {"operations": counts, "programs": rows}
+    print("written:", measure.save("aot_train", results))
     most = max(row["total_GB"] for row in rows)
     if most > LIMIT / 1e9:
         raise SystemExit(f"{most:.1f} GB a device: more than {LIMIT / 1e9}")
+
+
+def operations(settings: TrainSettings, mesh: Any) -> list[dict[str, Any]]:
+    """Of a sample, from pictures and from latents that are kept; none counted twice."""
+    structure, state, _, batch = shapes(settings, mesh)
+    loss, encode = inpaint.loss(settings), inpaint.encode(settings)
+    arrays = state.trainable | state.frozen
+    latents = jax.eval_shape(
+        lambda arrays, batch: encode(structure.model(arrays), batch), arrays, batch
+    )
+    given = {"pictures": batch, "latents": {**latents, INDEX: batch[INDEX]}}
+    return [
+        {
+            "from": name,
+            "Tflop": flops_of(structure, loss, state, x) / len(x[INDEX]) / 1e12,
+        }
+        for name, x in given.items()
+    ]
 
 
 def full_update(settings: TrainSettings, mesh: Any) -> Any:
