@@ -44,8 +44,8 @@ def find(flag: str, value: str) -> Place:
         ) from error
     from fsspec import config
 
-    for name in ("google.auth", "gcsfs"):  # what matters comes as our own line
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("google.auth", "gcsfs"):  # what they fail at comes as our own line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # What another process writes is there at once.
     config.conf.setdefault("gcs", {}).setdefault("use_listings_cache", False)
     place = epath.Path(value)

@@ -123,12 +123,17 @@ class Handler(BaseHTTPRequestHandler):
             return self._list(bucket, asked)
         name = unquote(name)
         if more:
-            target = re.fullmatch(r"/(?:rewriteTo|copyTo)/b/([^/]+)/o/([^/]+)", more)
-            to, other = target.groups()
             self._there(objects, name)
             content, _, kind = objects[name]
-            there = self._put(to, unquote(other), content, kind, asked)
-            return _json({"done": True, "resource": there})
+            if target := re.fullmatch(r"/moveTo/o/([^/]+)", more):
+                del objects[name]
+                return _json(
+                    self._put(bucket, unquote(target[1]), content, kind, asked)
+                )
+            if target := re.fullmatch(r"/rewriteTo/b/([^/]+)/o/([^/]+)", more):
+                there = self._put(target[1], unquote(target[2]), content, kind, asked)
+                return _json({"done": True, "resource": there})
+            raise Refused(400, f"not served here: {path}")
         if self.command == "DELETE":
             self._there(objects, name)
             self._check(objects, name, asked)
