@@ -3,10 +3,10 @@
 #
 #   launch/tpu_pod.sh [--dry_run] FLAGS...   TPU=name ZONE=zone PROJECT=..
 #
-# FLAGS are those of `python -m stereojax.train`; --workdir is on a disk that every host
-# sees: Filestore, or a bucket that gcsfuse has mounted there. --data may be gs:// as well.
-# The hosts have this project installed in DIR, with the extra `tpu`. --dry_run prints the
-# command and runs nothing.
+# FLAGS are those of `python -m stereojax.train`; --workdir, --data and --weights_dir are
+# in a bucket, gs://.., or on a disk that every host sees. The hosts have this project
+# installed in DIR, with the extras `tpu` and `gcs`. --dry_run prints the command and runs
+# nothing.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh" "$@"
 
