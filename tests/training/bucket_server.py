@@ -31,7 +31,19 @@ class Buckets:
         self.lock = threading.RLock()
         self.generations = itertools.count(1)
         self.uploads: dict[str, tuple[str, str, dict, bytearray]] = {}
-        self.requests: list[tuple[str, str, str]] = []
+        self.changes: list[tuple[str, str]] = []  # PUT or DELETE, and the object
+        self.url = ""
+
+    @property
+    def instead(self) -> dict[str, str]:
+        """Sends here who would speak to Google: gcsfs, its library and tensorstore."""
+        return {
+            "STORAGE_EMULATOR_HOST": self.url,
+            "TENSORSTORE_GCS_HTTP_URL": self.url,
+            "GOOGLE_AUTH_TOKEN_FOR_TESTING": "nobody's",
+            "NO_GCE_CHECK": "true",
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # which asks by gRPC
+        }
 
     def files(self, folder: str) -> dict[str, bytes]:
         """Contents by name below BUCKET or BUCKET/FOLDER."""
@@ -68,7 +80,6 @@ class Handler(BaseHTTPRequestHandler):
         asked = {k: v[-1] for k, v in parse_qs(url.query).items()}
         body = self._body()
         with self.store.lock:
-            self.store.requests.append((self.command, unquote(url.path), str(asked)))
             try:
                 answer = self._route(url.path, asked, body)
             except Refused as refused:
@@ -138,6 +149,7 @@ class Handler(BaseHTTPRequestHandler):
             self._there(objects, name)
             self._check(objects, name, asked)
             del objects[name]
+            self.store.changes.append(("DELETE", name))
             return 204, {}, b""
         self._there(objects, name)
         content, generation, kind = objects[name]
@@ -230,6 +242,7 @@ class Handler(BaseHTTPRequestHandler):
         objects = self.store.buckets[bucket]
         self._check(objects, name, asked)
         objects[name] = (content, next(self.store.generations), kind)
+        self.store.changes.append(("PUT", name))
         return _about(bucket, name, objects[name])
 
 
@@ -262,15 +275,16 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve(*buckets: str) -> Iterator[tuple[str, Buckets]]:
-    """Its address, and what lies in it."""
+def serve(*buckets: str) -> Iterator[Buckets]:
+    """What lies in it, at `url`."""
     store = Buckets(*buckets)
     handler = type("Handler", (Handler,), {"store": store})
     server = Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", store
+        store.url = f"http://127.0.0.1:{server.server_port}"
+        yield store
     finally:
         server.shutdown()
         server.server_close()
