@@ -29,7 +29,7 @@ def find(flag: str, value: str) -> Place:
     """
     if "://" not in value:
         return Path(value).expanduser()
-    if not value.startswith(BUCKET):
+    if not value.startswith(BUCKET) or not value.removeprefix(BUCKET).strip("/"):
         raise InputError(
             f"--{flag}={value}: expected a folder, or {BUCKET}BUCKET/FOLDER; mount a "
             "bucket of another kind on every host and give the folder it is mounted at"

@@ -206,6 +206,7 @@ def test_errors_are_one_line(bucket, inputs, environment, tmp_path):
         ("gs://read-only/run", environment, 1, "storage.objects.create access"),
         ("gs://bucket/run", without, 2, "pip install 'stereojax[gcs]'"),
         ("s3://bucket/run", environment, 2, "mount a bucket of another kind"),
+        ("gs://", environment, 2, "expected a folder, or gs://BUCKET/FOLDER"),
     ):
         done = run(command(workdir, inputs), where)
         assert done.returncode == code, done.stderr
