@@ -5,13 +5,15 @@
 #
 # FLAGS are those of `python -m stereojax.train`; --workdir and --data are in a bucket,
 # gs://..: the machines are taken away, and others go on from there. The project is what
-# lies in this folder's parent; SETUP installs it. JOB_NAME names the job. --dry_run
-# prints the command and the task that it is given, and runs nothing.
+# lies in this folder's parent; SETUP installs it. JOB_NAME names the job. A run that is
+# told to stop saves and ends with 75, which counts as an error: RESTARTS=100 of them are
+# started again. --dry_run prints the command and the task, and runs nothing.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh" "$@"
 
 nodes=${NODES:-1}
-printf -v training '%q ' python -m stereojax.train "${flags[@]}"
+setup=${SETUP:-"pip install '.[cuda,gcs]'"}
+printf -v training '%q ' python -m stereojax.train "${flags[@]}" --preempted_exit_code=75
 if [[ $nodes -gt 1 ]]; then
   # shellcheck disable=SC2016  # for the machines' shells
   training+='--coordinator_address="$(head -n1 <<<"$SKYPILOT_NODE_IPS"):6006" '
@@ -24,17 +26,20 @@ num_nodes: $nodes
 resources:
   accelerators: ${ACCELERATORS:-H100:8}
   use_spot: ${SPOT:-true}
+  job_recovery: {max_restarts_on_errors: ${RESTARTS:-100}}
 setup: |
-  ${SETUP:-pip install '.[cuda,gcs]'}
+  ${setup//$'\n'/$'\n'  }
 run: |
   $training
 "
-file=${TASK:-${TMPDIR:-/tmp}/${JOB_NAME:-stereojax}.yaml}
-command=(sky jobs launch --yes "$file")
-show "${command[@]}"
+command=(sky jobs launch --yes)
 if [[ $dry_run == true ]]; then
+  show "${command[@]}" TASK.yaml
   echo "$task"
   exit 0
 fi
-echo "$task" >"$file"
-exec "${command[@]}"
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+echo "$task" >"$folder/task.yaml"
+show "${command[@]}" "$folder/task.yaml"
+"${command[@]}" "$folder/task.yaml"

@@ -81,7 +81,15 @@ class Progress:
     Where the output is not a terminal, a line every `interval` seconds.
     """
 
-    def __init__(self, label: str, total: int | None, *, interval: float = 30.0):
+    def __init__(
+        self,
+        label: str,
+        total: int | None,
+        *,
+        interval: float = 30.0,
+        unit: str = "frames",
+    ):
+        self._unit = unit
         self._label, self._total, self._interval = label, total, interval
         self._done = self._skipped = 0
         self._start = self._shown = time.monotonic()
@@ -108,7 +116,9 @@ class Progress:
         elapsed = max(now - self._start, 1e-6)
         rate = (self._done - self._skipped) / elapsed
         of = f"/{self._total}" if self._total else ""
-        line = f"{self._label}: {self._done}{of} frames, {rate:.1f} frames/s"
+        line = (
+            f"{self._label}: {self._done}{of} {self._unit}, {rate:.1f} {self._unit}/s"
+        )
         if self._total and rate > 0 and self._done < self._total:
             line += f", {_clock((self._total - self._done) / rate)} left"
         return line

@@ -38,7 +38,8 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "export_step",
     None,
-    "train nothing: write the network of this checkpoint, such as the best one",
+    "train nothing: write the network of this checkpoint, such as the best one, to "
+    "step_0000000 in the workdir",
     lower_bound=1,
 )
 flags.DEFINE_integer(
@@ -76,11 +77,14 @@ def run() -> int:
         for name in ("workdir", "weights_dir", "init_from", "latents")
     )
 
+    if (FLAGS.data or "").startswith(places.BUCKET):
+        places.find("data", FLAGS.data)
+
     from stereojax.training import distributed
     from stereojax.training.ending import together
 
     distributed.start(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
-    preemption.joined()
+    preemption.listen()
 
     from stereojax.ops.compilation_cache import keep_compiled
 

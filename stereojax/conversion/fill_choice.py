@@ -2,7 +2,9 @@
 
 import dataclasses
 import sys
+from pathlib import Path
 
+from stereojax.cli import InputError
 from stereojax.conversion.options import Options
 from stereojax.inpaint.diffusion import Diffusion
 from stereojax.inpaint.networks import Found, find_networks
@@ -49,10 +51,25 @@ def choose_fill(
     if model.fill == "background" or options.depth_only:
         return FillChoice(settings)
     networks = find_networks(
-        model.unet,
+        _trained(settings.unet) if settings.unet else model.unet,
         model.vae,
         model.image_encoder,
         root=root(options.weights_dir),
         dtype=None if model.dtype == "auto" else model.dtype,
     )
     return FillChoice(settings, networks, model.recipe == "published")
+
+
+def _trained(unet: str) -> str:
+    """What training has left at that path; or the name of a part."""
+    from stereojax.weights.places import CONFIG
+
+    for folder in (Path(unet).expanduser(), Path(unet).expanduser() / "weights/unet"):
+        if (folder / CONFIG).is_file():
+            return str(folder.resolve())  # which no root goes before
+    if Path(unet).expanduser().exists():
+        raise InputError(
+            f"--unet={unet}: no {CONFIG} in it, nor in weights/unet below it; expected "
+            "the --workdir of a run that has ended, or its weights/unet"
+        )
+    return unet

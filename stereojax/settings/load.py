@@ -1,6 +1,5 @@
 """Configs: found by name or path, and resolved with the flags that were given."""
 
-import dataclasses
 import importlib
 import importlib.util
 import pkgutil
@@ -94,8 +93,6 @@ def resolve(
                 f"--{unread[0]}: --config={config} fills without diffusion; try "
                 "--config=stereocrafter"
             )
-    if merged.unet:
-        model = dataclasses.replace(model, unet=merged.unet)
     if merged.overlap >= merged.window:
         raise InputError(f"--overlap={merged.overlap}: expected less than --window")
     if merged.depth_low >= merged.depth_high:

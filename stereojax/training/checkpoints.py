@@ -59,8 +59,12 @@ class Checkpoints:
         keep: int = 3,
         keep_best: int = 1,
         stored: str = "",
+        only_read: bool = False,
     ):
-        """`stored`: of frozen parameters, only those of these beginnings."""
+        """`stored`: of frozen parameters, only those of these beginnings.
+
+        `only_read` leaves alone what another run is writing there.
+        """
         if absl_logging.get_verbosity() <= absl_logging.WARNING:
             _quieten()
         policies = [managers.LatestN(keep)]
@@ -81,7 +85,8 @@ class Checkpoints:
                     preservation_policy=managers.AnyPreservationPolicy(policies),
                     # Only with this are scores written down, and read by the next run.
                     best_fn=lambda metrics: metrics[SCORE],
-                    cleanup_tmp_directories=True,
+                    cleanup_tmp_directories=not only_read,
+                    read_only=only_read,
                     enable_async_checkpointing=True,
                 ),
             )

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stereojax.settings.train import TrainSettings
@@ -15,6 +14,7 @@ from stereojax.training.input.clips import Clips
 from stereojax.training.input.make_cache import make_cache
 from stereojax.training.parameters import Arrays, Structure
 from stereojax.training.step import Batch, Encode
+from stereojax.training.votes import agreed, largest
 
 _SAMPLES = "samples"
 
@@ -58,15 +58,14 @@ def fill_cache(
     encode: Callable[[Batch], dict[str, Shaped[Array, "b ..."]]],
     *,
     start: int,
-    stop: Callable[[], bool],
-    say: Callable[[str], None],
+    told: Callable[[], bool],
 ) -> bool:
-    """Whether the cache has all that the run draws; False where it was to stop.
+    """Whether the cache has all that the run draws; False where it is told to stop.
 
     Every process makes its share, and waits for the others: what one draws, another
     has made. Arguments as in `make_cache`.
     """
-    whole = make_cache(
+    return make_cache(
         cache,
         clips,
         settings,
@@ -75,9 +74,6 @@ def fill_cache(
         together=jax.local_device_count(),
         process=jax.process_index(),
         processes=jax.process_count(),
-        say=say,
-        stop=stop,
+        most=largest,
+        go_on=lambda: agreed(not told()),
     )
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("latents")
-    return whole

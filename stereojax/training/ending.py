@@ -77,10 +77,10 @@ class _Ending:
 
     def _listen(self) -> None:
         while not self._over.wait(SECONDS):
-            if self._told():
+            if told := self._told():
                 time.sleep(GRACE)
                 self._once.acquire()
-                self._pass_on_what_is_told(0.0)
+                self._pass_on(told)
 
     def _told(self) -> str | None:
         """What another process failed with."""
@@ -95,6 +95,9 @@ class _Ending:
             if time.monotonic() >= until:
                 return
             time.sleep(SECONDS / 10)
+        self._pass_on(told)
+
+    def _pass_on(self, told: str) -> NoReturn:
         code, _, text = told.partition(" ")
         print(f"error: {text}", file=sys.stderr)
         self._leave(int(code))

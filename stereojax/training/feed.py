@@ -1,19 +1,16 @@
-"""Batches on the devices ahead of the updates, and what to do when they run out."""
+"""Batches on the devices ahead of the updates."""
 
 import collections
 from collections.abc import Iterator
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from stereojax.cli import RunError
+from stereojax.cli import InputError, RunError, line_of
 from stereojax.shapes import Array
 from stereojax.training.ending import OtherFailed
 from stereojax.training.input.pipeline import NAMES
-from stereojax.training.sharding import REPEATED, SAMPLES, named, put_batch
+from stereojax.training.sharding import put_batch
 from stereojax.training.step import INDEX
 
 Names = dict[int, str]  # of this process's samples, the clips
@@ -31,8 +28,7 @@ class Feed:
         self._batches, self._mesh, self._ahead = batches, mesh, ahead
         self._ready: collections.deque[tuple[Names, dict[str, Array]]]
         self._ready = collections.deque()
-        self._failure: RunError | None = None
-        self._everybody = jax.jit(jnp.min, out_shardings=named(mesh, REPEATED))
+        self._failure: Exception | None = None
 
     def take(self) -> tuple[Names, dict[str, Array]]:
         """The next batch.
@@ -47,16 +43,10 @@ class Feed:
         self._fill(self._ahead)
         return taken
 
-    def more(self) -> Any:
-        """Whether each process has another batch; known once the devices get to it."""
-        mine = bool(self._ready)
-        if jax.process_count() == 1:
-            return mine
-        flags = np.full(jax.local_device_count(), mine, np.int32)
-        sharding = named(self._mesh, SAMPLES)
-        return self._everybody(jax.make_array_from_process_local_data(sharding, flags))
+    def has_more(self) -> bool:
+        return bool(self._ready)
 
-    def failure(self) -> RunError:
+    def failure(self) -> Exception:
         """Why there is no other batch."""
         return self._failure or OtherFailed("another process cannot read its samples")
 
@@ -64,8 +54,11 @@ class Feed:
         while len(self._ready) < count and not self._failure:
             try:
                 batch = dict(next(self._batches))
-            except RunError as error:
+            except (InputError, RunError) as error:
                 self._failure = error
+                return
+            except Exception as error:  # a disk's, a bucket's, a worker that was killed
+                self._failure = RunError(f"cannot read samples: {line_of(error)}")
                 return
             numbers = map(int, batch[INDEX])
             names = dict(zip(numbers, map(str, batch.pop(NAMES)), strict=True))

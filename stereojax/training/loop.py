@@ -26,6 +26,7 @@ from stereojax.training.rows import Rows
 from stereojax.training.state import TrainState
 from stereojax.training.step import INDEX, Batch
 from stereojax.training.tally import Tally
+from stereojax.training.votes import Votes
 
 
 class Loop:
@@ -58,7 +59,7 @@ class Loop:
     ) -> tuple[Any, int]:
         """To the last step, or to where it is told to stop; (state, updates made)."""
         settings = self._settings
-        if self._preemption.early():
+        if jax.process_count() == 1 and self._preemption.told():
             self._say_stopped(done)
             return state, done
         feed = Feed(
@@ -73,6 +74,7 @@ class Loop:
             self._mesh,
             settings.prefetch,
         )
+        votes = Votes(self._mesh)
         names, batch = feed.take()
         compiled = step.lower(state, batch).compile()
         flops = None
@@ -83,12 +85,8 @@ class Loop:
         self._progress = Progress(settings.steps, done)
         saved = done
         for number in itertools.count(done + 1):
-            if self._preemption.at(number):
-                self._stop(state, number - 1, saved)
-                self._say_stopped(number - 1)
-                return state, number - 1
             last = number == settings.steps
-            more = last or feed.more()
+            answers = votes.ask(last or feed.has_more(), not self._preemption.told())
             state, numbers = compiled(state, batch)
             self._settle()
             self._pending = (number, names, numbers)
@@ -101,10 +99,15 @@ class Loop:
                 saved = number
             if last:
                 break
-            if not more:
+            more, on = np.asarray(answers)
+            if not (more and on):
                 self._stop(state, number, saved)
+            if not more:
                 error = feed.failure()
                 raise type(error)(f"{error}; step {number} is saved")
+            if not on:
+                self._say_stopped(number)
+                return state, number
             names, batch = feed.take()
         self._checkpoints.wait()
         return state, number

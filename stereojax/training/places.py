@@ -83,8 +83,13 @@ def write(path: Place, content: bytes) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}.part")
-    beside.write_bytes(content)
-    beside.rename(path)
+    try:
+        beside.write_bytes(content)
+        beside.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
 
 
 @contextlib.contextmanager

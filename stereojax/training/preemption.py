@@ -1,22 +1,29 @@
 """SIGTERM, which a cluster sends before it takes a machine away, and Ctrl-C."""
 
-import os
 import signal
 import sys
 from types import FrameType
 
 
 class Preemption:
-    """Notes a SIGTERM or a first Ctrl-C; the loop asks after each step.
-
-    Once this process has joined others, jax notes it in its place, so that all of them
-    stop before the same step.
-    """
+    """Notes a SIGTERM or a first Ctrl-C; the loop asks after each update."""
 
     def __init__(self) -> None:
-        self._told = self._together = False
+        self._told = False
+        self.listen()
+
+    def listen(self) -> None:
+        """Again after other processes were joined: jax then takes SIGTERM for itself.
+
+        Its own protocol counts steps from 0, and would wait for one that a run that
+        goes on has left behind; ours is in `Votes`.
+        """
         signal.signal(signal.SIGTERM, self._note)
         signal.signal(signal.SIGINT, self._note)
+
+    def told(self) -> bool:
+        """Whether this process is to stop."""
+        return self._told
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -24,28 +31,3 @@ class Preemption:
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             print("stops after this step; once more: at once", file=sys.stderr)
-            if self._together:
-                os.kill(os.getpid(), signal.SIGTERM)
-
-    def joined(self) -> None:
-        """After the other processes were joined, if there are any."""
-        import jax
-
-        self._together = jax.process_count() > 1
-        if not self._together:
-            # Jax takes it where it was asked to join others, though there are none.
-            signal.signal(signal.SIGTERM, self._note)
-        elif self._told:
-            os.kill(os.getpid(), signal.SIGTERM)  # now for jax, who tells the others
-
-    def early(self) -> bool:
-        """Whether to stop before anything is compiled; only known to one process."""
-        return self._told and not self._together
-
-    def at(self, step: int) -> bool:
-        """Whether to stop before `step`: the same step on every process."""
-        if not self._together:
-            return self._told
-        from jax.experimental import multihost_utils
-
-        return multihost_utils.reached_preemption_sync_point(step)

@@ -29,6 +29,7 @@ from stereojax.training.state import TrainState, divide, make_state
 from stereojax.training.step import make_step
 from stereojax.training.tasks import find_task
 from stereojax.training.validation import make_validation
+from stereojax.training.votes import agreed
 
 
 def train(
@@ -70,23 +71,28 @@ def train(
         for n, x in frozen.items()
     }
     say(f"{_millions(trainable)} M parameters train, {_millions(frozen)} M do not")
+    exports = export_step is not None
+    who = (workdir, settings, data_mark(data), start.identity)
     if is_first():
-        folder.claim(workdir, settings, data_mark(data), start.identity)
+        folder.claim(*who, writes=not exports)
+    if agreed(True) and not is_first():
+        folder.claim(*who, writes=False)
 
     checkpoints = Checkpoints(
         workdir / "checkpoints",
         keep=settings.keep,
         keep_best=settings.keep_best,
         stored=task.STORED,
+        only_read=exports,
     )
     done = _seen_by_all(checkpoints.latest() or 0, workdir)
-    if export_step is not None and export_step not in (there := checkpoints.steps()):
+    if exports and export_step not in (there := checkpoints.steps()):
         raise InputError(
             f"--export_step={export_step}: --workdir={workdir} has checkpoints of "
             f"{', '.join(map(str, there)) or 'no step'}"
         )
     cache = None
-    if settings.cached_draws and export_step is None:
+    if settings.cached_draws and not exports:
         marks = {n: x for n, x in start.identity.items() if n != task.STORED[:-1]}
         arrays = {n: x for n, x in frozen.items() if not n.startswith(task.STORED)}
         cache = Cache.at(latents or workdir / "latents", settings, data, marks)
@@ -96,8 +102,7 @@ def train(
             settings,
             make_encoder(start.structure, task.encode(settings), arrays),
             start=done,
-            stop=preemption.early,
-            say=say,
+            told=preemption.told,
         ):
             say("told to stop: these latents stay, and the same command goes on")
             return False
@@ -110,7 +115,7 @@ def train(
             state,
             start.arrays,
             mesh,
-            workdir,
+            workdir / f"step_{done:07}" if exports else workdir,
             network=task.NETWORK,
             prefix=task.STORED.rstrip("."),
             sizes=start.sizes,
@@ -119,7 +124,7 @@ def train(
         )
         say(f"wrote {part}, and for diffusers {exported}")
 
-    if export_step is not None:
+    if exports:
         leave(checkpoints.restore(state, export_step), export_step)
         return True
     if done:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from stereojax.cli import InputError
+from stereojax.cli import InputError, RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.training import places
 
@@ -32,12 +32,15 @@ def claim(
     settings: TrainSettings,
     data: dict[str, str],
     identity: dict[str, str],
+    *,
+    writes: bool = True,
 ) -> None:
     """Writes down what the run is; or finds that the folder is another run's.
 
     Args:
       data: what tells it from other data.
       identity: what tells each network's weights from others.
+      writes: or finds that nobody has.
 
     Raises:
       InputError: it is another run's: names what differs.
@@ -58,6 +61,13 @@ def claim(
         except ValueError as error:
             raise InputError(f"{path}: not what a run writes: {error}") from error
         _compare(theirs, ours, workdir)
+    if not writes:
+        if there is None:
+            raise RunError(
+                f"--workdir={workdir}: there is no {FILE} of a run; expected a folder "
+                "that all processes see"
+            )
+        return
     ours["all"] = dataclasses.asdict(settings)
     with places.told(f"--workdir={workdir}"):
         places.write(path, (json.dumps(ours, indent=1) + "\n").encode())

@@ -20,14 +20,9 @@ def weights_root(weights_dir: str | Path | None = None) -> Path:
 
 
 def find(part: str, *, root: Folder | None = None) -> Folder | None:
-    """The folder of `part`, such as `depth_anything_v2_small`, where it is there.
-
-    A `part` that is no name below `root` is taken for a folder itself.
-    """
-    for folder in ((root or weights_root()) / part, Path(part).expanduser()):
-        if (folder / CONFIG).is_file():
-            return folder
-    return None
+    """The folder of `part`, such as `depth_anything_v2_small`, where it is there."""
+    folder = (root or weights_root()) / part
+    return folder if (folder / CONFIG).is_file() else None
 
 
 def require(part: str, *, root: Folder | None = None) -> Folder:

@@ -150,10 +150,15 @@ def test_skypilot(tmp_path):
     import yaml
 
     first, _, told = dry("skypilot", *FLAGS).partition("\n")
-    assert shlex.split(first) == ["sky", "jobs", "launch", "--yes", "/tmp/mine.yaml"]
+    assert shlex.split(first) == ["sky", "jobs", "launch", "--yes", "TASK.yaml"]
     task = yaml.safe_load(told)
     assert Path(task["workdir"]) == LAUNCH.parent and task["num_nodes"] == 2
-    assert task["resources"] == {"accelerators": "H100:8", "use_spot": True}
+    assert task["resources"] == {
+        "accelerators": "H100:8",
+        "use_spot": True,
+        "job_recovery": {"max_restarts_on_errors": 100},
+    }
+    assert task["setup"] == "pip install '.[cuda,gcs]'\n"
     (tmp_path / "python").write_text('#!/bin/sh\nfor x in "$@"; do echo "$x"; done\n')
     (tmp_path / "python").chmod(0o755)
     environment = {
@@ -169,7 +174,7 @@ def test_skypilot(tmp_path):
         text=True,
     )
     assert done.stdout.splitlines() == [
-        *("-m", "stereojax.train", *FLAGS),
+        *("-m", "stereojax.train", *FLAGS, PREEMPTED),
         *("--coordinator_address=10.0.0.1:6006", "--num_processes=2"),
         "--process_id=1",
     ]

@@ -40,22 +40,16 @@ def encode(start):
     return make_encoder(start.structure, inpaint.encode(KEPT), arrays)
 
 
-def filled(cache, encode, *, clips=CLIPS, settings=KEPT, start=0, stop=lambda: False):
-    """Whether it is whole, and what was said."""
-    lines = []
-    whole = fill_cache(
-        cache, clips, settings, encode, start=start, stop=stop, say=lines.append
-    )
-    return whole, lines
+def filled(cache, encode, *, clips=CLIPS, settings=KEPT, start=0, told=lambda: False):
+    return fill_cache(cache, clips, settings, encode, start=start, told=told)
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory, encode):
     place = tmp_path_factory.mktemp("latents")
     cache = Cache.at(place, KEPT, None, MARKS)
-    whole, lines = filled(cache, encode)
     # 14 samples of 3 clips: the fifth epoch is not whole, but draws are two.
-    assert whole and lines == [f"latents: 0 of 6 are in {cache.folder}"]
+    assert filled(cache, encode) and len(list(cache.keys())) == 6
     return cache
 
 
@@ -110,13 +104,15 @@ def test_draws_come_again_epoch_after_epoch(cache):
     assert not np.array_equal(one, other)
 
 
-def test_only_what_is_missing_is_made(cache, encode, tmp_path):
+def test_only_what_is_missing_is_made(cache, encode, capsys):
     lost = cache._path((2, 1))
     before = {p: os.stat(p).st_mtime_ns for p in cache.folder.glob("*/*.npz")}
     content = lost.read_bytes()
     lost.unlink()
-    whole, lines = filled(cache, encode)
-    assert whole and lines == [f"latents: 5 of 6 are in {cache.folder}"]
+    assert filled(cache, encode)
+    said = capsys.readouterr().err
+    assert said.startswith(f"latents: 5 of 6 are in {cache.folder}\n")
+    assert "latents: 1/1 samples" in said
     after = {p: os.stat(p).st_mtime_ns for p in cache.folder.glob("*/*.npz")}
     assert before.keys() == after.keys()
     assert [p for p in before if before[p] != after[p]] == [lost]
@@ -147,11 +143,10 @@ def test_only_what_a_run_draws_is_made():
 
 def test_stopped_it_keeps_what_it_has(encode, tmp_path):
     cache = Cache.at(tmp_path, KEPT, None, MARKS)
-    whole, _ = filled(cache, encode, stop=lambda: True)
-    kept = list(cache.keys())
-    assert not whole and len(kept) == 1
-    whole, (line,) = filled(cache, encode)
-    assert whole and "1 of 6 are in" in line
+    assert not filled(cache, encode, told=lambda: True)
+    assert len(list(cache.keys())) == 1
+    # Worker processes read for the rest of it.
+    assert filled(cache, encode, settings=dataclasses.replace(KEPT, workers=2))
     assert sorted(cache.keys()) == sorted(wanted_keys(3, KEPT, 0))
 
 
@@ -170,7 +165,7 @@ def test_other_samples_lie_elsewhere(tmp_path):
     assert Cache.at(tmp_path, more, None, MARKS).folder in at
     told = json.loads((at.pop() / "of.json").read_text())
     assert (
-        told["data"] == {"place": "synthetic scenes"}
+        told["data"] == {"content": "synthetic scenes"}
         and told["settings"]["frames"] == 3
     )
 
@@ -198,6 +193,13 @@ def test_a_damaged_one_says_so(cache):
             cache.read((0, 0))
     finally:
         path.write_bytes(content)
+
+
+def test_what_does_not_fit_into_float16_is_not_kept(tmp_path):
+    cache = Cache.at(tmp_path, KEPT, None, MARKS)
+    with pytest.raises(RunError, match=r"000000003.0.npz: truth is not finite"):
+        cache.write((3, 0), {"truth": np.float32([1.0, 1e6])})
+    assert not list(cache.keys())
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

@@ -132,6 +132,35 @@ def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(tmp_path):
     ]
 
 
+def test_events_are_there_at_once_and_those_of_steps_made_again_do_not_count(tmp_path):
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+    def events() -> list[Event]:
+        found = []
+        for file in sorted((tmp_path / "tensorboard").iterdir()):
+            data = file.read_bytes()
+            while data:  # length, its checksum, an event, its checksum
+                size = int.from_bytes(data[:8], "little")
+                found.append(Event.FromString(data[12 : 12 + size]))
+                data = data[16 + size :]
+        return found
+
+    rows = Rows(tmp_path, step=4)
+    rows.write({"step": 5, "loss": 0.5, "mfu": None, "bad": float("nan")})
+    rows.picture("validation", np.full((4, 6, 3), 200, np.uint8), 5)
+    rows.write({"step": 6, "loss": 0.25})
+    version, start, *rest = events()  # the file is still open
+    assert version.file_version == "brain.Event:2"
+    assert start.session_log.status == SessionLog.START and start.step == 5
+    loss, picture, last = rest
+    (value,) = loss.summary.value
+    assert (loss.step, value.tag, value.simple_value) == (5, "loss", 0.5)
+    (value,) = picture.summary.value
+    assert (value.image.height, value.image.width) == (4, 6)
+    assert last.step == 6 and last.summary.value[0].simple_value == 0.25
+    rows.close()
+
+
 def test_a_full_disk_is_seen_before_it_is_written_to(tmp_path, monkeypatch):
     checkpoints = opened(tmp_path / "run")
     checkpoints.save(state(), 1)

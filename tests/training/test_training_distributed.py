@@ -65,7 +65,11 @@ def joined(monkeypatch) -> list[dict]:
     monkeypatch.setattr(
         "jax.distributed.initialize", lambda *a, **k: calls.append({"args": a, **k})
     )
-    for name in ("SLURM_STEP_NODELIST", "OMPI_MCA_orte_hnp_uri"):
+    for name in (
+        "SLURM_STEP_NODELIST",
+        "OMPI_MCA_orte_hnp_uri",
+        "OMPI_COMM_WORLD_SIZE",
+    ):
         monkeypatch.delenv(name, raising=False)
     return calls
 
@@ -101,6 +105,25 @@ def test_flags_are_believed_before_any_cluster(joined, monkeypatch):
     ]
     with pytest.raises(InputError, match="expected all three"):
         distributed.start("here:1")
+
+
+def test_open_mpi(joined, monkeypatch):
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "1")
+    distributed.start()
+    assert not joined
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
+    # Version 5 does not tell where the others are.
+    with pytest.raises(InputError, match=r"Open MPI started 4 processes.*--coord"):
+        distributed.start()
+    monkeypatch.setenv("OMPI_MCA_orte_hnp_uri", "1.0;tcp://10.0.0.1:5000")
+    for here, devices in (("1", []), ("2", None), (None, None)):
+        if here:
+            monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_SIZE", here)
+        else:
+            monkeypatch.delenv("OMPI_COMM_WORLD_LOCAL_SIZE")
+        distributed.start()
+        assert joined[-1] == {"args": (), "local_device_ids": devices}
+    assert len(joined) == 3
 
 
 def test_others_that_nothing_tells_of_are_an_error(joined, monkeypatch):

@@ -9,7 +9,9 @@ import pytest
 import tiny_training
 
 from stereojax import weights
-from stereojax.inpaint.networks import find_networks
+from stereojax.cli import InputError
+from stereojax.conversion.fill_choice import choose_fill
+from stereojax.conversion.options import Options
 from stereojax.settings.load import resolve
 from stereojax.svd.clip import TINY_CLIP
 from stereojax.svd.networks import build
@@ -83,9 +85,16 @@ def test_infer_takes_what_training_left(start, root, tmp_path):
         licence=start.licence,
     )
     assert weights.read_config(part)["licence"] == "none at all"
-    model, _ = resolve("stereocrafter", {"unet": str(part)})
-    found = find_networks(model.unet, model.vae, model.image_encoder, root=root)
-    unet = found.load().unet
+    found = set()
+    for given in (part, tmp_path):  # itself, or the run's folder
+        model, look = resolve("stereocrafter", {"unet": str(given)})
+        choice = choose_fill(model, look, Options(weights_dir=root))
+        found.add(choice.networks.folders)
+    assert len(found) == 1
+    with pytest.raises(InputError, match=r"--unet=.*weights: no config.json in it"):
+        model, look = resolve("stereocrafter", {"unet": str(tmp_path / "weights")})
+        choose_fill(model, look, Options(weights_dir=root))
+    unet = choice.networks.load().unet
     _, arrays = split(unet)
     wanted = {n: trainable.get(n, start.arrays[n]) for n in start.arrays}
     assert len(arrays) > 100

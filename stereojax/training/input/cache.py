@@ -9,17 +9,18 @@ import dataclasses
 import hashlib
 import io
 import json
-import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 
+import jax.numpy as jnp
 import numpy as np
-from etils import epath
 
 from stereojax.cli import RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.shapes import Shaped
+from stereojax.training import places
 from stereojax.training.input.sources import data_mark
+from stereojax.training.networks import compute_dtype
 from stereojax.training.places import Place
 
 # The settings that decide what a sample is.
@@ -35,9 +36,9 @@ DECIDE = (
     "flip",
     "synthetic_disparity",
     "pooling",
-    "dtype",
     "frozen_dtype",
 )
+VERSION = 1  # of what a sample is: the splat, the mask, the mirror, the renderer
 FOLDER = 1000  # clips whose samples lie together
 
 Key = tuple[int, int]  # a clip, and which of its draws
@@ -47,7 +48,7 @@ Key = tuple[int, int]  # a clip, and which of its draws
 class Cache:
     """One file a sample: NumPy's, with floats as float16."""
 
-    folder: epath.Path
+    folder: Place
     draws: int  # of a clip
 
     @classmethod
@@ -64,18 +65,17 @@ class Cache:
           networks: what tells the weights that samples are made with from others.
         """
         of = {
+            "version": VERSION,
             "data": data_mark(data),
             "networks": dict(networks),
-            "settings": {name: getattr(settings, name) for name in DECIDE},
+            "settings": {name: getattr(settings, name) for name in DECIDE}
+            | {"dtype": jnp.dtype(compute_dtype(settings)).name},
         }
         text = json.dumps(of, indent=1, sort_keys=True)
-        folder = epath.Path(root) / hashlib.sha256(text.encode()).hexdigest()[:16]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+        folder = root / hashlib.sha256(text.encode()).hexdigest()[:16]
+        with places.told(f"--latents={root}"):
             if not (folder / "of.json").exists():
-                (folder / "of.json").write_text(text + "\n")
-        except OSError as error:
-            raise RunError(f"--latents={root}: {error.strerror or error}") from error
+                places.write(folder / "of.json", f"{text}\n".encode())
         return cls(folder, settings.cached_draws)
 
     def read(self, key: Key) -> dict[str, np.ndarray]:
@@ -94,18 +94,17 @@ class Cache:
         """Raises RunError where it cannot be: whole or not at all."""
         path = self._path(key)
         content = io.BytesIO()
-        halved = {
-            name: x.astype(np.float16) if x.dtype == np.float32 else x
-            for name, x in arrays.items()
-        }
+        with np.errstate(over="ignore"):  # is looked for below
+            halved = {
+                name: x.astype(np.float16) if x.dtype == np.float32 else x
+                for name, x in arrays.items()
+            }
+        for name, x in halved.items():
+            if x.dtype == np.float16 and not np.isfinite(x).all():
+                raise RunError(f"{path}: {name} is not finite in float16")
         np.savez(content, **halved)
-        beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
-        try:
-            path.parent.mkdir(exist_ok=True)
-            beside.write_bytes(content.getvalue())
-            beside.replace(path)
-        except OSError as error:
-            raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+        with places.told(f"cannot write {path}"):
+            places.write(path, content.getvalue())
 
     def keys(self) -> Iterator[Key]:
         """Those that are there."""
@@ -113,6 +112,6 @@ class Cache:
             clip, _, draw = path.stem.partition(".")
             yield int(clip), int(draw)
 
-    def _path(self, key: Key) -> epath.Path:
+    def _path(self, key: Key) -> Place:
         clip, draw = key
         return self.folder / f"{clip // FOLDER:06}" / f"{clip:09}.{draw}.npz"

@@ -1,13 +1,14 @@
 """Makes the samples of a cache that a run will draw, each process its share."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from stereojax.cli import RunError
+from stereojax.cli import Progress, RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.training.input.cache import Cache, Key
 from stereojax.training.input.clips import Clips
@@ -44,34 +45,52 @@ def make_cache(
     together: int,
     process: int = 0,
     processes: int = 1,
-    say: Callable[[str], None] = lambda line: None,
-    stop: Callable[[], bool] = lambda: False,
+    most: Callable[[int], int] = lambda rounds: rounds,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> bool:
-    """Whether all of them are there now; False where it was told to stop.
+    """Whether all of them are there now; False where it is not to go on.
 
     Args:
       encode: samples, `together` of them, to what is kept of each.
       start: updates that were made already.
+      most: the most rounds that a process has, given those of this one.
+      go_on: asked after each round, by each process as often.
 
     Raises:
-      RunError: a clip cannot be read, or a sample not be written.
+      RunError: a clip cannot be read, a sample not be written, or what other processes
+        have made is not seen here.
     """
     wanted = wanted_keys(len(clips), settings, start)
     there = wanted.intersection(cache.keys())
-    say(f"latents: {len(there)} of {len(wanted)} are in {cache.folder}")
+    if process == 0:
+        found = f"{len(there)} of {len(wanted)} are in {cache.folder}"
+        print(f"latents: {found}", file=sys.stderr, flush=True)
     # Of what is wanted, not of what is missing: others may be writing already.
     mine = [key for key in sorted(wanted)[process::processes] if key not in there]
+    rounds = most(-(-len(mine) // together))
+    progress = Progress("latents", len(mine), unit="samples") if process == 0 else None
+    samples = _read(mine, clips, settings, together)
     previous: tuple | None = None
-    # The devices make the next ones while these are written.
-    for keys, samples in _read(mine, clips, settings, together):
-        names = samples.pop(NAMES)
-        made = encode(samples)
-        _write(cache, previous)
-        previous = keys, names, made
-        if stop():
+    whole = True
+    for _ in range(rounds):
+        # The devices make the next ones while these are written.
+        following = _made(next(samples, None), encode)
+        _write(cache, previous, progress)
+        previous = following
+        if not (whole := go_on()):
             break
-    _write(cache, previous)
-    return not stop()
+    _write(cache, previous, progress)
+    if progress and rounds:
+        progress.close()
+    if whole and go_on() and processes > 1:
+        lost = wanted.difference(cache.keys())
+        if lost:
+            raise RunError(
+                f"{len(lost)} of {len(wanted)} latents are missing in {cache.folder}, "
+                "though other processes made them; expected --latents that all of them "
+                "see"
+            )
+    return whole
 
 
 def wanted_keys(clips: int, settings: TrainSettings, start: int) -> set[Key]:
@@ -101,10 +120,20 @@ def _read(
         yield some, {name: np.stack([s[name] for s in made]) for name in made[0]}
 
 
-def _write(cache: Cache, made: tuple | None) -> None:
+def _made(read: tuple | None, encode: Callable) -> tuple | None:
+    if read is None:
+        return None
+    keys, samples = read
+    names = samples.pop(NAMES)
+    return keys, names, encode(samples)
+
+
+def _write(cache: Cache, made: tuple | None, progress: Progress | None) -> None:
     if made is None:
         return
     keys, names, arrays = made
     host = {NAMES: names, **{name: np.asarray(x) for name, x in arrays.items()}}
     for i, key in enumerate(keys):
         cache.write(key, {name: x[i, ...] for name, x in host.items()})
+    if progress:
+        progress.add(len(keys))

@@ -73,7 +73,7 @@ def caught(
         return make()
     except (InputError, RunError) as error:
         return Failure(str(error))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return Failure(f"clip {clip}: {error}")
 
 
@@ -83,6 +83,18 @@ def collate(samples: Sequence[dict | Failure]) -> dict[str, np.ndarray] | Failur
         if isinstance(sample, Failure):
             return sample
     return {name: np.stack([s[name] for s in samples]) for name in samples[0]}
+
+
+def _clean_up_quietly() -> None:
+    """Has the memory that workers share freed without a warning, whatever the end.
+
+    Python does that in a process of its own, which is only told through this variable,
+    and which would have the last word after what a run says of its end.
+    """
+    quiet = "ignore:resource_tracker"
+    given = os.environ.get("PYTHONWARNINGS", "")
+    if quiet not in given:
+        os.environ["PYTHONWARNINGS"] = f"{given},{quiet}".lstrip(",")
 
 
 def outlast_signals(worker: int, workers: int) -> None:
@@ -125,6 +137,7 @@ def reading(ordered: Any, settings: TrainSettings) -> Any:
         return elements
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # grain asks for some of its own
+    _clean_up_quietly()
     return elements.mp_prefetch(
         grain.MultiprocessingOptions(
             num_workers=settings.workers,
