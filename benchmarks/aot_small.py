@@ -93,7 +93,7 @@ def described(target: str) -> list[Any]:
 
 @contextlib.contextmanager
 def as_if_on(platform: str) -> Iterator[None]:
-    """What is chosen by the device is chosen for that one, not for the compiling CPU."""
+    """What is chosen by the device is chosen as for that one, not for this CPU."""
     with (
         mock.patch.object(choice, "default_platform", lambda: platform),
         mock.patch.object(choice, "_unusable", lambda *_: ""),
