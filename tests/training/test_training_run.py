@@ -1,14 +1,13 @@
 """Whole runs: killed, stopped, moved to other devices, refused, exported."""
 
-import contextlib
 import dataclasses
+import functools
 import json
 import os
 import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,26 +17,14 @@ import orbax.checkpoint as ocp
 import pytest
 import run_config
 import torch
+import training_runs
+from training_runs import command, refused, rows, run, write_data
 
 from stereojax import weights
-from stereojax.records import Provenance, encode_record, to_example
-from stereojax.records.tfrecord import TFRecordWriter
 from stereojax.settings.fields import fill
 from stereojax.settings.train import TrainSettings
-from stereojax.splat.workloads import scene
 from stereojax.training import networks
 from stereojax.training.input.pipeline import order
-
-HERE = Path(__file__).parent
-CONFIG = str(HERE / "run_config.py")
-
-
-def command(workdir: Path, data: Path | None, *flags: str) -> list[str]:
-    given = [f"--data={data}"] if data else []
-    return [
-        *(sys.executable, "-m", "stereojax.train"),
-        *(f"--config={CONFIG}", f"--workdir={workdir}", *given, *flags),
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -47,69 +34,12 @@ def place(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(place):
-    """Compiled quickly, and once for each number of devices."""
-
-    def of(devices: int = 1) -> dict[str, str]:
-        flags = (
-            f"--xla_force_host_platform_device_count={devices}",
-            "--xla_backend_optimization_level=0",
-            "--xla_llvm_disable_expensive_passes=true",
-        )
-        return os.environ | {
-            "JAX_PLATFORMS": "cpu",
-            "JAX_COMPILATION_CACHE_DIR": str(place / "compiled"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1",
-            "STEREOJAX_CACHE": str(place / "cache"),
-            "XLA_FLAGS": " ".join(flags),
-        }
-
-    return of
+    return functools.partial(training_runs.environment, place)
 
 
 @pytest.fixture(scope="module")
 def data(place) -> Path:
-    """Five records of discs before ground, two of them held out."""
-    folder = place / "data"
-    folder.mkdir()
-    splits = []
-    for split, count in (("train", 5), ("validation", 2)):
-        file = folder / f"pairs-{split}.tfrecord-00000-of-00001"
-        with TFRecordWriter(file) as writer:
-            for i in range(count):
-                left, disparity = scene((6, 16, 32), -2, 6, seed=i + 10 * len(split))
-                right, _ = scene((6, 16, 32), -2, 6, seed=i + 99)
-                views = (np.rint(255 * v).astype(np.uint8) for v in (left, right))
-                origin = Provenance(
-                    f"film {split} {i}", f"{i:032x}", "stereo", 0, 0, 24.0, "sgbm",
-                    0.0, 30.0, 0.5,
-                )  # fmt: skip
-                writer.write(to_example(encode_record(*views, disparity, origin)))
-        splits.append(
-            {
-                "name": split,
-                "shardLengths": [str(count)],
-                "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-            }
-        )
-    info = {"name": "pairs", "fileFormat": "tfrecord", "splits": splits}
-    (folder / "dataset_info.json").write_text(json.dumps(info))
-    return folder
-
-
-def rows(workdir: Path) -> list[dict]:
-    file = workdir / "metrics.jsonl"
-    lines = file.read_text().splitlines() if file.exists() else []
-    found = []
-    for line in lines:
-        with contextlib.suppress(ValueError):  # being written
-            found.append(json.loads(line))
-    return found
-
-
-def run(arguments: list[str], environment: dict, **more) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        arguments, env=environment, capture_output=True, text=True, timeout=900, **more
-    )
+    return write_data(place / "data")
 
 
 def run_until(step: int, number: int, arguments: list[str], environment: dict) -> tuple:
@@ -200,6 +130,8 @@ def test_worker_processes_outlast_what_tells_their_group_to_stop(
         8, signal.SIGTERM, command(workdir, data, *flags), environment()
     )
     assert code == 75, errors
+    # Nobody has anything to add, such as of memory that the workers shared.
+    assert errors.splitlines()[-1].startswith("told to stop")
     saved = int(errors.split("told to stop: step ")[1].split()[0])
     assert (workdir / "checkpoints" / str(saved)).is_dir()
 
@@ -339,15 +271,6 @@ def test_runs_share_latents(place, data, environment):
     assert "latents: 5 of 5 are in" in again.stderr
     assert curve(place / "first") == curve(place / "second")
     assert len(list(place.glob("latents/*/*/*.npz"))) == 5
-
-
-def refused(done: subprocess.CompletedProcess, code: int, *parts: str) -> None:
-    assert done.returncode == code, done.stderr
-    last = [line for line in done.stderr.splitlines() if line.strip()][-1]
-    assert last.startswith("error: "), done.stderr
-    assert done.stderr.count("error: ") == 1 and "Traceback" not in done.stderr
-    for part in parts:
-        assert part in last
 
 
 def test_a_wrong_setting_is_one_line(place, environment):
