@@ -18,9 +18,9 @@ measured LPIPS 0.383 for this schedule against 0.393 for the published one.
 `:runlocal` is the same code with small random networks and few steps, for a laptop:
 what it fills in means nothing.
 
-Training (`train` below): compiled ahead of time for 8 H200s, the step holds 62 GB a
-device with the chunked attention (`python -m benchmarks.aot_train`). It has not yet run
-at full size.
+Training (`train` below): compiled ahead of time for 8 H200s, the update holds 62 GB a
+device with the chunked attention, and validation 10 GB (`python -m
+benchmarks.aot_train`). It has not yet run at full size.
 
 That it learns (`python -m benchmarks.learn`: 0.8 M trained parameters, 48 synthetic
 scenes of 32x64 in shards, 400 updates of 4; 8 scenes held out, inside the hole):
