@@ -4,6 +4,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -40,12 +41,12 @@ class Loop:
         checkpoints: Checkpoints,
         preemption: Preemption,
         measure: Any,
-        score: str,
+        task: ModuleType,
         flops: Callable[[TrainState, Batch], float],
     ):
         self._settings, self._workdir, self._mesh = settings, workdir, mesh
         self._checkpoints, self._preemption = checkpoints, preemption
-        self._measure, self._score = measure, score
+        self._measure, self._task = measure, task
         self._rate, self._flops = learning_rate(settings), flops
         self._pending: tuple | None = None
         self._rows: Rows | None = None
@@ -146,8 +147,8 @@ class Loop:
         if validates:
             since = time.perf_counter()
             found, picture = self._measure(state)
-            row |= {"val_lpips": "absent"} | found
-            score = found[self._score]
+            row |= dict.fromkeys(self._task.OPTIONAL, "absent") | found
+            score = found[self._task.SCORE]
             score = score if math.isfinite(score) else None
             self._tally.pause(time.perf_counter() - since)
             if self._rows:

@@ -1,5 +1,6 @@
 """A run, from top to bottom; which task it is, it does not know."""
 
+import contextlib
 import functools
 
 import jax
@@ -67,8 +68,7 @@ def train(
     trainable, frozen = divide(start.arrays, task.TRAINABLE)
     low = jnp.dtype(settings.frozen_dtype)
     frozen = {
-        n: x if n.startswith(("vae.", "lpips.")) else x.astype(low)
-        for n, x in frozen.items()
+        n: x if n.startswith(task.PRECISE) else x.astype(low) for n, x in frozen.items()
     }
     say(f"{_millions(trainable)} M parameters train, {_millions(frozen)} M do not")
     exports = export_step is not None
@@ -78,86 +78,87 @@ def train(
     if agreed(True) and not is_first():
         folder.claim(*who, writes=False)
 
-    checkpoints = Checkpoints(
-        workdir / "checkpoints",
-        keep=settings.keep,
-        keep_best=settings.keep_best,
-        stored=task.STORED,
-        only_read=exports,
-    )
-    done = _seen_by_all(checkpoints.latest() or 0, workdir)
-    if exports and export_step not in (there := checkpoints.steps()):
-        raise InputError(
-            f"--export_step={export_step}: --workdir={workdir} has checkpoints of "
-            f"{', '.join(map(str, there)) or 'no step'}"
+    trains = f"{task.PREFIX}."
+    with contextlib.closing(
+        Checkpoints(
+            workdir / "checkpoints",
+            keep=settings.keep,
+            keep_best=settings.keep_best,
+            stored=trains,
+            only_read=exports,
         )
-    cache = None
-    if settings.cached_draws and not exports:
-        marks = {n: x for n, x in start.identity.items() if n != task.STORED[:-1]}
-        arrays = {n: x for n, x in frozen.items() if not n.startswith(task.STORED)}
-        cache = Cache.at(latents or workdir / "latents", settings, data, marks)
-        if not fill_cache(
-            cache,
-            clips,
-            settings,
-            make_encoder(start.structure, task.encode(settings), arrays),
-            start=done,
-            told=preemption.told,
-        ):
-            say("told to stop: these latents stay, and the same command goes on")
-            return False
+    ) as checkpoints:
+        done = _seen_by_all(checkpoints.latest() or 0, workdir)
+        if exports and export_step not in (there := checkpoints.steps()):
+            raise InputError(
+                f"--export_step={export_step}: --workdir={workdir} has checkpoints of "
+                f"{', '.join(map(str, there)) or 'no step'}"
+            )
+        cache = None
+        if settings.cached_draws and not exports:
+            marks = {n: x for n, x in start.identity.items() if n != task.PREFIX}
+            arrays = {n: x for n, x in frozen.items() if not n.startswith(trains)}
+            cache = Cache.at(latents or workdir / "latents", settings, data, marks)
+            if not fill_cache(
+                cache,
+                clips,
+                settings,
+                make_encoder(start.structure, task.encode(settings), arrays),
+                start=done,
+                told=preemption.told,
+            ):
+                say("told to stop: these latents stay, and the same command goes on")
+                return False
 
-    optimizer = make_optimizer(settings)
-    state = make_state(trainable, frozen, optimizer, mesh, seed=settings.seed)
+        optimizer = make_optimizer(settings)
+        state = make_state(trainable, frozen, optimizer, mesh, seed=settings.seed)
 
-    def leave(state: TrainState, done: int) -> None:
-        part, exported = export(
-            state,
-            start.arrays,
-            mesh,
-            workdir / f"step_{done:07}" if exports else workdir,
-            network=task.NETWORK,
-            prefix=task.STORED.rstrip("."),
-            sizes=start.sizes,
-            source=f"trained by stereojax.train to step {done}, from {start.identity}",
-            licence=start.licence,
+        def leave(state: TrainState, done: int) -> None:
+            made = f"trained by stereojax.train to step {done}, from {start.identity}"
+            part, exported = export(
+                state,
+                start.arrays,
+                mesh,
+                workdir / f"step_{done:07}" if exports else workdir,
+                network=task.NETWORK,
+                prefix=task.PREFIX,
+                sizes=start.sizes,
+                source=made,
+                licence=start.licence,
+            )
+            say(f"wrote {part}, and for diffusers {exported}")
+
+        if exports:
+            leave(checkpoints.restore(state, export_step), export_step)
+            return True
+        if done:
+            state = checkpoints.restore(state, done)
+            say(f"goes on from step {done}")
+        if done >= settings.steps:
+            say(f"step {done} of {settings.steps}: nothing is left to train")
+            leave(state, done)
+            return True
+
+        measure = None
+        if settings.validate_every:
+            samples = held_out(validation_clips, settings)
+            measure = make_validation(
+                start.structure, task.validate(settings), mesh, state, samples
+            )
+        loss = task.loss(settings)
+        parts = _parts(settings, mesh)
+        step = make_step(
+            start.structure, loss, optimizer, mesh, state, accumulate=parts
         )
-        say(f"wrote {part}, and for diffusers {exported}")
-
-    if exports:
-        leave(checkpoints.restore(state, export_step), export_step)
-        return True
-    if done:
-        state = checkpoints.restore(state, done)
-        say(f"goes on from step {done}")
-    if done >= settings.steps:
-        say(f"step {done} of {settings.steps}: nothing is left to train")
-        leave(state, done)
-        return True
-
-    measure = None
-    if settings.validate_every:
-        samples = held_out(validation_clips, settings)
-        measure = make_validation(
-            start.structure, task.validate(settings), mesh, state, samples
-        )
-    loss = task.loss(settings)
-    step = make_step(
-        start.structure, loss, optimizer, mesh, state, accumulate=_parts(settings, mesh)
-    )
-    flops = functools.partial(flops_of, start.structure, loss)
-    loop = Loop(
-        settings, workdir, mesh, checkpoints, preemption, measure, task.SCORE, flops
-    )
-    try:
-        state, done = loop.train(state, step, clips, cache, done)
+        flops = functools.partial(flops_of, start.structure, loss)
+        with contextlib.closing(
+            Loop(settings, workdir, mesh, checkpoints, preemption, measure, task, flops)
+        ) as loop:
+            state, done = loop.train(state, step, clips, cache, done)
         if done < settings.steps:
             return False
         leave(state, done)
-    finally:
-        checkpoints.close()
-        loop.close()
-    return True
+        return True
 
 
 def _seen_by_all(done: int, workdir: Place) -> int:

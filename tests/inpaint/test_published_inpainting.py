@@ -22,7 +22,7 @@ from published_inpainting import Outcome, Parts
 
 from stereojax.inpaint import diffusion as module
 from stereojax.inpaint.blend import paste
-from stereojax.inpaint.conditioning import encode_window
+from stereojax.inpaint.conditioning import encode_window, latent_mask
 from stereojax.inpaint.diffusion import Diffusion
 from stereojax.inpaint.networks import Networks
 from stereojax.inpaint.next_window import next_window
@@ -190,7 +190,7 @@ def told(change: Callable) -> Callable:
     plain = module.conditioning
 
     def changed(shown, holes, context, **settings):
-        given = change({"latents": shown, "occlusion": holes} | settings)
+        given = change({"latents": shown, "mask": holes} | settings)
         return plain(context=context, **given)
 
     return changed
@@ -214,8 +214,8 @@ WRONG = {
         lambda: lambda x, canvas: x[:, -canvas[0] :, -canvas[1] :],
     ),
     "the mask's pooling": (
-        "conditioning",
-        lambda: told(lambda x: x | {"pooling": "max"}),
+        "latent_mask",
+        lambda: lambda occlusion, size, pooling: latent_mask(occlusion, size, "max"),
     ),
     "the mask of known frames": (
         "conditioning",

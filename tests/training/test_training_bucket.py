@@ -118,7 +118,8 @@ def kill_when(there: Callable[[], bool], arguments: list, environment: dict) -> 
     process = subprocess.Popen(
         arguments, env=environment, stderr=subprocess.PIPE, text=True
     )
-    while process.poll() is None and not there():
+    until = time.monotonic() + 300
+    while time.monotonic() < until and process.poll() is None and not there():
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     errors = process.communicate(timeout=60)[1]

@@ -16,7 +16,7 @@ from stereojax import weights
 
 FLAGS = ("--config.train.batch=4", "--config.train.checkpoint_every=100")
 VALIDATES = (
-    "--config.train.validate_every=3",
+    "--config.train.validate_every=2",
     "--config.train.validation_scenes=2",
     "--config.train.validation_steps=2",
 )

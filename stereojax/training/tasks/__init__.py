@@ -9,7 +9,9 @@ A task is a module with
 - `loss(settings)`: a `step.Loss`, of a batch or of what `encode` makes of it;
 - `validate(settings)`: a `validation.Validate`, and `SCORE`, which of its numbers
   tells the best checkpoint;
-- `NETWORK` and `STORED`: which network trains, and the beginning of its names.
+- `OPTIONAL`: those of its numbers that are absent where their weights are;
+- `NETWORK` and `PREFIX`: which network trains, and what its names begin with;
+- `PRECISE`: beginnings of frozen names that keep their types.
 """
 
 import importlib

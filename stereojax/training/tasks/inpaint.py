@@ -46,7 +46,8 @@ TRAINABLE: Rules[bool] = (
     (r"(vae|image_encoder|lpips)\..*", False),
 )
 
-NETWORK, STORED = networks.UNET, "unet."
+NETWORK, PREFIX = networks.UNET, "unet"
+PRECISE = ("vae.", "lpips.")
 init = networks.start
 
 
@@ -156,7 +157,8 @@ def validate(settings: TrainSettings) -> Validate:
     return functools.partial(_validate, settings)
 
 
-SCORE = "val_psnr"  # of the numbers of `validate`: the best checkpoint has the highest
+SCORE = "val_psnr"
+OPTIONAL = ("val_lpips", "val_lpips_background")
 
 
 def _validate(
