@@ -14,3 +14,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 import jax
 
 jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def pytest_collection_modifyitems(items):
+    """Files of few and long tests first: none of them is what the end waits for."""
+    items.sort(key=lambda item: "training" not in item.path.parts)

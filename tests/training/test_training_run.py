@@ -343,8 +343,8 @@ def test_a_damaged_shard_names_itself(place, data, environment):
     )
     workdir = place / "broken run"
     arguments = command(workdir, broken, f"--config.train.seed={seed}")
-    refused(run(arguments, environment()), 1, "record 2", "step 1 is saved")
-    refused(run(arguments, environment()), 1, shard.name, "record 2")
+    done = run(arguments, environment())
+    refused(done, 1, shard.name, "record 2", "step 1 is saved")
     assert [r["step"] for r in rows(workdir)] == [1]
     # With the shard as it was, the run goes on.
     shutil.copy(data / shard.name, shard)
