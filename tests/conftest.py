@@ -1,7 +1,9 @@
 """One CPU backend for every test, with the matmul precision of parity."""
 
+import logging
 import os
 import pathlib
+import sys
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # What one test or the program that it starts has compiled, the next need not.
@@ -12,10 +14,17 @@ os.environ.setdefault(
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
+import pytest
 
 jax.config.update("jax_default_matmul_precision", "highest")
 
 
-def pytest_collection_modifyitems(items):
-    """Files of few and long tests first: none of them is what the end waits for."""
-    items.sort(key=lambda item: "training" not in item.path.parts)
+@pytest.fixture(autouse=True)
+def loggers():
+    """What a test has silenced, the next one may listen for."""
+    found = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    levels, hook = [logger.level for logger in found], sys.unraisablehook
+    yield
+    for logger, level in zip(found, levels, strict=True):
+        logger.setLevel(level)
+    sys.unraisablehook = hook
