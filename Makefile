@@ -39,8 +39,8 @@ aot: setup
 	version=$$($(BIN)/python -c 'import jax; print(jax.__version__)'); \
 	$(BIN)/pip install -q --no-deps jax-cuda13-plugin==$$version jax-cuda13-pjrt==$$version
 	$(BIN)/pip install -q --no-deps libtpu
-	JAX_PLATFORMS=cpu $(BIN)/python -m benchmarks.aot
-	JAX_PLATFORMS=cpu $(BIN)/python -m benchmarks.svd_aot
+	JAX_PLATFORMS=cpu $(BIN)/python -m benchmarks.aot.splat
+	JAX_PLATFORMS=cpu $(BIN)/python -m benchmarks.aot.svd
 
 format: $(VENV)/.test-installed
 	$(BIN)/ruff check --fix .

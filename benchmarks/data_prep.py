@@ -95,8 +95,8 @@ def prepare(
 
 
 def costs_of(film: Path, width: int, height: int) -> dict[str, float]:
-    """CPU seconds of each stage and kilobytes, as `data_prep.price` says them."""
-    command = [sys.executable, "-m", "data_prep.price", f"--film={film}"]
+    """CPU seconds of each stage and kilobytes, as `benchmarks.data_price` says them."""
+    command = [sys.executable, "-m", "benchmarks.data_price", f"--film={film}"]
     command += [f"--width={width}", f"--height={height}"]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     done = subprocess.run(

@@ -38,8 +38,8 @@ def estimator(name: str) -> Any:
     """The model `name` with random weights."""
     from flax import nnx
 
-    from stereojax.depth import depth_anything_v2, video_depth_anything
     from stereojax.depth.depth_anything import DepthAnything
+    from stereojax.depth.networks import depth_anything_v2, video_depth_anything
     from stereojax.depth.video_depth import VideoDepth
 
     rngs = nnx.Rngs(0)

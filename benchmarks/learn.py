@@ -23,7 +23,7 @@ from stereojax.records.tfrecord import TFRecordWriter
 from stereojax.settings.train import TrainSettings
 from stereojax.training.input.clips import Scenes
 from stereojax.training.input.sources import HELD_OUT
-from stereojax.training.preemption import Preemption
+from stereojax.training.multihost.preemption import Preemption
 from stereojax.training.run import train
 
 KEYS = ("val_psnr", "val_ssim", "val_psnr_background", "val_ssim_background")

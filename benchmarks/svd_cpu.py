@@ -26,10 +26,10 @@ from flax import nnx
 from benchmarks import measure
 from convert_weights.engine import convert_tensors
 from convert_weights.table import Table
-from stereojax.ops.abstract import abstract
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
 from stereojax.weights import fill
+from stereojax.weights.abstract import abstract
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ what it fills in means nothing.
 
 Training (`train` below): compiled ahead of time for 8 H200s, the update holds 62 GB a
 device with the chunked attention, and validation 10 GB (`python -m
-benchmarks.aot_train`). It has not yet run at full size.
+benchmarks.aot.train`). It has not yet run at full size.
 
 That it learns (`python -m benchmarks.learn`: 0.8 M trained parameters, 48 synthetic
 scenes of 32x64 in shards, 400 updates of 4; 8 scenes held out, inside the hole):

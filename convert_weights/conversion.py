@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from convert_weights import depth_anything, lpips, svd, video_depth_anything
-from convert_weights.components import components
+from convert_weights.detected_model import Part
 from convert_weights.engine import convert_tensors
-from convert_weights.parts import Part
+from convert_weights.pipeline_components import components
 from convert_weights.sources import Checkpoint, Folder, open_source, read_checkpoint
 from stereojax.cli import InputError
-from stereojax.ops.abstract import abstract
 from stereojax.weights import save
+from stereojax.weights.abstract import abstract
 from stereojax.weights.catalogue import CATALOGUE
 
 FAMILIES = (depth_anything, video_depth_anything, svd, lpips)

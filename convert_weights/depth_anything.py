@@ -5,11 +5,11 @@ import math
 import re
 from typing import Any
 
-from convert_weights.parts import Part
+from convert_weights.detected_model import Part
 from convert_weights.sources import Checkpoint
 from convert_weights.table import Rename, Table, pieces
 from stereojax.cli import InputError
-from stereojax.depth.depth_anything_v2 import (
+from stereojax.depth.networks.depth_anything_v2 import (
     PRESETS,
     DepthAnythingV2,
     DepthAnythingV2Config,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from convert_weights.leaves import leaves
+from convert_weights.torch_layout import leaves
 from stereojax.cli import InputError
 from stereojax.svd.networks import NETWORKS, build
 from stereojax.weights.part import State

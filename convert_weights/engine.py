@@ -5,9 +5,9 @@ from collections import defaultdict
 import numpy as np
 from flax import nnx
 
-from convert_weights.leaves import Leaf, leaves
 from convert_weights.table import Piece, Table, pieces
 from convert_weights.tensors import Tensors
+from convert_weights.torch_layout import Leaf, leaves
 from stereojax.weights.part import State
 from stereojax.weights.problems import Problems, Shape
 

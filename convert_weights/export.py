@@ -12,7 +12,7 @@ from absl import flags
 
 from convert_weights.diffusers_folder import write_folder
 from stereojax import cli, weights
-from stereojax.weights.places import CONFIG
+from stereojax.weights.root import CONFIG
 
 
 def export(source: str | Path, output: str | Path) -> list[Path]:

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from convert_weights.parts import Part
+from convert_weights.detected_model import Part
 from convert_weights.sources import Checkpoint
 from convert_weights.table import Rename, Table
 from stereojax.cli import InputError

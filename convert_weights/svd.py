@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from convert_weights.parts import Part
-from convert_weights.settings import Settings
+from convert_weights.detected_model import Part
+from convert_weights.published_config import Settings
 from convert_weights.sources import Checkpoint
 from convert_weights.table import Rename, Table
 from stereojax.cli import InputError

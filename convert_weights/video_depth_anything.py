@@ -4,10 +4,10 @@ import dataclasses
 import re
 
 from convert_weights.depth_anything import refuse_metric, sizes
-from convert_weights.parts import Part
+from convert_weights.detected_model import Part
 from convert_weights.sources import Checkpoint
 from convert_weights.table import Table
-from stereojax.depth.video_depth_anything import (
+from stereojax.depth.networks.video_depth_anything import (
     PRESETS,
     VideoDepthAnything,
     VideoDepthAnythingConfig,

@@ -51,7 +51,7 @@ def run() -> None:
     settings = resolve_data(FLAGS.config, given)
     # Only now: a wrong flag should not wait for Beam.
     from data_prep.beam import Runner
-    from data_prep.job import prepare
+    from data_prep.prepare import prepare
 
     runner = Runner(FLAGS.beam_options, FLAGS.workers)
     report = prepare(

@@ -18,7 +18,7 @@ from typing import Any
 
 from etils import epath
 
-from data_prep.film_work import FilmResult, ProcessFilm, identify
+from data_prep.film_task import FilmResult, ProcessFilm, identify
 from data_prep.shards import ShardPlan, write_shard
 from stereojax.cli import InputError, RunError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from etils import epath
 
 from stereojax.cli import InputError
-from stereojax.conversion.batch import SUFFIXES
+from stereojax.inference.convert_folder import SUFFIXES
 
 
 def find_films(place: str) -> list[str]:

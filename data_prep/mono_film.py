@@ -12,29 +12,29 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from data_prep.clock import Clock
+from data_prep.film_summary import Refused, Sample
 from data_prep.sequence import MakeSequence, Matched, Origin, drop
+from data_prep.stage_timer import Clock
 from data_prep.stages.borders import FindBorders
 from data_prep.stages.fit import Fit, check_size
 from data_prep.stages.layout import FindLayout
 from data_prep.stages.other_eye import OtherEye
 from data_prep.stages.packing import View
 from data_prep.stages.sampling import Sampling, spread, to_8_bits
-from data_prep.summary import Refused, Sample
-from stereojax.conversion.depth_choice import DepthChoice, choose
-from stereojax.conversion.depth_stage import WANDERING
-from stereojax.conversion.options import Options
 from stereojax.depth.edges import clean_edges
 from stereojax.depth.normalize import normalize, shot_range, to_disparity
 from stereojax.depth.steady import steadying, steps
+from stereojax.inference.choose_depth import DepthChoice, choose
+from stereojax.inference.depth_stage import WANDERING
 from stereojax.records import Record
 from stereojax.settings import InferSettings
 from stereojax.settings.data import DataSettings
+from stereojax.settings.run_options import Options
 from stereojax.shapes import Float
 from stereojax.stage_types import Shot, VideoIndex, VideoInfo
-from stereojax.video.index import index_video
-from stereojax.video.probe import probe
-from stereojax.video.reader import Reader
+from stereojax.video.reading.index import index_video
+from stereojax.video.reading.probe import probe
+from stereojax.video.reading.reader import Reader
 from stereojax.windows import Segment
 
 _LOOKS = 6  # pictures of each shot that its borders are found on

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.clock import Clock
+from data_prep.film_summary import Sample, Summary
 from data_prep.mono_film import MonoFilm
+from data_prep.report.thumbnails import FewPictures
 from data_prep.sequence import MakeSequence
+from data_prep.stage_timer import Clock
 from data_prep.stages.sequences import PlanSequences
 from data_prep.stereo_film import StereoFilm
-from data_prep.summary import Sample, Summary
-from data_prep.thumbnails import FewPictures
 from stereojax.records import Record
 from stereojax.settings.data import DataSettings
 

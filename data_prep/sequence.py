@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from data_prep.clock import Clock
+from data_prep.film_summary import Sample
+from data_prep.report.thumbnails import thumbnail
+from data_prep.stage_timer import Clock
 from data_prep.stages.encode import Coded, Encode, decoded, to_record, with_warp
 from data_prep.stages.filters import Filters
 from data_prep.stages.measures import Measures
 from data_prep.stages.packing import View
 from data_prep.stages.warp import Warp
-from data_prep.summary import Sample
-from data_prep.thumbnails import thumbnail
 from stereojax.records import Provenance, Record
 from stereojax.settings.data import DataSettings
 from stereojax.shapes import Float

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from etils import epath
 
-from data_prep.store import RECORDS
+from data_prep.work_store import RECORDS
 from stereojax.cli import RunError
 from stereojax.records.tfrecord import TFRecordWriter, read_at
 

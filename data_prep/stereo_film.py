@@ -10,8 +10,9 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_prep.clock import Clock
+from data_prep.film_summary import Sample
 from data_prep.sequence import MakeSequence, Matched, Origin, drop
+from data_prep.stage_timer import Clock
 from data_prep.stages.borders import FindBorders
 from data_prep.stages.consistency import Consistency
 from data_prep.stages.filters import Filters
@@ -20,14 +21,13 @@ from data_prep.stages.layout import FindLayout
 from data_prep.stages.packing import Packing, View
 from data_prep.stages.parallax import FindParallax, Parallax
 from data_prep.stages.sampling import Sampling, spread, to_8_bits
-from data_prep.summary import Sample
 from stereojax.matching import Matcher, choose, match_both, twice
 from stereojax.records import Record
 from stereojax.settings.data import DataSettings
 from stereojax.stage_types import Shot, VideoIndex
-from stereojax.video.index import index_video
-from stereojax.video.probe import probe
-from stereojax.video.reader import Reader
+from stereojax.video.reading.index import index_video
+from stereojax.video.reading.probe import probe
+from stereojax.video.reading.reader import Reader
 from stereojax.windows import Segment
 
 _LOOKS = 6  # pictures of each shot that its borders and its parallax are found on

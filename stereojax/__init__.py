@@ -14,7 +14,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "convert": "stereojax.conversion.convert",
+    "convert": "stereojax.inference.api",
     "forward_splat": "stereojax.splat",
     "InputError": "stereojax.cli",
     "RunError": "stereojax.cli",

@@ -32,7 +32,7 @@ def run() -> None:
 
 def _convert(video: Path, folder: Path) -> Path:
     from stereojax import convert
-    from stereojax.video.names import output_name
+    from stereojax.video.stereo.names import output_name
 
     film = folder / output_name(video, "full_sbs")
     report = convert(video, film)
@@ -43,7 +43,7 @@ def _convert(video: Path, folder: Path) -> Path:
 
 def _render_and_convert(folder: Path) -> Path:
     from stereojax import convert
-    from stereojax.conversion.options import Preview
+    from stereojax.settings.run_options import Preview
     from stereojax.synthetic import make_film, write_film
 
     film = make_film(FLAGS.seed, frames=FLAGS.frames)
@@ -63,8 +63,8 @@ def _render_and_convert(folder: Path) -> Path:
 
 def _psnr(film, output: Path) -> tuple[float, float]:
     """dB of the right view in the true hole, and outside it, over the whole film."""
-    from stereojax.video.index import index_video
-    from stereojax.video.reader import read_frames
+    from stereojax.video.reading.index import index_video
+    from stereojax.video.reading.reader import read_frames
 
     index = index_video(output)
     errors, counts = np.zeros(2), np.zeros(2)

@@ -15,9 +15,9 @@ from pathlib import Path
 from absl import flags
 
 from stereojax import cli
-from stereojax.conversion.options import Options, Preview
 from stereojax.settings import InferSettings, resolve
 from stereojax.settings.fields import describe
+from stereojax.settings.run_options import Options, Preview
 
 FLAGS = flags.FLAGS
 
@@ -65,8 +65,8 @@ def run() -> int:
         weights_dir=Path(FLAGS.weights_dir) if FLAGS.weights_dir else None,
     )
     # Only now: a wrong flag should not wait for what converts films.
-    from stereojax.conversion.convert import convert_path
-    from stereojax.ops.compilation_cache import keep_compiled
+    from stereojax.inference.api import convert_path
+    from stereojax.storage.compilation_cache import keep_compiled
 
     keep_compiled()
 

@@ -17,7 +17,7 @@ from stereojax.depth.normalize import normalize, to_disparity
 from stereojax.inpaint.background import fill_background
 from stereojax.inpaint.compose import compose
 from stereojax.inpaint.diffusion import Diffusion
-from stereojax.inpaint.next_window import next_window
+from stereojax.inpaint.inpaint_window import next_window
 from stereojax.ops.integers import as_float
 from stereojax.settings import InferSettings
 from stereojax.shapes import Array, Float, Key, Shaped

@@ -16,8 +16,8 @@ from stereojax import cli
 from stereojax.settings.fields import describe, fill
 from stereojax.settings.load import load_config
 from stereojax.settings.train import TrainSettings
-from stereojax.training import places
-from stereojax.training.preemption import Preemption
+from stereojax.storage import locations
+from stereojax.training.multihost.preemption import Preemption
 
 FLAGS = flags.FLAGS
 PREFIX = "config.train."
@@ -73,20 +73,20 @@ def run() -> int:
         raise cli.InputError("--workdir is missing; --help lists all flags")
     settings = read_settings()
     workdir, weights_dir, init_from, latents = (
-        places.find(name, FLAGS[name].value) if FLAGS[name].value else None
+        locations.find(name, FLAGS[name].value) if FLAGS[name].value else None
         for name in ("workdir", "weights_dir", "init_from", "latents")
     )
 
-    if (FLAGS.data or "").startswith(places.BUCKET):
-        places.find("data", FLAGS.data)
+    if (FLAGS.data or "").startswith(locations.BUCKET):
+        locations.find("data", FLAGS.data)
 
-    from stereojax.training import distributed
-    from stereojax.training.ending import together
+    from stereojax.training.multihost import processes
+    from stereojax.training.multihost.fail_together import together
 
-    distributed.start(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
+    processes.start(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
     preemption.listen()
 
-    from stereojax.ops.compilation_cache import keep_compiled
+    from stereojax.storage.compilation_cache import keep_compiled
 
     keep_compiled()  # a run that goes on has not to wait for what it had compiled
     # Only now: a wrong flag should not wait for jax, nor jax for the other hosts.

@@ -11,12 +11,13 @@ ROOT = Path(__file__).parents[1]
 LINES = [
     "benchmarks",  # of anything
     "infer train evaluate demo data_prep",
-    "conversion training evaluation",
+    "inference training evaluation",
     "pipeline",
     "convert_weights",
     "depth inpaint matching metrics",
-    "svd splat video weights records synthetic",
-    "ops windows settings",
+    "svd splat video records synthetic",
+    "weights",
+    "storage ops windows settings",
     "stage_types cli",
     "shapes",
 ]

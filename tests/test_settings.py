@@ -5,8 +5,8 @@ import pytest
 from stereojax.cli import InputError
 from stereojax.settings import resolve
 from stereojax.settings.infer import ANAGLYPHS, CODECS
-from stereojax.video import codecs
-from stereojax.video.anaglyph import KINDS
+from stereojax.video.stereo.anaglyph import KINDS
+from stereojax.video.writing import codecs
 
 
 def test_flags_override_the_config_and_none_does_not():

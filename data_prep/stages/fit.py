@@ -6,9 +6,9 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
+from data_prep.film_summary import Refused
 from data_prep.stages.borders import Box
 from data_prep.stages.packing import Resized, View
-from data_prep.summary import Refused
 from stereojax.settings.data import DataSettings
 from stereojax.stage_types import VideoInfo
 

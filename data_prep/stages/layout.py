@@ -7,13 +7,13 @@ from typing import NoReturn
 
 import numpy as np
 
+from data_prep.film_summary import Refused
 from data_prep.stages.correspondence import Correspondence, correspond
 from data_prep.stages.eyes import Votes, depth_spread, vote
 from data_prep.stages.layout_name import Named, read_name
 from data_prep.stages.packing import Packing, View, is_half
-from data_prep.summary import Refused
 from stereojax.stage_types import VideoInfo
-from stereojax.video.stereo_tags import read_stereo_mode
+from stereojax.video.stereo.stereo_tags import read_stereo_mode
 
 _WIDTH = 512  # of the small pictures that are compared
 # Of the texture in one view, how much the other shows: 0.85 and more in real pairs, up

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from data_prep.film_summary import DISPARITY_BIN
 from data_prep.stages.packing import View
-from data_prep.summary import DISPARITY_BIN
 from stereojax.shapes import Float, Int
 
 # As the inpainting network's mask has it: from half covered on, a pixel is known.

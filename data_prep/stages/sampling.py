@@ -9,10 +9,10 @@ import numpy as np
 from stereojax.cli import RunError
 from stereojax.shapes import Shaped, UInt8
 from stereojax.stage_types import Shot, VideoInfo
-from stereojax.video.color import ToRgb, assumed
-from stereojax.video.decoding import DecodeLog, decode_from
-from stereojax.video.probe import start_tick
-from stereojax.video.reader import upright
+from stereojax.video.color.color import ToRgb, assumed
+from stereojax.video.reading.decoding import DecodeLog, decode_from
+from stereojax.video.reading.probe import start_tick
+from stereojax.video.reading.reader import upright
 
 _RUN = 300  # frames decoded at most to come from a keyframe to the time wanted
 

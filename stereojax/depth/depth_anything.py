@@ -12,10 +12,13 @@ import numpy as np
 from flax import nnx
 from flax.typing import Dtype
 
-from stereojax.depth.depth_anything_v2 import DepthAnythingV2, DepthAnythingV2Config
+from stereojax.depth.networks.depth_anything_v2 import (
+    DepthAnythingV2,
+    DepthAnythingV2Config,
+)
 from stereojax.depth.preprocess import network_size, preprocess
-from stereojax.ops.abstract import abstract
 from stereojax.shapes import Array, Float, Shaped
+from stereojax.weights.abstract import abstract
 
 
 class DepthAnything:

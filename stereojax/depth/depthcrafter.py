@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stereojax.depth.depthcrafter_networks import Networks
 from stereojax.depth.depthcrafter_noise import Noise
 from stereojax.depth.depthcrafter_state import loaded, state_of
+from stereojax.depth.networks.depthcrafter_networks import Networks
 from stereojax.depth.overlapping_windows import overlapping_windows
 from stereojax.depth.restart import FromTheStart, Restart
 from stereojax.shapes import Array, Float, Shaped

@@ -23,15 +23,15 @@ from stereojax.depth.key_windows import (
     KeyWindow,
     key_windows,
 )
-from stereojax.depth.preprocess import network_size, preprocess
-from stereojax.depth.restart import FromTheStart, Restart, State
-from stereojax.depth.stitch import Seam, stitched
-from stereojax.depth.video_depth_anything import (
+from stereojax.depth.networks.video_depth_anything import (
     VideoDepthAnything,
     VideoDepthAnythingConfig,
 )
-from stereojax.ops.abstract import abstract
+from stereojax.depth.preprocess import network_size, preprocess
+from stereojax.depth.restart import FromTheStart, Restart, State
+from stereojax.depth.stitch import Seam, stitched
 from stereojax.shapes import Array, Float, Shaped
+from stereojax.weights.abstract import abstract
 
 Features = list[Array]  # of one frame, at four depths of the encoder
 

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stereojax.cli import InputError
-from stereojax.depth.depth_file import DepthFile
-from stereojax.depth.from_file import ForeignDepth, open_source
+from stereojax.depth.files.depth_file import DepthFile
+from stereojax.depth.files.from_file import ForeignDepth, open_source
 from stereojax.metrics.depth import DepthScores, depth_scores
 from stereojax.ops.bilinear import bilinear
 from stereojax.ops.taps import resize

@@ -12,12 +12,12 @@ from flax.typing import Dtype
 
 from stereojax.cli import InputError
 from stereojax.inpaint.plan import Plan
-from stereojax.ops.abstract import abstract
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.svd.clip import TINY_CLIP, CLIPVisionModelWithProjection
 from stereojax.svd.networks import build
 from stereojax.svd.unet import TINY, UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import TINY_VAE, AutoencoderKLTemporalDecoder, VAEConfig
+from stereojax.weights.abstract import abstract
 
 RANDOM = "random"  # in place of a part's name: a small network of random weights
 MASKED = 9  # channels in: 4 of noise, 4 of the splatted view, the mask

@@ -21,7 +21,7 @@ class TrainSettings:
     dropout, mirror images, AdamW's other numbers, `clip_norm`.
     """
 
-    task: str = setting("inpaint", "what is learnt: a file of training/tasks")
+    task: str = setting("inpaint", "what is learnt: name in stereojax.training.task")
     seed: int = setting(0, "of everything that is drawn", low=0, high=2**31 - 1)
 
     # Networks: names of parts, or `random`.

@@ -12,7 +12,7 @@ from stereojax.shapes import Array, Float, Shaped
 from stereojax.splat.choice import choose
 from stereojax.splat.gradient import with_gradient
 from stereojax.splat.implementations import IMPLEMENTATIONS
-from stereojax.splat.rows import as_float, landing
+from stereojax.splat.row_contract import as_float, landing
 from stereojax.stage_types import Splat
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from stereojax.splat.implementations import PLATFORMS, WIDE, pallas_module
 from stereojax.splat.reference import scatter_rows
-from stereojax.splat.rows import RowSplat, landing
+from stereojax.splat.row_contract import RowSplat, landing
 from stereojax.splat.workloads import scene
 from stereojax.splat.xla_gather import MAX_SHARPNESS
 

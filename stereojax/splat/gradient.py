@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stereojax.shapes import Array, Float
-from stereojax.splat.rows import Rows, RowSplat, bilinear_taps
+from stereojax.splat.row_contract import Rows, RowSplat, bilinear_taps
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 3, 4))

@@ -9,7 +9,7 @@ from jax import lax
 
 from stereojax.shapes import Array, Float
 from stereojax.splat.reference import scatter_rows
-from stereojax.splat.rows import NOWHERE, Rows, RowSplat
+from stereojax.splat.row_contract import NOWHERE, Rows, RowSplat
 from stereojax.splat.xla_gather import gather_rows
 
 WIDE = 64  # pixels of range; a scatter's time does not depend on it, a gather's does

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from stereojax.shapes import Array, Float
-from stereojax.splat.rows import NOWHERE
+from stereojax.splat.row_contract import NOWHERE
 
 
 class Sums(NamedTuple):

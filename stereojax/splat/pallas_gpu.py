@@ -17,7 +17,7 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 
 from stereojax.shapes import Array, Float
 from stereojax.splat.nearest_first import add_shift, finish, no_sums
-from stereojax.splat.rows import NOWHERE, Rows
+from stereojax.splat.row_contract import NOWHERE, Rows
 
 TILE = 128  # targets: a warpgroup has as many threads
 TILES = 4  # of one program, which share its look at the row's disparities

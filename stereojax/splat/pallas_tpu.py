@@ -14,7 +14,7 @@ from jax.experimental.pallas import tpu as pltpu
 
 from stereojax.shapes import Array, Float
 from stereojax.splat.nearest_first import add_shift, finish, no_sums
-from stereojax.splat.rows import NOWHERE, Rows
+from stereojax.splat.row_contract import NOWHERE, Rows
 
 ROWS, LANES = 8, 128  # of one vector register
 MAX_WIDTH = 8192  # about 30 planes of eight rows must fit 16 MB of vector memory

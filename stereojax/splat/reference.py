@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from stereojax.shapes import Array, Float
-from stereojax.splat.rows import Rows, bilinear_taps, normalize
+from stereojax.splat.row_contract import Rows, bilinear_taps, normalize
 
 
 def scatter_rows(

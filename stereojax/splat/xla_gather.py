@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from stereojax.shapes import Array, Float
-from stereojax.splat.rows import NOWHERE, Rows, normalize, power
+from stereojax.splat.row_contract import NOWHERE, Rows, normalize, power
 
 ROWS = 32  # a block of rows, which has its own range of shifts
 UNROLL = 8  # shifts that are added in one pass over the block

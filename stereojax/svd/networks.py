@@ -4,10 +4,10 @@ from typing import Any
 
 from flax import nnx
 
-from stereojax.ops.abstract import abstract
 from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
+from stereojax.weights.abstract import abstract
 
 NETWORKS = {
     "UNetSpatioTemporalConditionModel": (UNetSpatioTemporalConditionModel, UNetConfig),

@@ -15,7 +15,7 @@ from absl import logging as absl_logging
 from orbax.checkpoint import checkpoint_managers as managers
 
 from stereojax.cli import InputError, RunError
-from stereojax.training import places
+from stereojax.storage import locations
 from stereojax.training.state import TrainState
 from stereojax.weights.problems import Problems
 
@@ -54,7 +54,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        folder: places.Place,
+        folder: locations.Place,
         *,
         keep: int = 3,
         keep_best: int = 1,
@@ -76,7 +76,7 @@ class Checkpoints:
                     keep_checkpoints_without_metrics=False,
                 )
             )
-        self._folder, self._stored = places.absolute(folder), stored
+        self._folder, self._stored = locations.absolute(folder), stored
         with self._one_line("open"):
             self._manager = ocp.CheckpointManager(
                 self._folder,
@@ -243,7 +243,7 @@ class Checkpoints:
                 if p.name.isdigit() and (p / last).exists()
             ]
         except Exception as error:  # a bucket's, which may be what has failed
-            return f"what is whole cannot be seen ({places.reason(error)[:100]})"
+            return f"what is whole cannot be seen ({locations.reason(error)[:100]})"
         if unread is not None:
             before = max((step for step in steps if step < unread), default=None)
             then = "begin anew" if before is None else f"go on from step {before}"

@@ -13,26 +13,26 @@ from jax.sharding import Mesh
 
 from convert_weights.diffusers_folder import write_folder
 from stereojax import weights
-from stereojax.training import places
+from stereojax.storage import locations
 from stereojax.training.parameters import nested
 from stereojax.training.sharding import REPEATED, named
 from stereojax.training.state import TrainState
 from stereojax.weights.part import State
-from stereojax.weights.places import CONFIG
+from stereojax.weights.root import CONFIG
 
 
 def export(
     state: TrainState,
     first: Mapping[str, np.ndarray],
     mesh: Mesh,
-    workdir: places.Place,
+    workdir: locations.Place,
     *,
     network: str,
     prefix: str,
     sizes: dict[str, Any],
     source: str,
     licence: str,
-) -> tuple[places.Place, places.Place]:
+) -> tuple[locations.Place, locations.Place]:
     """Writes WORKDIR/weights/PREFIX and WORKDIR/diffusers/PREFIX, in float32.
 
     Every process takes part in gathering and waits for the first one, which writes.
@@ -55,11 +55,11 @@ def export(
         arrays = {
             name: np.asarray(x, np.float32) for name, x in (trained | frozen).items()
         }
-        with places.made(part, last=CONFIG) as part_here:
+        with locations.made(part, last=CONFIG) as part_here:
             config = {"part": prefix, "class": network, "sizes": sizes}
             config |= {"source": source, "licence": licence}
             weights.save(part_here, config, nested(arrays, prefix))
-        with places.made(folder, last=CONFIG) as folder_here:
+        with locations.made(folder, last=CONFIG) as folder_here:
             _write(folder_here, network, sizes, nested(arrays, prefix))
     if jax.process_count() > 1:
         # A process that leaves takes the others with it, half-written or not.

@@ -14,20 +14,20 @@ from jax.sharding import Mesh
 
 from stereojax.cli import RunError
 from stereojax.settings.train import TrainSettings
+from stereojax.storage.locations import Place
 from stereojax.training.checkpoints import Checkpoints
-from stereojax.training.distributed import is_first, say
-from stereojax.training.feed import Feed
+from stereojax.training.device_prefetch import Feed
 from stereojax.training.input.cache import Cache
 from stereojax.training.input.pipeline import batches
+from stereojax.training.metric_writer import Rows
+from stereojax.training.multihost.all_agree import Votes
+from stereojax.training.multihost.preemption import Preemption
+from stereojax.training.multihost.processes import is_first, say
 from stereojax.training.optimizer import learning_rate
-from stereojax.training.places import Place
-from stereojax.training.preemption import Preemption
 from stereojax.training.progress import Progress
-from stereojax.training.rows import Rows
 from stereojax.training.state import TrainState
 from stereojax.training.step import INDEX, Batch
-from stereojax.training.tally import Tally
-from stereojax.training.votes import Votes
+from stereojax.training.step_metrics import Tally
 
 
 class Loop:

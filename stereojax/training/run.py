@@ -12,25 +12,25 @@ from jax.sharding import Mesh
 from stereojax import weights
 from stereojax.cli import InputError, RunError
 from stereojax.settings.train import TrainSettings
-from stereojax.training import workdir as folder
+from stereojax.storage.locations import Place
+from stereojax.training import run_folder as folder
 from stereojax.training.checkpoints import Checkpoints
-from stereojax.training.distributed import is_first, say
-from stereojax.training.encoding import fill_cache, make_encoder
+from stereojax.training.encode_latents import fill_cache, make_encoder
 from stereojax.training.export import export
 from stereojax.training.flops import flops_of
 from stereojax.training.input.cache import Cache
 from stereojax.training.input.pipeline import held_out
 from stereojax.training.input.sources import data_mark, find_clips
 from stereojax.training.loop import Loop
+from stereojax.training.multihost.all_agree import agreed
+from stereojax.training.multihost.preemption import Preemption
+from stereojax.training.multihost.processes import is_first, say
 from stereojax.training.optimizer import make_optimizer
-from stereojax.training.places import Place
-from stereojax.training.preemption import Preemption
 from stereojax.training.sharding import make_mesh
 from stereojax.training.state import TrainState, divide, make_state
 from stereojax.training.step import make_step
-from stereojax.training.tasks import find_task
+from stereojax.training.task import find_task
 from stereojax.training.validation import make_validation
-from stereojax.training.votes import agreed
 
 
 def train(

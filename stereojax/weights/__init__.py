@@ -5,8 +5,8 @@ A part is `config.json` and an Orbax checkpoint in `arrays`; `convert_weights` m
 
 from stereojax.weights.fill import fill
 from stereojax.weights.part import fingerprint, load, read_config, save
-from stereojax.weights.places import command, find, require
-from stereojax.weights.places import weights_root as root
+from stereojax.weights.root import command, find, require
+from stereojax.weights.root import weights_root as root
 
 __all__ = [
     "command",

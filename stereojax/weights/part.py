@@ -10,7 +10,7 @@ import numpy as np
 
 from stereojax.cli import InputError
 from stereojax.weights import arrays as checkpoint
-from stereojax.weights.places import CONFIG, command_for
+from stereojax.weights.root import CONFIG, command_for
 
 ARRAYS = "arrays"
 VERSION = 1  # of the layout and of the converted names

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from benchmarks import aot
+from benchmarks.aot import splat as aot
 
 HLO = """\
 HloModule jit_f, is_scheduled=true

@@ -2,7 +2,7 @@
 
 import jax
 
-from benchmarks import svd_aot
+from benchmarks.aot import svd
 from stereojax.svd.unet import TINY
 from stereojax.svd.vae import TINY_VAE
 
@@ -35,7 +35,7 @@ window={size=3x1 pad=1_1x0_0}, custom_call_target="__cudnn$convForward"
 
 def found(before: str, after: str) -> list[str]:
     text = HLO.replace("BEFORE", before).replace("AFTER", after)
-    (copies,) = svd_aot.temporal_convolutions(text).values()
+    (copies,) = svd.temporal_convolutions(text).values()
     return copies
 
 
@@ -47,14 +47,14 @@ def test_activations_that_are_moved_for_a_temporal_convolution():
 
 
 def test_the_unet_of_today():
-    (row,) = svd_aot.unet_step(svd_aot.on(jax.devices()[0]), (2, 4, 4), TINY)
+    (row,) = svd.unet_step(svd.on(jax.devices()[0]), (2, 4, 4), TINY)
     assert row["temp_GB"] > 0 and row["fits_24_GB_card"]
     assert 1.2e6 * 2 < row["in_GB"] * 1e9 < 1.5e6 * 2  # the weights, in bfloat16
 
 
 def test_the_vae_of_today():
-    here = svd_aot.on(jax.devices()[0])
-    rows = list(svd_aot.vae_decode_parts(here, (3, 2, 2), TINY_VAE))
+    here = svd.on(jax.devices()[0])
+    rows = list(svd.vae_decode_parts(here, (3, 2, 2), TINY_VAE))
     by_name = {row["program"]: row for row in rows}
     assert len(by_name) == len(rows) == 1 + 4 * 5 + 1 + 2
     # The last layer: three frames of 16x16, 32 channels, two bytes.
@@ -65,6 +65,6 @@ def test_without_a_compiler_it_is_skipped(monkeypatch, capsys):
     def missing(target):
         raise RuntimeError("no plugin")
 
-    monkeypatch.setattr(svd_aot, "described", missing)
-    svd_aot.main([])
+    monkeypatch.setattr(svd, "described", missing)
+    svd.main([])
     assert "H200: skipped, no compiler for it here" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from convert_weights.conversion import convert_all
 from convert_weights.diffusers_folder import to_torch
 from convert_weights.export import export
-from convert_weights.leaves import leaves
+from convert_weights.torch_layout import leaves
 from stereojax import weights
 from stereojax.cli import InputError
 

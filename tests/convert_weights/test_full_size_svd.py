@@ -68,7 +68,14 @@ def test_the_full_unet_converts_and_computes_the_same(folder):
     assert config["sizes"]["block_out_channels"] == [320, 640, 1280, 1280]
 
     told, verified = run(
-        *("-m", "convert_weights.verify", "--source", unet, "--converted", root)
+        *(
+            "-m",
+            "convert_weights.verify",
+            "--source",
+            unet,
+            "--converted",
+            root,
+        )
     )
     print(
         f"{told}\npeak of converting {peak / GB:.1f} GB, verifying {verified / GB:.1f}"

@@ -10,9 +10,9 @@ import pytest
 import svd_reference as reference
 from safetensors.torch import load_file, save_file
 
-from convert_weights import comparison
 from convert_weights.conversion import convert_all
-from convert_weights.verify import _mask_channel, verify
+from convert_weights.verify import comparison
+from convert_weights.verify.__main__ import _mask_channel, verify
 from stereojax import weights
 from stereojax.cli import InputError, RunError
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from record_samples import record
 
-from data_prep.store import RecordWriter, write_summary
-from data_prep.summary import Refused, Sample, Summary
+from data_prep.film_summary import Refused, Sample, Summary
+from data_prep.work_store import RecordWriter, write_summary
 from stereojax.records.pictures import read_rgb, to_png
 
 

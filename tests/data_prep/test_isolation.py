@@ -6,9 +6,9 @@ import signal
 import pytest
 from fake_films import write_films
 
-from data_prep import film_work
-from data_prep.film_work import FAILED, ProcessFilm, identify
-from data_prep.isolation import Died, Isolated
+from data_prep import film_task
+from data_prep.film_task import FAILED, ProcessFilm, identify
+from data_prep.subprocess_worker import Died, Isolated
 from stereojax.settings.data import DataSettings
 
 
@@ -53,8 +53,8 @@ def test_a_film_that_crashes_is_a_failed_one(tmp_path, monkeypatch):
     films = write_films(tmp_path / "films", a=1)
     item = identify(str(films / "a.mp4"))
     process = ProcessFilm(DataSettings(), str(tmp_path / "work"))
-    monkeypatch.setattr(film_work, "make_film_elsewhere", os.abort)
-    monkeypatch.setattr(film_work, "SHARED", CallsNothing())
+    monkeypatch.setattr(film_task, "make_film_elsewhere", os.abort)
+    monkeypatch.setattr(film_task, "SHARED", CallsNothing())
     (result,) = process((item[0], [item[1]]))
     assert result.status == FAILED
     assert result.message == f"{films / 'a.mp4'}: killed by SIGABRT"

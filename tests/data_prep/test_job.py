@@ -11,11 +11,12 @@ from fake_films import FakeProcess, write_films
 pytest.importorskip("apache_beam")
 pytest.importorskip("tensorflow_datasets")
 
-from data_prep import beam, film_work, job, mono_film, process, shards, store
+from data_prep import beam, film_task, mono_film, process, shards, work_store
+from data_prep import prepare as prepare_module
 from data_prep.beam import Runner
-from data_prep.job import prepare
+from data_prep.prepare import prepare
 from stereojax.cli import InputError, RunError
-from stereojax.conversion.depth_choice import DepthChoice
+from stereojax.inference.choose_depth import DepthChoice
 from stereojax.records import decode, open_records, to_example
 from stereojax.records.tfrecord import TFRecordWriter, scan
 from stereojax.settings.data import DataSettings
@@ -249,7 +250,7 @@ def test_the_report_does_not_wait_for_the_shards(films, tmp_path, monkeypatch):
     def full(*given):
         raise RunError("disk full")
 
-    monkeypatch.setattr(job, "write_shards", full)
+    monkeypatch.setattr(prepare_module, "write_shards", full)
     with pytest.raises(RunError, match="disk full"):
         run(films, tmp_path / "out")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -294,14 +295,14 @@ def test_a_damaged_film_of_the_work_folder_is_made_again(films, tmp_path, made, 
 
 
 def test_whatever_happens_to_one_film_the_others_go_on(films, tmp_path, monkeypatch):
-    digest = film_work.Digest
+    digest = film_task.Digest
 
     def unreadable(path):
         if path.name == "b.mp4":
             raise ValueError("a bad sector")
         return digest(path)
 
-    outcome = store.VideoStore.outcome
+    outcome = work_store.VideoStore.outcome
     seen = []
 
     def vanishing(self, key):
@@ -313,8 +314,8 @@ def test_whatever_happens_to_one_film_the_others_go_on(films, tmp_path, monkeypa
             raise RuntimeError("the network is gone")
         return found
 
-    monkeypatch.setattr(film_work, "Digest", unreadable)
-    monkeypatch.setattr(store.VideoStore, "outcome", vanishing)
+    monkeypatch.setattr(film_task, "Digest", unreadable)
+    monkeypatch.setattr(work_store.VideoStore, "outcome", vanishing)
     report = run(films, tmp_path / "out")
     assert report["counters"]["films_failed"] == 3
     told = {f["path"].rpartition("/")[2]: f["message"] for f in report["films"]}
@@ -420,7 +421,7 @@ def test_array_record_is_read_at_random_by_tfds_and_by_us(films, tmp_path):
 
 
 def test_a_second_job_is_kept_out(films, tmp_path):
-    from stereojax.conversion.work import WorkFolder
+    from stereojax.storage.work_folder import WorkFolder
 
     (tmp_path / "out").mkdir()
     refused = pytest.raises(InputError, match="in use by another run")

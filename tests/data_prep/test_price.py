@@ -2,9 +2,9 @@
 
 import pytest
 
-from data_prep.clock import Clock
-from data_prep.price import price
-from data_prep.summary import Sample, Summary
+from benchmarks.data_price import price
+from data_prep.film_summary import Sample, Summary
+from data_prep.stage_timer import Clock
 
 
 def film(dropped=None):

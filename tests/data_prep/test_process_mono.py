@@ -9,11 +9,11 @@ import pytest
 import stereo_films
 
 from data_prep import mono_film
+from data_prep.film_summary import Refused
 from data_prep.process import process
 from data_prep.stages.other_eye import OtherEye
-from data_prep.summary import Refused
 from stereojax.cli import InputError
-from stereojax.conversion.depth_choice import DepthChoice
+from stereojax.inference.choose_depth import DepthChoice
 from stereojax.records import decode
 from stereojax.settings.data import DataSettings
 from stereojax.splat import forward_splat, sharpness_for

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import stereo_films
 
+from data_prep.film_summary import Refused
 from data_prep.process import process
 from data_prep.stages.fit import resize
-from data_prep.summary import Refused
 from stereojax.cli import RunError
 from stereojax.records import decode
 from stereojax.records.pictures import read_rgb, read_steps
 from stereojax.settings.data import DataSettings
 from stereojax.splat import forward_splat
-from stereojax.video.index import index_video
+from stereojax.video.reading.index import index_video
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 SMALL = DataSettings(width=256, height=144, shortest=5, longest=8)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from fake_films import save
 
-from data_prep import report
-from data_prep.charts import bars
-from data_prep.findings import DISPARITY_EDGES, PSNR_EDGES, SHOT_EDGES, gather
+from data_prep.film_summary import Sample, Summary
 from data_prep.outcome import Refusal
-from data_prep.store import VideoStore
-from data_prep.summary import Sample, Summary
+from data_prep.report.charts import bars
+from data_prep.report.page import write
+from data_prep.report.statistics import DISPARITY_EDGES, PSNR_EDGES, SHOT_EDGES, gather
+from data_prep.work_store import VideoStore
 from stereojax.cli import InputError
 
 JPEG = base64.b64decode("/9j/2Q==")
@@ -95,7 +95,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_needs_nothing_else(folder):
-    path = report.write(str(folder))
+    path = write(str(folder))
     page = Page()
     page.feed(path.read_text())
     assert len(page.images) == 12
@@ -119,4 +119,4 @@ def test_bars_are_as_tall_as_their_counts():
 
 def test_a_folder_that_is_no_output(tmp_path):
     with pytest.raises(InputError, match=r"no report\.json here"):
-        report.write(str(tmp_path))
+        write(str(tmp_path))

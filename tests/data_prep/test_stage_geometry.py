@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import stereo_films
 
+from data_prep.film_summary import Refused
 from data_prep.stages.borders import Box, FindBorders
 from data_prep.stages.fit import Fit, check_size, resize
 from data_prep.stages.parallax import FindParallax, Parallax
-from data_prep.summary import Refused
 from stereojax.settings.data import DataSettings
 from stereojax.stage_types import VideoInfo
 
@@ -32,8 +32,8 @@ def test_borders_are_taken_off_both_eyes_alike():
 
 
 def test_bars_survive_the_codec(tmp_path):
-    from stereojax.video.index import index_video
-    from stereojax.video.reader import read_frames
+    from stereojax.video.reading.index import index_video
+    from stereojax.video.reading.reader import read_frames
 
     left, right, _ = stereo_films.scene()
     bars = np.zeros((len(left), 24, 320, 3), np.uint8)

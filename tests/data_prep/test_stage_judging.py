@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import stereo_films
 
+from data_prep.film_summary import DISPARITY_BIN
 from data_prep.stages.consistency import Consistency, fill_rows
 from data_prep.stages.encode import Encode, decoded, to_record, with_warp
 from data_prep.stages.filters import Filters
@@ -15,7 +16,6 @@ from data_prep.stages.measures import HOLE, Measures
 from data_prep.stages.parallax import Parallax
 from data_prep.stages.sequences import PlanSequences
 from data_prep.stages.warp import Warp
-from data_prep.summary import DISPARITY_BIN
 from stereojax.matching import Sgbm, match_both
 from stereojax.records import Provenance, decode
 from stereojax.records.pictures import read_rgb, read_steps

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import stereo_films
 
+from data_prep.film_summary import Refused
 from data_prep.stages.layout import FindLayout
 from data_prep.stages.layout_name import Named, read_name
 from data_prep.stages.packing import Packing, is_half
 from data_prep.stages.sampling import Sampling, spread
-from data_prep.summary import Refused
 from stereojax.cli import RunError
 from stereojax.stage_types import Shot
-from stereojax.video.probe import probe
+from stereojax.video.reading.probe import probe
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -6,16 +6,16 @@ import pytest
 from fake_films import save
 from record_samples import record
 
-from data_prep import store as module
+from data_prep import work_store as module
+from data_prep.film_summary import Sample, Summary
 from data_prep.outcome import Refusal
-from data_prep.store import (
+from data_prep.work_store import (
     RECORDS,
     RecordWriter,
     VideoStore,
     key_of,
     write_summary,
 )
-from data_prep.summary import Sample, Summary
 from stereojax.records import from_example
 from stereojax.records.tfrecord import read_all
 from stereojax.settings.data import DataSettings

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from data_prep.summary import Sample
-from data_prep.thumbnails import FewPictures, thumbnail
+from data_prep.film_summary import Sample
+from data_prep.report.thumbnails import FewPictures, thumbnail
 
 
 def test_few_samples_of_each_kind_keep_a_picture_and_from_all_over_the_film():

@@ -10,10 +10,13 @@ from flax import nnx
 from stereojax.cli import InputError
 from stereojax.depth import depth_anything
 from stereojax.depth.depth_anything import DepthAnything
-from stereojax.depth.depth_anything_v2 import DepthAnythingV2, DepthAnythingV2Config
+from stereojax.depth.networks.depth_anything_v2 import (
+    DepthAnythingV2,
+    DepthAnythingV2Config,
+)
 from stereojax.depth.preprocess import preprocess
-from stereojax.ops.abstract import abstract
 from stereojax.weights import save
+from stereojax.weights.abstract import abstract
 
 SIZES = DepthAnythingV2Config(
     dim=8,

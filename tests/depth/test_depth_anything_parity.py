@@ -12,9 +12,12 @@ from flax import nnx
 
 from convert_weights import convert
 from stereojax import weights
-from stereojax.depth.depth_anything_v2 import DepthAnythingV2, DepthAnythingV2Config
-from stereojax.depth.dpt import upsample
-from stereojax.ops.abstract import abstract
+from stereojax.depth.networks.depth_anything_v2 import (
+    DepthAnythingV2,
+    DepthAnythingV2Config,
+)
+from stereojax.depth.networks.dpt import upsample
+from stereojax.weights.abstract import abstract
 
 SQUARE, WIDE = (70, 70), (42, 98)  # at the size of training, and not
 

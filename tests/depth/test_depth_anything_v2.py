@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from stereojax.depth.depth_anything_v2 import (
+from stereojax.depth.networks.depth_anything_v2 import (
     PRESETS,
     DepthAnythingV2,
     DepthAnythingV2Config,
 )
-from stereojax.ops.abstract import abstract
+from stereojax.weights.abstract import abstract
 
 PUBLISHED = {  # all parameters of the published checkpoints
     "depth_anything_v2_small": 24_785_089,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from stereojax.cli import InputError, RunError
-from stereojax.depth import codes, gray16, sidecar
-from stereojax.depth.depth_file import (
+from stereojax.depth.files import codes, gray16, sidecar
+from stereojax.depth.files.depth_file import (
     DepthFile,
     join_segments,
     read_segment,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from stereojax.cli import InputError
-from stereojax.depth import gray16
-from stereojax.depth.depth_file import DepthFile, join_segments, write_segment
-from stereojax.depth.exr import read_exr
-from stereojax.depth.from_file import open_depth
+from stereojax.depth.files import gray16
+from stereojax.depth.files.depth_file import DepthFile, join_segments, write_segment
+from stereojax.depth.files.exr import read_exr
+from stereojax.depth.files.from_file import open_depth
 
 T, H, W = 12, 6, 9
 SIZE = {"width": W, "height": H, "frames": T}

@@ -16,7 +16,6 @@ from svd_reference import UNET, VAE, converted, noise
 
 from convert_weights.svd import IMAGE_ENCODER
 from stereojax.cli import InputError
-from stereojax.conversion.depth_choice import Estimator
 from stereojax.depth import depthcrafter
 from stereojax.depth.depthcrafter import (
     PAPER,
@@ -24,14 +23,15 @@ from stereojax.depth.depthcrafter import (
     Sampling,
     picture_size,
 )
-from stereojax.depth.depthcrafter_networks import Networks
 from stereojax.depth.depthcrafter_noise import Noise
+from stereojax.depth.networks.depthcrafter_networks import Networks
 from stereojax.depth.restart import Resumable
-from stereojax.ops.abstract import abstract
+from stereojax.inference.choose_depth import Estimator
 from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
 from stereojax.svd.scheduler import initial_scale
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder
+from stereojax.weights.abstract import abstract
 
 SIZE = (32, 48)
 CLIP = dataclasses.replace(reference.CLIP, projection_dim=UNET.cross_attention_dim)

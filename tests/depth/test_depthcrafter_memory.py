@@ -13,8 +13,8 @@ import numpy as np
 from flax import nnx
 
 from stereojax.depth.depthcrafter import DepthCrafter, Sampling
-from stereojax.depth.depthcrafter_networks import Networks
-from stereojax.ops.compilation_cache import keep_compiled
+from stereojax.depth.networks.depthcrafter_networks import Networks
+from stereojax.storage.compilation_cache import keep_compiled
 from stereojax.svd.clip import TINY_CLIP, CLIPVisionModelWithProjection
 from stereojax.svd.unet import TINY, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig

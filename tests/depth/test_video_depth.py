@@ -11,16 +11,16 @@ import pytest
 from flax import nnx
 
 from stereojax.cli import InputError
-from stereojax.conversion.depth_choice import Estimator
 from stereojax.depth.key_windows import key_windows
+from stereojax.depth.networks.video_depth_anything import (
+    VideoDepthAnything,
+    VideoDepthAnythingConfig,
+)
 from stereojax.depth.preprocess import preprocess
 from stereojax.depth.restart import Restart, Resumable
 from stereojax.depth.stitch import stitch
 from stereojax.depth.video_depth import VideoDepth, picture_size
-from stereojax.depth.video_depth_anything import (
-    VideoDepthAnything,
-    VideoDepthAnythingConfig,
-)
+from stereojax.inference.choose_depth import Estimator
 from stereojax.weights import save
 
 SIZES = VideoDepthAnythingConfig(

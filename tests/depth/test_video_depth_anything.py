@@ -13,14 +13,14 @@ from flax import nnx
 
 from convert_weights import convert
 from stereojax import weights
-from stereojax.depth.temporal import TemporalModule, positions
-from stereojax.depth.video_depth_anything import (
+from stereojax.depth.networks.temporal import TemporalModule, positions
+from stereojax.depth.networks.video_depth_anything import (
     PRESETS,
     VideoDepthAnything,
     VideoDepthAnythingConfig,
 )
-from stereojax.ops.abstract import abstract
 from stereojax.svd.layers import Compute
+from stereojax.weights.abstract import abstract
 
 PUBLISHED = {  # all parameters of the published networks, buffers apart
     "video_depth_anything_small": (24_785_089, 4_250_000),
@@ -123,7 +123,7 @@ class Dictionary:
 
 
 def test_bands_of_rows_change_nothing(network, monkeypatch):
-    from stereojax.depth import temporal
+    from stereojax.depth.networks import temporal
 
     module = network.head.motion_modules[3]
     x = jnp.asarray(noise(4, 6, 5, 64).numpy())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stereojax.cli import InputError
-from stereojax.depth.depth_file import join_segments, write_segment
+from stereojax.depth.files.depth_file import join_segments, write_segment
 from stereojax.depth.steady import steadying, steps
 from stereojax.evaluation.depth import evaluate, table
 from stereojax.synthetic import make_film

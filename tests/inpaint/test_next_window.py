@@ -6,9 +6,9 @@ import pytest
 
 from stereojax.inpaint.compose import fill_share
 from stereojax.inpaint.diffusion import Diffusion
+from stereojax.inpaint.inpaint_window import next_window
 from stereojax.inpaint.match_colors import match_colors
 from stereojax.inpaint.networks import random_networks
-from stereojax.inpaint.next_window import next_window
 from stereojax.inpaint.noise import frame_noise, shot_key
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.svd.vae import VAEConfig

@@ -1,7 +1,8 @@
 """The parity mode of the diffusion fill against the published pipeline's arithmetic.
 
 Small random networks, converted; three windows, the last pulled back and shorter; four
-tiles; a picture that is cut to 256x384. The reference is tests/published_inpainting.py.
+tiles; a picture that is cut to 256x384. The reference is published_inpainting.py in
+tests/references.
 
 Each window is given the reference's own 8-bit frames where it goes on from the window
 before. Given ours, 15 of 300,000 samples one level apart become 1,000 a window later:
@@ -24,14 +25,14 @@ from stereojax.inpaint import diffusion as module
 from stereojax.inpaint.blend import paste
 from stereojax.inpaint.conditioning import encode_window, latent_mask
 from stereojax.inpaint.diffusion import Diffusion
+from stereojax.inpaint.inpaint_window import next_window
 from stereojax.inpaint.networks import Networks
-from stereojax.inpaint.next_window import next_window
 from stereojax.inpaint.noise import frame_noise, shot_key
-from stereojax.ops.abstract import abstract
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
+from stereojax.weights.abstract import abstract
 from stereojax.windows import Window
 
 FRAMES, HEIGHT, WIDTH = 8, 270, 401

@@ -11,8 +11,8 @@ from flax import nnx
 from convert_weights import convert
 from stereojax import weights
 from stereojax.metrics.lpips import LEAST, LPIPS
-from stereojax.ops.abstract import abstract
 from stereojax.weights import fill
+from stereojax.weights.abstract import abstract
 
 TOLERANCE = 1e-5  # of the largest
 

@@ -4,7 +4,7 @@ import jax
 import pytest
 from flax import nnx
 
-from stereojax.ops.abstract import abstract
+from stereojax.weights.abstract import abstract
 
 
 class Net(nnx.Module):

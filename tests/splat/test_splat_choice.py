@@ -18,7 +18,7 @@ from stereojax.splat import (
     sharpness_for,
 )
 from stereojax.splat.reference import scatter_rows
-from stereojax.splat.rows import Rows
+from stereojax.splat.row_contract import Rows
 
 FRAME = (1080, 1920, 3)
 

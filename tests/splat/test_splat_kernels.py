@@ -10,7 +10,7 @@ import pytest
 from oracle import oracle
 
 from stereojax.splat import forward_splat, pallas_gpu, pallas_tpu
-from stereojax.splat.rows import landing
+from stereojax.splat.row_contract import landing
 from stereojax.splat.workloads import SIZES, scene
 
 try:

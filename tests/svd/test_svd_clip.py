@@ -14,9 +14,9 @@ from diffusers.pipelines.stable_video_diffusion import (
 from flax import nnx
 from svd_reference import CLIP, converted, error, noise, ours, run, silent, theirs
 
-from stereojax.ops.abstract import abstract
 from stereojax.svd.clip import SVD_CLIP, CLIPVisionModelWithProjection
 from stereojax.svd.clip_image import MEAN, STD, clip_pixels
+from stereojax.weights.abstract import abstract
 
 TOL = 1e-4
 

@@ -11,11 +11,11 @@ import torch
 from jax.extend.core import jaxprs_in_params
 from svd_reference import UNET, converted, error, noise, ours, published, theirs
 
-from stereojax.ops.abstract import abstract
 from stereojax.svd import denoise as module
 from stereojax.svd.denoise import Conditioning, denoise
 from stereojax.svd.scheduler import initial_scale, schedule
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
+from stereojax.weights.abstract import abstract
 
 B, T, H, W = 2, 3, 4, 6
 STEPS = 4

@@ -25,7 +25,6 @@ from svd_reference import (
     theirs,
 )
 
-from stereojax.ops.abstract import abstract
 from stereojax.svd.layers import Compute
 from stereojax.svd.unet import (
     DEPTHCRAFTER,
@@ -35,6 +34,7 @@ from stereojax.svd.unet import (
     UNetSpatioTemporalConditionModel,
 )
 from stereojax.svd.unet_blocks import DownBlock
+from stereojax.weights.abstract import abstract
 
 B, T, H, W = 2, 3, 6, 10
 TOL = 1e-4  # of a whole network

@@ -20,8 +20,8 @@ from svd_reference import (
     theirs,
 )
 
-from stereojax.ops.abstract import abstract
 from stereojax.svd.vae import SVD_VAE, AutoencoderKLTemporalDecoder, encode_frames
+from stereojax.weights.abstract import abstract
 
 B, T, H, W = 2, 3, 4, 6  # of the latents
 TOL = 1e-4

@@ -12,11 +12,11 @@ import optax
 import tiny_training
 from jax.experimental import multihost_utils
 
-from stereojax.training import distributed
+from stereojax.training import inpaint_task
+from stereojax.training.multihost import processes
 from stereojax.training.sharding import make_mesh, put_batch
 from stereojax.training.state import divide, make_state
 from stereojax.training.step import make_step
-from stereojax.training.tasks import inpaint
 
 jax.config.update("jax_default_matmul_precision", "highest")
 
@@ -29,11 +29,11 @@ def run(data: int, fsdp: int, accumulate: int) -> dict[str, np.ndarray]:
     # Plain descent, whose state is the last gradient.
     optimizer = optax.chain(optax.trace(decay=0.0), optax.scale(-1e-2))
     state = make_state(
-        *divide(start.arrays, inpaint.TRAINABLE), optimizer, mesh, seed=0
+        *divide(start.arrays, inpaint_task.TRAINABLE), optimizer, mesh, seed=0
     )
     step = make_step(
         start.structure,
-        inpaint.loss(settings),
+        inpaint_task.loss(settings),
         optimizer,
         mesh,
         state,
@@ -65,7 +65,7 @@ def main() -> None:
     if meshes[-1].isdigit():
         port, rank = meshes[-2:]
         meshes = meshes[:-2]
-        distributed.start(f"localhost:{port}", 2, int(rank))
+        processes.start(f"localhost:{port}", 2, int(rank))
         assert jax.device_count() == 4 and jax.local_device_count() == 2
     for name in meshes:
         sizes, _, accumulate = name.partition("+")

@@ -23,7 +23,7 @@ from stereojax.settings.fields import fill
 from stereojax.settings.train import TrainSettings
 from stereojax.splat.workloads import scene
 from stereojax.svd.clip import TINY_CLIP
-from stereojax.training import networks
+from stereojax.training import initial_model
 from stereojax.training.parameters import nested
 
 CONFIG = str(Path(__file__).parent / "run_config.py")
@@ -85,13 +85,13 @@ def inputs(tmp_path_factory) -> Path:
     (folder / "dataset_info.json").write_text(json.dumps(info))
 
     settings = run_config.get_config().train.to_dict() | {"seed": 7}
-    start = networks.start(fill(TrainSettings, settings, ""), root=place)
+    start = initial_model.start(fill(TrainSettings, settings, ""), root=place)
     for name, prefix, network, sizes in (
-        ("part", "unet", networks.UNET, start.sizes),
+        ("part", "unet", initial_model.UNET, start.sizes),
         (
             "root/svd/image_encoder",
             "image_encoder",
-            networks.IMAGE_ENCODER,
+            initial_model.IMAGE_ENCODER,
             dataclasses.asdict(TINY_CLIP),
         ),
     ):

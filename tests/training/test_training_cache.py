@@ -13,13 +13,13 @@ import tiny_training
 from tiny_training import SETTINGS
 
 from stereojax.cli import InputError, RunError
-from stereojax.training.encoding import fill_cache, make_encoder
+from stereojax.training import inpaint_task
+from stereojax.training.encode_latents import fill_cache, make_encoder
 from stereojax.training.input.cache import Cache
 from stereojax.training.input.clips import Scenes
 from stereojax.training.input.make_cache import wanted_keys
 from stereojax.training.input.pipeline import NAMES, batches
 from stereojax.training.step import INDEX
-from stereojax.training.tasks import inpaint
 
 KEPT = dataclasses.replace(
     SETTINGS, cached_draws=2, steps=7, batch=2, max_stride=2, synthetic_disparity=12.0
@@ -37,7 +37,7 @@ def start():
 def encode(start):
     """Without the network that trains."""
     arrays = {n: x for n, x in start.arrays.items() if not n.startswith("unet.")}
-    return make_encoder(start.structure, inpaint.encode(KEPT), arrays)
+    return make_encoder(start.structure, inpaint_task.encode(KEPT), arrays)
 
 
 def filled(cache, encode, *, clips=CLIPS, settings=KEPT, start=0, told=lambda: False):
@@ -56,9 +56,9 @@ def cache(tmp_path_factory, encode):
 def test_a_cached_sample_is_what_the_networks_make_of_it(cache, start):
     model = start.structure.model({n: jnp.asarray(x) for n, x in start.arrays.items()})
     rng = np.random.default_rng([KEPT.seed, 1, 0])
-    sample = inpaint.batch(CLIPS[1], rng, KEPT)
+    sample = inpaint_task.batch(CLIPS[1], rng, KEPT)
     batch = {n: jnp.asarray(x[None]) for n, x in sample.items()}
-    wanted = jax.jit(inpaint.encode(KEPT))(model, batch)
+    wanted = jax.jit(inpaint_task.encode(KEPT))(model, batch)
     found = cache.read((1, 0))
     assert str(found.pop(NAMES)) == "scene 1"
     assert found.keys() == wanted.keys() >= {"truth", "splatted", "mask", "context"}
@@ -75,11 +75,11 @@ def test_the_loss_takes_them_in_place_of_pictures(cache, start):
     names = batch.pop(NAMES)
     assert batch.keys() >= {"truth", INDEX} and "left" not in batch
     keys = jax.random.split(jax.random.key(5), 2)
-    loss = jax.jit(inpaint.loss(KEPT))
+    loss = jax.jit(inpaint_task.loss(KEPT))
     losses, numbers = loss(model, {n: jnp.asarray(x) for n, x in batch.items()}, keys)
     clips = [int(name.split()[1]) for name in names]
     drawn = [
-        inpaint.batch(CLIPS[c], np.random.default_rng([KEPT.seed, c, 0]), KEPT)
+        inpaint_task.batch(CLIPS[c], np.random.default_rng([KEPT.seed, c, 0]), KEPT)
         for c in clips
     ]
     pictures = {n: jnp.stack([d[n] for d in drawn]) for n in drawn[0]}

@@ -12,7 +12,7 @@ import pytest
 
 from stereojax.cli import InputError, RunError
 from stereojax.training.checkpoints import Checkpoints
-from stereojax.training.rows import Rows
+from stereojax.training.metric_writer import Rows
 from stereojax.training.sharding import make_mesh
 from stereojax.training.state import TrainState, make_state
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stereojax.cli import InputError
-from stereojax.training import distributed
+from stereojax.training.multihost import processes
 
 ROOT = Path(__file__).parents[2]
 # What a process says of itself once it has joined.
@@ -75,10 +75,10 @@ def joined(monkeypatch) -> list[dict]:
 
 
 def test_alone_it_joins_nobody(joined, monkeypatch):
-    distributed.start()
+    processes.start()
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_NTASKS", "8")  # in the batch script, without srun
-    distributed.start()
+    processes.start()
     assert joined == []
 
 
@@ -90,38 +90,38 @@ def test_tpus_are_asked_wherever_they_are(joined, monkeypatch):
     monkeypatch.setattr(
         "pathlib.Path.glob", lambda self, pattern: found.append(pattern) or [pattern]
     )
-    distributed.start()
+    processes.start()
     assert joined == [{"args": ()}] and "accel*" in found
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    distributed.start()
+    processes.start()
     assert len(joined) == 1
 
 
 def test_flags_are_believed_before_any_cluster(joined, monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NODELIST", "node[1-2]")
-    distributed.start("here:1", 2, 0)
+    processes.start("here:1", 2, 0)
     assert joined == [
         {"args": ("here:1", 2, 0), "cluster_detection_method": "deactivate"}
     ]
     with pytest.raises(InputError, match="expected all three"):
-        distributed.start("here:1")
+        processes.start("here:1")
 
 
 def test_open_mpi(joined, monkeypatch):
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "1")
-    distributed.start()
+    processes.start()
     assert not joined
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
     # Version 5 does not tell where the others are.
     with pytest.raises(InputError, match=r"Open MPI started 4 processes.*--coord"):
-        distributed.start()
+        processes.start()
     monkeypatch.setenv("OMPI_MCA_orte_hnp_uri", "1.0;tcp://10.0.0.1:5000")
     for here, devices in (("1", []), ("2", None), (None, None)):
         if here:
             monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_SIZE", here)
         else:
             monkeypatch.delenv("OMPI_COMM_WORLD_LOCAL_SIZE")
-        distributed.start()
+        processes.start()
         assert joined[-1] == {"args": (), "local_device_ids": devices}
     assert len(joined) == 3
 
@@ -129,4 +129,4 @@ def test_open_mpi(joined, monkeypatch):
 def test_others_that_nothing_tells_of_are_an_error(joined, monkeypatch):
     monkeypatch.setattr("jax.process_count", lambda: 4)
     with pytest.raises(InputError, match="there are 4 processes"):
-        distributed.start()
+        processes.start()

@@ -10,19 +10,18 @@ import tiny_training
 
 from stereojax import weights
 from stereojax.cli import InputError
-from stereojax.conversion.fill_choice import choose_fill
-from stereojax.conversion.options import Options
+from stereojax.inference.choose_fill import choose_fill
 from stereojax.settings.load import resolve
+from stereojax.settings.run_options import Options
 from stereojax.svd.clip import TINY_CLIP
 from stereojax.svd.networks import build
 from stereojax.svd.vae import TINY_VAE
-from stereojax.training import networks
+from stereojax.training import initial_model, inpaint_task
 from stereojax.training.export import export
 from stereojax.training.optimizer import make_optimizer
 from stereojax.training.parameters import nested, split
 from stereojax.training.sharding import make_mesh
 from stereojax.training.state import divide, make_state
-from stereojax.training.tasks import inpaint
 
 # Four latents a pixel, as a film's conversion has them.
 SETTINGS = dataclasses.replace(tiny_training.SETTINGS, vae="random")
@@ -33,14 +32,18 @@ def root(tmp_path_factory):
     """Weights of the two networks that do not train, and an SVD of 8 channels."""
     root = tmp_path_factory.mktemp("weights")
     for part, cls, sizes in (
-        ("svd/vae", networks.VAE, dataclasses.asdict(TINY_VAE)),
-        ("svd/image_encoder", networks.IMAGE_ENCODER, dataclasses.asdict(TINY_CLIP)),
+        ("svd/vae", initial_model.VAE, dataclasses.asdict(TINY_VAE)),
+        (
+            "svd/image_encoder",
+            initial_model.IMAGE_ENCODER,
+            dataclasses.asdict(TINY_CLIP),
+        ),
     ):
-        save(root, part, cls, sizes, networks.random_arrays(build(cls, sizes), 7))
-    start = networks.start(SETTINGS, root=root)
+        save(root, part, cls, sizes, initial_model.random_arrays(build(cls, sizes), 7))
+    start = initial_model.start(SETTINGS, root=root)
     sizes = start.sizes | {"in_channels": 8}
-    arrays = networks.random_arrays(build(networks.UNET, sizes), 8)
-    save(root, "svd/unet", networks.UNET, sizes, arrays)
+    arrays = initial_model.random_arrays(build(initial_model.UNET, sizes), 8)
+    save(root, "svd/unet", initial_model.UNET, sizes, arrays)
     return root
 
 
@@ -55,7 +58,7 @@ def start(root):
     named = dataclasses.replace(
         SETTINGS, unet="svd/unet", vae="svd/vae", image_encoder="svd/image_encoder"
     )
-    return networks.start(named, root=root)
+    return initial_model.start(named, root=root)
 
 
 def test_the_mask_is_a_ninth_channel_that_is_not_seen_yet(start, root):
@@ -68,7 +71,7 @@ def test_the_mask_is_a_ninth_channel_that_is_not_seen_yet(start, root):
 
 
 def test_infer_takes_what_training_left(start, root, tmp_path):
-    trainable, frozen = divide(start.arrays, inpaint.TRAINABLE)
+    trainable, frozen = divide(start.arrays, inpaint_task.TRAINABLE)
     trainable = {n: x + np.float32(0.01) for n, x in trainable.items()}
     low = {n: x.astype(jnp.bfloat16) for n, x in frozen.items()}
     mesh = make_mesh(1, devices=jax.devices()[:1])
@@ -78,7 +81,7 @@ def test_infer_takes_what_training_left(start, root, tmp_path):
         start.arrays,
         mesh,
         tmp_path,
-        network=inpaint.NETWORK,
+        network=inpaint_task.NETWORK,
         prefix="unet",
         sizes=start.sizes,
         source="a test",

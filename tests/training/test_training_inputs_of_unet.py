@@ -13,7 +13,7 @@ from stereojax.inpaint.conditioning import TIME_IDS, latent_mask
 from stereojax.splat import forward_splat
 from stereojax.splat.api import sharpness_for
 from stereojax.svd.clip_image import clip_pixels
-from stereojax.training.tasks import inpaint
+from stereojax.training import inpaint_task
 
 SETTINGS = dataclasses.replace(tiny_training.SETTINGS, batch=2, hole_weight=3.0)
 SIGMA, V = 2.0, 0.25
@@ -62,11 +62,11 @@ def told(monkeypatch, **drops: float) -> Scene:
             "pixels": key,
         }
 
-    monkeypatch.setattr(inpaint, "_draw", drawn)
+    monkeypatch.setattr(inpaint_task, "_draw", drawn)
     # The last word of the data is the sample's number.
     keys = jax.random.wrap_key_data(jnp.array([[0, 0], [0, 1]], jnp.uint32))
     batch = {n: jnp.asarray(x) for n, x in tiny_training.batch(0, SETTINGS).items()}
-    losses, numbers = inpaint.loss(SETTINGS)(model, batch, keys)
+    losses, numbers = inpaint_task.loss(SETTINGS)(model, batch, keys)
 
     right = batch["right"] / jnp.float32(255)
     splat = forward_splat(

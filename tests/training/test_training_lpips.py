@@ -14,11 +14,10 @@ from convert_weights import convert
 from stereojax import weights
 from stereojax.cli import InputError
 from stereojax.metrics.lpips import LPIPS
-from stereojax.ops.abstract import abstract
 from stereojax.svd.patches import Patches
-from stereojax.training import networks
+from stereojax.training import initial_model, inpaint_task
 from stereojax.training.pixel_loss import pixel_loss
-from stereojax.training.tasks import inpaint
+from stereojax.weights.abstract import abstract
 
 SETTINGS = dataclasses.replace(
     tiny_training.SETTINGS,
@@ -45,11 +44,11 @@ def judge(root):
 
 
 def test_validation_measures_what_it_shows(root, judge):
-    start = networks.start(SETTINGS, root=root)
+    start = initial_model.start(SETTINGS, root=root)
     model = start.structure.model(start.arrays)
     batch = {n: jnp.asarray(x) for n, x in tiny_training.batch(0, SETTINGS).items()}
     keys = jax.random.split(jax.random.key(0), 1)
-    found, picture = jax.jit(inpaint.validate(SETTINGS))(model, batch, keys)
+    found, picture = jax.jit(inpaint_task.validate(SETTINGS))(model, batch, keys)
     _, _, filled, background, right = jnp.split(picture, 5, axis=2)
     for name, shown in (("val_lpips", filled), ("val_lpips_background", background)):
         wanted = judge(shown, right)
@@ -59,7 +58,7 @@ def test_validation_measures_what_it_shows(root, judge):
 
 
 def lpips_names(settings, root):
-    start = networks.start(settings, root=root)
+    start = initial_model.start(settings, root=root)
     names = [n for n in start.arrays if n.startswith("lpips.")]
     assert set(start.arrays) == set(start.structure.names)
     return names, start.identity
@@ -84,14 +83,14 @@ def test_it_is_there_only_where_it_is_needed_or_found(root, tmp_path):
 def test_a_loss_without_its_part_says_what_to_run(tmp_path):
     settings = dataclasses.replace(SETTINGS, pixel_lpips=0.5)
     with pytest.raises(InputError, match=r"lpips_alex.*-m convert_weights --source"):
-        networks.start(settings, root=tmp_path)
+        initial_model.start(settings, root=tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"pixel_crop": 31}, {"height": 30}])
 def test_crops_too_small_for_it_are_refused(root, change):
     settings = dataclasses.replace(SETTINGS, pixel_lpips=0.5, **change)
     with pytest.raises(InputError, match=r"pixel_lpips=0.5: a decoded crop has 30 px"):
-        networks.start(settings, root=root)
+        initial_model.start(settings, root=root)
 
 
 def test_the_loss_is_of_what_is_decoded(judge):

@@ -14,13 +14,13 @@ from tiny_training import SETTINGS
 
 from stereojax.ops.attention import attention
 from stereojax.svd.patches import Patches
+from stereojax.training import inpaint_task
 from stereojax.training.flops import flops_of, peak_flops, update_flops
+from stereojax.training.multihost.preemption import Preemption
 from stereojax.training.pixel_loss import pixel_loss
-from stereojax.training.preemption import Preemption
 from stereojax.training.progress import Progress
 from stereojax.training.state import TrainState, divide
-from stereojax.training.tally import Tally
-from stereojax.training.tasks import inpaint
+from stereojax.training.step_metrics import Tally
 
 
 def flops(function, *inputs, trains=None) -> float:
@@ -181,13 +181,13 @@ def test_pixels_of_the_true_latents_have_no_error():
 
 def test_operations_of_an_update_of_the_real_loss():
     start = tiny_training.start()
-    trainable, frozen = divide(start.arrays, inpaint.TRAINABLE)
+    trainable, frozen = divide(start.arrays, inpaint_task.TRAINABLE)
     samples = {name: jnp.asarray(x) for name, x in tiny_training.batch().items()}
     half = {name: x[:4] for name, x in samples.items()}
 
     def of(trainable, frozen, batch=samples) -> float:
         state = TrainState(0, None, trainable, None, frozen)
-        return flops_of(start.structure, inpaint.loss(SETTINGS), state, batch)
+        return flops_of(start.structure, inpaint_task.loss(SETTINGS), state, batch)
 
     whole = of(trainable, frozen)
     # But for what is embedded once a batch.

@@ -11,15 +11,15 @@ import torch
 from flax import nnx
 from svd_reference import UNET, converted, noise
 
-from convert_weights.leaves import leaves
-from stereojax.ops.abstract import abstract
+from convert_weights.torch_layout import leaves
 from stereojax.svd.denoise import Conditioning
 from stereojax.svd.scheduler import denoised
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
+from stereojax.training import inpaint_task
 from stereojax.training.objective import draw_sigma, v_error, v_target
 from stereojax.training.parameters import split
 from stereojax.training.state import divide
-from stereojax.training.tasks import inpaint
+from stereojax.weights.abstract import abstract
 
 B, T, H, W = 2, 3, 6, 10
 
@@ -70,7 +70,9 @@ def gradients() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, fl
     )
     structure, arrays = split(model)
     names = {f"unet.{name}": name for name in arrays}
-    trainable, frozen = divide({n: arrays[names[n]] for n in names}, inpaint.TRAINABLE)
+    trainable, frozen = divide(
+        {n: arrays[names[n]] for n in names}, inpaint_task.TRAINABLE
+    )
     given = Conditioning(
         *(reference.ours(x) for x in (channels, context)), jnp.asarray(ids.numpy())
     )
@@ -131,7 +133,7 @@ def test_what_is_dropped_and_known_has_its_shares():
         | {"clip_dropout": 0.1, "latent_dropout": 0.2, "both_dropout": 0.3}
     )
     keys = jax.random.split(jax.random.key(1), 20000)
-    drawn = jax.vmap(functools.partial(inpaint._draw, settings))(keys)
+    drawn = jax.vmap(functools.partial(inpaint_task._draw, settings))(keys)
     context, latents = drawn["keep_context"] == 0, drawn["keep_latents"] == 0
     for share, wanted in (
         ((context & ~latents).mean(), 0.1),

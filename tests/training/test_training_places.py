@@ -9,9 +9,9 @@ from etils import epath
 from etils.epath import gpath
 
 from stereojax.cli import InputError, RunError
-from stereojax.training import places
-from stereojax.training.growing import Growing
-from stereojax.training.rows import Rows
+from stereojax.storage import locations
+from stereojax.storage.mirrored_folder import Growing
+from stereojax.training.metric_writer import Rows
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_what_was_there_is_replaced_whole_or_not_at_all(bucket):
     folder = epath.Path("gs://bucket/made/unet")
 
     def make(*names: str) -> None:
-        with places.made(folder, last="config.json") as here:
+        with locations.made(folder, last="config.json") as here:
             for name in names:
                 (here / name).parent.mkdir(parents=True, exist_ok=True)
                 (here / name).write_text(name)
@@ -57,7 +57,7 @@ def test_what_was_there_is_replaced_whole_or_not_at_all(bucket):
 
     with (
         pytest.raises(InputError, match=r"^gs://bucket/made/unet/b: damaged"),
-        places.fetched(folder) as here,
+        locations.fetched(folder) as here,
     ):
         assert (here / "b/c").read_text() == "b/c"
         raise InputError(f"{here}/b: damaged")

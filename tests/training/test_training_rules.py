@@ -6,13 +6,14 @@ import jax
 import pytest
 from jax.sharding import AbstractMesh, PartitionSpec
 
-from stereojax.ops.abstract import abstract
 from stereojax.svd.unet import STEREOCRAFTER, SVD_XT, UNetSpatioTemporalConditionModel
+from stereojax.training import inpaint_task
 from stereojax.training.parameters import split
 from stereojax.training.rules import apply_rules
 from stereojax.training.sharding import FSDP, place, split_axis
 from stereojax.training.state import divide
-from stereojax.training.tasks import find_task, inpaint
+from stereojax.training.task import find_task
+from stereojax.weights.abstract import abstract
 
 TEMPORAL = (
     "temporal_res_block",
@@ -37,21 +38,21 @@ def size(arrays) -> int:
 
 
 def test_the_spatial_layers_train_and_no_other(full):
-    trainable, frozen = divide(full, inpaint.TRAINABLE)
+    trainable, frozen = divide(full, inpaint_task.TRAINABLE)
     assert {n for n in full if any(part in n for part in TEMPORAL)} == set(frozen)
     assert size(trainable) + size(frozen) == 1_524_623_082
     assert round(size(trainable) / 1e6, 1) == 868.5
 
 
 def test_the_mask_channel_trains():
-    trainable, _ = divide(parameters(STEREOCRAFTER), inpaint.TRAINABLE)
+    trainable, _ = divide(parameters(STEREOCRAFTER), inpaint_task.TRAINABLE)
     assert trainable["unet.conv_in.kernel"].shape == (3, 3, 9, 320)
 
 
 def test_a_parameter_that_no_rule_covers_is_an_error(full):
     odd = {**full, "unet.down_blocks.0.adapter.kernel": full["unet.conv_in.kernel"]}
     with pytest.raises(ValueError, match=r"1 parameters .*adapter"):
-        divide(odd, inpaint.TRAINABLE)
+        divide(odd, inpaint_task.TRAINABLE)
     odd = {"unet.conv_in.gate": full["unet.conv_in.kernel"]}
     with pytest.raises(ValueError, match=r"sharding covers: unet\.conv_in\.gate"):
         place(odd, AbstractMesh((1, 2), ("data", "fsdp")))
@@ -90,6 +91,6 @@ def test_the_longest_axis_that_fits_is_split():
 
 
 def test_a_task_is_found_by_its_name():
-    assert find_task("inpaint") is inpaint
+    assert find_task("inpaint") is inpaint_task
     with pytest.raises(ValueError, match="task=depht: expected one of inpaint"):
         find_task("depht")

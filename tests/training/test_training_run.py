@@ -24,7 +24,7 @@ from training_runs import command, refused, rows, run, write_data
 from stereojax import weights
 from stereojax.settings.fields import fill
 from stereojax.settings.train import TrainSettings
-from stereojax.training import networks
+from stereojax.training import initial_model
 from stereojax.training.input.pipeline import order
 
 
@@ -181,7 +181,7 @@ def test_only_what_trains_changes(whole, place, data, environment):
         np.testing.assert_array_equal(x, rounded, err_msg=name)
     settings = fill(TrainSettings, run_config.get_config().train.to_dict(), "")
     assert settings.frozen_dtype == "bfloat16"  # and yet it comes out unrounded
-    given = networks.start(settings, root=place).arrays
+    given = initial_model.start(settings, root=place).arrays
     assert flat[0].keys() == flat[1].keys() and len(flat[0]) > 100
     for name, before in flat[0].items():
         if ".transformer_blocks.0.norm2." in name:

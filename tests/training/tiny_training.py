@@ -6,7 +6,7 @@ import numpy as np
 
 from stereojax.settings.train import TrainSettings
 from stereojax.splat.workloads import scene
-from stereojax.training import networks
+from stereojax.training import initial_model
 from stereojax.training.step import INDEX
 
 SETTINGS = TrainSettings(
@@ -28,8 +28,8 @@ SETTINGS = TrainSettings(
 )
 
 
-def start(settings: TrainSettings = SETTINGS) -> networks.Start:
-    return networks.start(settings, root=Path("nowhere"))
+def start(settings: TrainSettings = SETTINGS) -> initial_model.Start:
+    return initial_model.start(settings, root=Path("nowhere"))
 
 
 def batch(number: int = 0, settings: TrainSettings = SETTINGS) -> dict[str, np.ndarray]:

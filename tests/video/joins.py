@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from stereojax.stage_types import VideoIndex
-from stereojax.video.encode import SegmentWriter
-from stereojax.video.encoding import Encoding, choose_encoding
-from stereojax.video.index import index_video
-from stereojax.video.layouts import pack
-from stereojax.video.mux import join
-from stereojax.video.reader import read_frames
+from stereojax.video.reading.index import index_video
+from stereojax.video.reading.reader import read_frames
+from stereojax.video.stereo.layouts import pack
+from stereojax.video.writing.encode import SegmentWriter
+from stereojax.video.writing.encoding import Encoding, choose_encoding
+from stereojax.video.writing.mux import join
 
 
 @dataclasses.dataclass(frozen=True)

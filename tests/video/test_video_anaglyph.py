@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stereojax.video.anaglyph import KINDS, anaglyph
+from stereojax.video.stereo.anaglyph import KINDS, anaglyph
 
 
 def views(dtype=np.uint8):

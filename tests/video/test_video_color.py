@@ -9,9 +9,9 @@ import pytest
 from clips import linear, picture, planes, write_film
 
 from stereojax.stage_types import Color
-from stereojax.video import color as colors
-from stereojax.video.color import FromRgb, ToRgb, rgb_to_frame
-from stereojax.video.pixels import bit_depth
+from stereojax.video.color import color as colors
+from stereojax.video.color.color import FromRgb, ToRgb, rgb_to_frame
+from stereojax.video.color.pixels import bit_depth
 
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
 

@@ -8,8 +8,8 @@ import pytest
 from clips import linear, picture, planes, shorten, write_film
 
 from stereojax import cli
-from stereojax.video.index import index_video
-from stereojax.video.reader import read_frames
+from stereojax.video.reading.index import index_video
+from stereojax.video.reading.reader import read_frames
 
 FRAMES = 48
 SHORT_GOPS = {"g": "12", "bf": "2", "crf": "20"}

@@ -4,10 +4,10 @@ import av
 import pytest
 from clips import linear, write_film
 
-from stereojax.video import decoding
-from stereojax.video.decoding import DecodeLog, decode_from
-from stereojax.video.index import index_video
-from stereojax.video.probe import probe
+from stereojax.video.reading import decoding
+from stereojax.video.reading.decoding import DecodeLog, decode_from
+from stereojax.video.reading.index import index_video
+from stereojax.video.reading.probe import probe
 
 VP9 = {"g": "10", "deadline": "realtime", "cpu-used": "8"}
 

@@ -9,12 +9,12 @@ import pytest
 
 from stereojax.cli import RunError
 from stereojax.stage_types import Color, VideoInfo
-from stereojax.video import stereo_tags
-from stereojax.video.color import ToRgb
-from stereojax.video.encode import SegmentWriter
-from stereojax.video.encoding import choose_encoding
-from stereojax.video.layouts import pack
-from stereojax.video.probe import probe
+from stereojax.video.color.color import ToRgb
+from stereojax.video.reading.probe import probe
+from stereojax.video.stereo import stereo_tags
+from stereojax.video.stereo.layouts import pack
+from stereojax.video.writing.encode import SegmentWriter
+from stereojax.video.writing.encoding import choose_encoding
 
 WIDTH, HEIGHT, FRAMES = 64, 36, 6
 HDR = Color(

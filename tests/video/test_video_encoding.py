@@ -7,9 +7,9 @@ import pytest
 
 from stereojax.cli import InputError
 from stereojax.stage_types import Color, VideoInfo
-from stereojax.video.codecs import CODECS
-from stereojax.video.encoding import choose_encoding
-from stereojax.video.formats import planar_format, same_planes
+from stereojax.video.writing.codecs import CODECS
+from stereojax.video.writing.encoding import choose_encoding
+from stereojax.video.writing.formats import planar_format, same_planes
 
 
 def film(width=960, height=540, pixel_format="yuv420p", bit_depth=8, **fields):

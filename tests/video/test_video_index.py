@@ -9,9 +9,9 @@ from clips import linear, picture, shorten, write_film
 
 from stereojax import cli
 from stereojax.stage_types import Shot
-from stereojax.video.index import index_video
-from stereojax.video.index_file import load_index, save_index
-from stereojax.video.timeline import Timeline
+from stereojax.video.reading.index import index_video
+from stereojax.video.reading.index_file import load_index, save_index
+from stereojax.video.reading.timeline import Timeline
 
 MS = Fraction(1, 1000)
 B_FRAMES = {"bf": "3", "g": "12"}

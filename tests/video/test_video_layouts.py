@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stereojax.settings.infer import LAYOUTS
-from stereojax.video.layouts import left_corner, pack, packed_size
+from stereojax.video.stereo.layouts import left_corner, pack, packed_size
 
 
 def views(width=10, height=6, dtype=np.uint8):

@@ -9,13 +9,13 @@ import pytest
 import rich_films
 
 from stereojax.cli import RunError
-from stereojax.video import encode
-from stereojax.video.codecs import CODECS
-from stereojax.video.encoding import choose_encoding
-from stereojax.video.index import index_video
-from stereojax.video.layouts import LAYOUTS
-from stereojax.video.mux import join
-from stereojax.video.probe import probe
+from stereojax.video.reading.index import index_video
+from stereojax.video.reading.probe import probe
+from stereojax.video.stereo.layouts import LAYOUTS
+from stereojax.video.writing import encode
+from stereojax.video.writing.codecs import CODECS
+from stereojax.video.writing.encoding import choose_encoding
+from stereojax.video.writing.mux import join
 
 
 def decoded(path):

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from stereojax.video.layouts import LAYOUTS
-from stereojax.video.names import output_name
+from stereojax.video.stereo.layouts import LAYOUTS
+from stereojax.video.stereo.names import output_name
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from stereojax.video.prefetch import prefetch
+from stereojax.video.reading.prefetch import prefetch
 
 
 def threads():

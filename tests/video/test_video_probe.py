@@ -9,7 +9,7 @@ from clips import picture, write_film, write_sound_only
 
 from stereojax import cli
 from stereojax.stage_types import Color
-from stereojax.video.probe import probe
+from stereojax.video.reading.probe import probe
 
 
 def test_an_ordinary_film(tmp_path):

@@ -8,10 +8,10 @@ import pytest
 from clips import linear, picture, planes, write_film
 
 from stereojax import cli
-from stereojax.video import decoding
-from stereojax.video.color import ToRgb, assumed
-from stereojax.video.index import index_video
-from stereojax.video.reader import Reader, read_frames
+from stereojax.video.color.color import ToRgb, assumed
+from stereojax.video.reading import decoding
+from stereojax.video.reading.index import index_video
+from stereojax.video.reading.reader import Reader, read_frames
 
 ROLLERCOASTER = Path(__file__).parents[2] / "../shared/data/rollercoaster.mp4"
 

@@ -15,8 +15,8 @@ from fractions import Fraction
 from pathlib import Path
 import numpy as np
 from stereojax.stage_types import VideoInfo
-from stereojax.video.encode import SegmentWriter
-from stereojax.video.encoding import choose_encoding
+from stereojax.video.writing.encode import SegmentWriter
+from stereojax.video.writing.encoding import choose_encoding
 path, codec, pictures = Path(sys.argv[1]), sys.argv[2], np.load(sys.argv[3])
 height, width = pictures.shape[1:3]
 info = VideoInfo(path, width, height, Fraction(24), Fraction(1, 24), 1.0, "yuv420p", 8)

@@ -6,8 +6,9 @@ import clips
 import joins
 import pytest
 
-from stereojax.video import boxes, display_size
-from stereojax.video.stereo_tags import read_stereo_mode
+from stereojax.video.reading import display_size
+from stereojax.video.stereo import boxes
+from stereojax.video.stereo.stereo_tags import read_stereo_mode
 
 MODES = {
     "full_sbs": "left_right",

@@ -18,10 +18,10 @@ import numpy as np
 from stereojax.cli import RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.shapes import Shaped
-from stereojax.training import places
+from stereojax.storage import locations
+from stereojax.storage.locations import Place
+from stereojax.training.initial_model import compute_dtype
 from stereojax.training.input.sources import data_mark
-from stereojax.training.networks import compute_dtype
-from stereojax.training.places import Place
 
 # The settings that decide what a sample is.
 DECIDE = (
@@ -73,9 +73,9 @@ class Cache:
         }
         text = json.dumps(of, indent=1, sort_keys=True)
         folder = root / hashlib.sha256(text.encode()).hexdigest()[:16]
-        with places.told(f"--latents={root}"):
+        with locations.told(f"--latents={root}"):
             if not (folder / "of.json").exists():
-                places.write(folder / "of.json", f"{text}\n".encode())
+                locations.write(folder / "of.json", f"{text}\n".encode())
         return cls(folder, settings.cached_draws)
 
     def read(self, key: Key) -> dict[str, np.ndarray]:
@@ -103,8 +103,8 @@ class Cache:
             if x.dtype == np.float16 and not np.isfinite(x).all():
                 raise RunError(f"{path}: {name} is not finite in float16")
         np.savez(content, **halved)
-        with places.told(f"cannot write {path}"):
-            places.write(path, content.getvalue())
+        with locations.told(f"cannot write {path}"):
+            locations.write(path, content.getvalue())
 
     def keys(self) -> Iterator[Key]:
         """Those that are there."""

@@ -57,7 +57,7 @@ def drawn(
     clip: Clip, seeds: Sequence[int], settings: TrainSettings
 ) -> dict[str, np.ndarray]:
     """The task's arrays of one sample, and the clip's name."""
-    from stereojax.training.tasks import find_task
+    from stereojax.training.task import find_task
 
     arrays = find_task(settings.task).batch(
         clip, np.random.default_rng(seeds), settings

@@ -1,0 +1,139 @@
+"""A small run's programs, compiled for four H200s and four TPU v5e that are not there.
+
+    JAX_PLATFORMS=cpu python -m benchmarks.aot.small
+
+What a test on a CPU cannot see is that training compiles for these at all: the update,
+with its splat by the device's own Pallas kernel inside of the sharded program and parts
+of the update in a loop, and the sampler of validation. Networks are small, in bfloat16,
+on a mesh of (2, 2). Needs the wheels that `make aot` installs. Minutes. Writes
+benchmarks/results/aot_small.json.
+"""
+
+import argparse
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from benchmarks import measure
+from benchmarks.aot import splat as aot
+
+# isort: split
+import jax
+import jax.numpy as jnp
+from jax.experimental import topologies
+from jax.sharding import NamedSharding
+
+from stereojax.ops import attention
+from stereojax.settings.train import TrainSettings
+from stereojax.splat import choice
+from stereojax.training import initial_model, inpaint_task
+from stereojax.training.optimizer import make_optimizer
+from stereojax.training.sharding import SAMPLES, make_mesh
+from stereojax.training.state import abstract_state, divide
+from stereojax.training.step import INDEX, make_step
+from stereojax.training.validation import make_judge
+
+SETTINGS = TrainSettings(
+    unet="random",
+    vae="random",
+    image_encoder="random",
+    widths="64,128",
+    dtype="bfloat16",
+    frames=4,
+    height=128,
+    width=256,
+    known_frames=2,
+    batch=8,
+    accumulate=2,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--targets", default="gpu,tpu")
+    targets = parser.parse_args(argv).targets.split(",")
+    rows = []
+    for target in targets:
+        try:
+            devices = described(target)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            print(f"{target}: skipped, no compiler for it here ({reason})")
+            continue
+        with as_if_on(target):
+            for name, traced in programs(make_mesh(2, devices=devices)):
+                since = time.perf_counter()
+                program = traced.lower().compile()
+                row = {"target": target, "program": name}
+                row["compile_s"] = time.perf_counter() - since
+                row["temp_MB"] = program.memory_analysis().temp_size_in_bytes / 1e6
+                text = program.as_text()
+                row["pallas"] = text.count("mosaic_gpu_v2") + text.count(
+                    'custom_call_target="tpu_custom_call"'
+                )
+                rows.append(row)
+                print(measure.table(rows[-1:]), flush=True)
+    if rows:
+        print("written:", measure.save("aot_small", rows))
+
+
+def described(target: str) -> list[Any]:
+    """Four devices that are not there, for the compiler."""
+    if target == "gpu":
+        topology = topologies.get_topology_desc(
+            "H200", "cuda", topology="1x1x4", target_config=aot.H200
+        )
+    else:
+        topology = topologies.get_topology_desc("v5e:2x2", "tpu")
+    return list(topology.devices)
+
+
+@contextlib.contextmanager
+def as_if_on(platform: str) -> Iterator[None]:
+    """What is chosen by the device is chosen as for that one, not for this CPU."""
+    with (
+        mock.patch.object(choice, "default_platform", lambda: platform),
+        mock.patch.object(choice, "_unusable", lambda *_: ""),
+        mock.patch.object(attention, "CPU_BYTES", attention.ACCELERATOR_BYTES),
+    ):
+        yield
+
+
+def programs(mesh: Any) -> Iterator[tuple[str, Any]]:
+    """The update and the validation, traced on shapes."""
+    start = initial_model.start(SETTINGS, root=Path("nowhere"))
+    optimizer = make_optimizer(SETTINGS)
+    state = abstract_state(
+        *divide(start.arrays, inpaint_task.TRAINABLE), optimizer, mesh
+    )
+    structure, loss = start.structure, inpaint_task.loss(SETTINGS)
+    step = make_step(
+        structure, loss, optimizer, mesh, state, accumulate=SETTINGS.accumulate
+    )
+    yield "update", step.trace(state, batch(SETTINGS.batch, mesh))
+    judge = make_judge(structure, inpaint_task.validate(SETTINGS), mesh, state)
+    yield (
+        "validation",
+        judge.trace(state.trainable, state.frozen, state.rng, batch(mesh.size, mesh)),
+    )
+
+
+def batch(samples: int, mesh: Any) -> dict[str, jax.ShapeDtypeStruct]:
+    placed = NamedSharding(mesh, SAMPLES)
+    shape = (samples, SETTINGS.frames, SETTINGS.height, SETTINGS.width)
+    return {
+        name: jax.ShapeDtypeStruct(shape, dtype, sharding=placed)
+        for name, shape, dtype in (
+            ("left", (*shape, 3), jnp.uint8),
+            ("right", (*shape, 3), jnp.uint8),
+            ("disparity", shape, jnp.float32),
+            (INDEX, (samples,), jnp.int32),
+        )
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Compares a converted network with the published one."""

@@ -1,0 +1,1 @@
+"""Depth file formats: gray16 video, npz, PNG and EXR folders."""

@@ -1,0 +1,197 @@
+"""The project's own depth file: gray16 FFV1 in Matroska and a JSON sidecar.
+
+`film_depth.mkv` holds 16-bit codes, one frame per frame of the film, at the film's
+times; `film_depth.json` says what they mean: the units, the float range of each
+segment's codes (`codes.py`), the shots and their percentiles, the model, and the hash
+of the film. Depth is estimated a segment at a time, each written as a file of its own
+and copied into the one at the end, so a run that was killed goes on where it was.
+"""
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stereojax.cli import InputError, RunError
+from stereojax.depth.files import codes, gray16, sidecar
+
+
+def write_segment(
+    path: Path, frames: Iterable[np.ndarray], times_s: Iterable[float]
+) -> dict[str, Any]:
+    """Writes one segment and its JSON; the JSON's presence says that it is whole.
+
+    Args:
+      path: of the segment's MKV; the JSON lies beside it.
+      frames: (h, w) float32 depth each; held in memory. Not finite means no depth.
+      times_s: one time a frame, seconds.
+
+    Returns:
+      What the JSON says: frames, width, height, low, high, times_ms, crc32.
+    """
+    depth = np.stack([np.asarray(frame, np.float32) for frame in frames])
+    ticks = gray16.milliseconds(times_s)
+    low, high = codes.value_range(depth)
+    sidecar.path_of(path).unlink(missing_ok=True)
+    partial = sidecar.partial(path)
+    checksums = gray16.write(
+        partial, codes.encode(depth, low, high), [t - ticks[0] for t in ticks]
+    )
+    partial.replace(path)
+    frames_, height, width = depth.shape
+    meta = {
+        "frames": frames_,
+        "width": width,
+        "height": height,
+        "low": low,
+        "high": high,
+        "times_ms": list(ticks),
+        "crc32": checksums,
+    }
+    sidecar.write(path, meta)
+    return meta
+
+
+def segment_meta(path: Path) -> dict[str, Any] | None:
+    """What `write_segment` returned, or None where the segment is not whole."""
+    try:
+        meta = json.loads(sidecar.path_of(path).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return meta if path.is_file() else None
+
+
+def read_segment(path: Path) -> Iterator[np.ndarray]:
+    """The (h, w) float32 frames of one segment, as the joined file gives them too."""
+    meta = segment_meta(path)
+    if meta is None:
+        raise FileNotFoundError(f"{path}: no such depth segment")
+    ticks = [tick - meta["times_ms"][0] for tick in meta["times_ms"]]
+    for frame in gray16.read(path, ticks, meta["crc32"], 0, len(ticks)):
+        yield codes.decode(frame, meta["low"], meta["high"])
+
+
+def join_segments(
+    segment_paths: Sequence[Path],
+    output: Path,
+    *,
+    units: str,
+    model: str,
+    source_hash: str,
+    video_width: int,
+    video_height: int,
+    shots: Sequence[dict[str, Any]],
+) -> "DepthFile":
+    """Copies whole segments, in order, into one depth file; nothing is encoded again.
+
+    Args:
+      units: "relative" (inverse depth, larger = nearer) or "pixels" (disparity at
+        the film's width, positive = in front of the screen).
+      shots: {"start", "stop", "percentiles": {"1": ..., "99": ...}} each, in frames.
+    """
+    metas = [segment_meta(path) for path in segment_paths]
+    missing = [str(p) for p, m in zip(segment_paths, metas, strict=True) if m is None]
+    if missing:
+        raise FileNotFoundError(f"no such depth segments: {', '.join(missing)}")
+    sizes = {(m["width"], m["height"]) for m in metas}
+    if len(sizes) != 1:
+        raise ValueError(f"depth segments of one size were expected, not {sizes}")
+    width, height = sizes.pop()
+    # One strictly increasing clock from 0 on, whatever the segments rounded to.
+    seconds = [tick / 1000 for meta in metas for tick in meta["times_ms"]]
+    ticks = gray16.milliseconds(s - min(seconds[0], 0) for s in seconds)
+    edges = np.cumsum([0, *(meta["frames"] for meta in metas)]).tolist()
+    spans = list(itertools.pairwise(edges))
+    sidecar.path_of(output).unlink(missing_ok=True)
+    partial = sidecar.partial(output)
+    gray16.concatenate(segment_paths, [ticks[a:b] for a, b in spans], partial)
+    partial.replace(output)
+    meta = {
+        "format": sidecar.FORMAT,
+        "version": sidecar.VERSION,
+        "units": units,
+        "model": model,
+        "source_hash": source_hash,
+        "width": width,
+        "height": height,
+        "video_width": video_width,
+        "video_height": video_height,
+        "frames": edges[-1],
+        "shots": list(shots),
+        "segments": [
+            {"start": a, "stop": b, "low": m["low"], "high": m["high"]}
+            for (a, b), m in zip(spans, metas, strict=True)
+        ],
+        "times_ms": list(ticks),
+        "crc32": [checksum for m in metas for checksum in m["crc32"]],
+    }
+    sidecar.write(output, meta)
+    return DepthFile.open(output)
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthFile:
+    """A depth file that was found whole; `read` decodes any range of its frames."""
+
+    path: Path
+    units: str  # "relative" or "pixels"
+    model: str
+    source_hash: str
+    width: int  # of the depth frames
+    height: int
+    video_width: int  # of the film that they belong to
+    video_height: int
+    frames: int
+    shots: tuple[dict[str, Any], ...]
+    segments: tuple[dict[str, Any], ...]
+    times_ms: tuple[int, ...]
+    crc32: tuple[int, ...]  # of each frame's packet
+
+    @classmethod
+    def open(cls, path: Path) -> "DepthFile":
+        """Reads the sidecar and the file's last frame.
+
+        Raises:
+          InputError: the sidecar or the file is missing, or is not what it should be.
+        """
+        path = Path(path)
+        fields = [f.name for f in dataclasses.fields(cls) if f.name != "path"]
+        file = cls(path=path, **sidecar.read(path, fields))
+        file._check_last_frame()
+        return file
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """(height, width) float32 frames `start` to `stop - 1`; NaN = no depth.
+
+        Each call opens the file for itself, so readers may run side by side.
+        """
+        stop = self.frames if stop is None else stop
+        if not 0 <= start <= stop <= self.frames:
+            raise ValueError(f"{self.path}: frames {start}:{stop} of {self.frames}")
+        ranges = iter(self.segments)
+        segment = next(ranges)
+        for index, frame in enumerate(self._codes(start, stop), start):
+            while index >= segment["stop"]:
+                segment = next(ranges)
+            yield codes.decode(frame, segment["low"], segment["high"])
+
+    def _check_last_frame(self) -> None:
+        try:
+            last = next(self._codes(self.frames - 1, self.frames))
+        except RunError as error:
+            raise InputError(f"{error}; {self.frames} frames were expected") from error
+        if last.shape != (self.height, self.width):
+            raise InputError(
+                f"{self.path}: frames of {last.shape[1]}x{last.shape[0]} where its "
+                f"sidecar says {self.width}x{self.height}"
+            )
+
+    def _codes(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        return gray16.read(self.path, self.times_ms, self.crc32, start, stop)

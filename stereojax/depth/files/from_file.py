@@ -1,0 +1,219 @@
+"""Depth that somebody else made: what `--depth_path` takes.
+
+The project's own depth file, an npz, a folder of 16-bit PNGs or of EXRs, or a gray16
+video. One frame of depth per frame of the film, at the film's size: what does not fit
+is refused, since depth that is off by a frame or a pixel looks worse than none.
+"""
+
+import dataclasses
+import itertools
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from stereojax.cli import InputError
+from stereojax.depth.files import sidecar
+from stereojax.depth.files.depth_file import DepthFile
+from stereojax.depth.files.exr import read_exr
+from stereojax.depth.files.npz import ArrayFile
+
+VIDEO_SUFFIXES = (".mkv", ".mov", ".avi", ".mp4", ".nut")
+
+
+@dataclasses.dataclass(frozen=True)
+class ForeignDepth:
+    """Depth of a whole film in a file or folder that this project did not write."""
+
+    path: Path
+    units: str  # "relative" (inverse depth, larger = nearer) or "pixels"
+    width: int
+    height: int
+    frames: int
+    _read: Callable[[int, int], Iterator[np.ndarray]]
+    model: str = "file"
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """(height, width) float32 frames `start` to `stop - 1`; NaN = no depth.
+
+        Raises:
+          InputError: a frame cannot be read or has another size.
+        """
+        stop = self.frames if stop is None else stop
+        if not 0 <= start <= stop <= self.frames:
+            raise ValueError(f"{self.path}: frames {start}:{stop} of {self.frames}")
+        return self._read(start, stop)
+
+
+def open_depth(
+    path: Path, *, width: int, height: int, frames: int, units: str | None = None
+) -> DepthFile | ForeignDepth:
+    """The depth at `path`, for a film of `frames` frames of `width` x `height`.
+
+    Args:
+      units: "relative" (inverse depth, larger = nearer) or "pixels" (disparity at the
+        film's width, positive = in front of the screen). None: what the sidecar of
+        our own file says, "pixels" for an npz array called disparity, else "relative".
+
+    Raises:
+      InputError: it is missing, of no known kind, or does not fit the film.
+    """
+    source = open_source(path, units)
+    if len(source) != frames:
+        raise InputError(
+            f"{path}: {frames} frames were expected, as many as the film has; "
+            f"{len(source)} came"
+        )
+    of = (source.width, source.height)
+    if isinstance(source, DepthFile):
+        of = (source.video_width, source.video_height)
+        if units not in (None, source.units):
+            raise InputError(f"{path}: its depth is in {source.units}, not in {units}")
+    if of != (width, height):
+        raise InputError(
+            f"{path}: depth of {width}x{height} was expected, the film's size; it is "
+            f"of {of[0]}x{of[1]}"
+        )
+    return source
+
+
+def open_source(path: Path, units: str | None = None) -> DepthFile | ForeignDepth:
+    """As `open_depth`, of any film.
+
+    Raises:
+      InputError: it is missing, or of no known kind.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such depth file or folder")
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return _open_folder(path, units or "relative")
+    if suffix in (".npz", ".npy"):
+        array = ArrayFile.open(path)
+        units = units or ("pixels" if array.key == "disparity" else "relative")
+        size = (array.width, array.height, array.frames)
+        return ForeignDepth(path, units, *size, array.read)
+    if suffix in VIDEO_SUFFIXES:
+        if sidecar.path_of(path).exists():
+            return DepthFile.open(path)
+        return _open_video(path, units or "relative")
+    raise InputError(
+        f"{path}: expected a depth file (.mkv), .npz, or a folder of .png or .exr"
+    )
+
+
+def _open_folder(path: Path, units: str) -> ForeignDepth:
+    by_suffix = {
+        suffix: sorted(
+            (p for p in path.iterdir() if p.suffix.lower() == suffix), key=_natural
+        )
+        for suffix in (".png", ".exr")
+    }
+    kinds = [suffix for suffix, files in by_suffix.items() if files]
+    if len(kinds) != 1:
+        raise InputError(
+            f"{path}: expected a folder of either .png or .exr files, one a frame; "
+            f"it has {' and '.join(kinds) or 'neither'}"
+        )
+    files = by_suffix[kinds[0]]
+    if kinds == [".png"]:
+        _refuse_pixels(path, units)
+        if read_png(files[0]).dtype == np.uint8:
+            print(
+                f"warning: {path}: 8-bit depth has 256 steps, which can show as bands; "
+                "16-bit PNG keeps it smooth",
+                file=sys.stderr,
+            )
+    read_one = read_png if kinds == [".png"] else read_exr
+    height, width = read_one(files[0]).shape
+
+    def read(start: int, stop: int) -> Iterator[np.ndarray]:
+        for file in files[start:stop]:
+            frame = read_one(file)
+            if frame.shape != (height, width):
+                raise InputError(
+                    f"{file}: {width}x{height} was expected, as {files[0].name} has; "
+                    f"{frame.shape[1]}x{frame.shape[0]} came"
+                )
+            yield frame.astype(np.float32)
+
+    return ForeignDepth(path, units, width, height, len(files), read)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts frame2 before frame10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(p), "") if p.isdigit() else (-1, p) for p in parts]
+
+
+def _refuse_pixels(path: Path, units: str) -> None:
+    if units == "pixels":
+        raise InputError(
+            f"{path}: integer codes have no scale in pixels; give disparity as npz or "
+            "EXR"
+        )
+
+
+def read_png(path: Path) -> np.ndarray:
+    """(h, w) uint16 or uint8 of a gray PNG, or of one whose channels are all equal.
+
+    Raises:
+      InputError: it cannot be read, or has colours.
+    """
+    import av
+
+    try:
+        codec = av.CodecContext.create("png", "r")
+        packet = av.Packet(path.read_bytes())
+        frame = (codec.decode(packet) + codec.decode(None))[0]
+    except (av.error.FFmpegError, IndexError, ValueError) as error:
+        raise InputError(f"{path}: not a readable PNG: {error}") from error
+    kind = frame.format.name
+    if kind in ("gray16be", "gray"):
+        return frame.to_ndarray()
+    if kind in ("rgb48be", "rgb24"):
+        rgb = frame.to_ndarray()
+        if (rgb == rgb[..., :1]).all():
+            return rgb[..., 0]
+    raise InputError(
+        f"{path}: gray depth was expected, 16 bits; {kind} with colours came"
+    )
+
+
+def _open_video(path: Path, units: str) -> ForeignDepth:
+    import av
+
+    _refuse_pixels(path, units)
+    try:
+        with av.open(path) as container:
+            stream = container.streams.video[0]
+            kind, codec = stream.pix_fmt, stream.codec_context.name
+            width, height = stream.width, stream.height
+            frames = sum(packet.size > 0 for packet in container.demux(stream))
+    except (av.error.FFmpegError, IndexError) as error:
+        raise InputError(f"{path}: not a readable video: {error}") from error
+    if not (kind or "").startswith("gray16"):
+        raise InputError(
+            f"{path}: lossless gray16 video was expected (FFV1); {codec} {kind} came"
+        )
+
+    def read(start: int, stop: int) -> Iterator[np.ndarray]:
+        try:
+            with av.open(path) as container:
+                decoded = container.decode(video=0)
+                # From the first frame on: a seek is exact only where times are known.
+                for frame in itertools.islice(decoded, start, stop):
+                    yield frame.to_ndarray().astype(np.float32)
+                    start += 1
+        except av.error.FFmpegError as error:
+            raise InputError(f"{path}: frame {start}: {error}") from error
+        if start < stop:
+            raise InputError(f"{path}: decoding ends at frame {start} of {frames}")
+
+    return ForeignDepth(path, units, width, height, frames, read)

@@ -1,0 +1,1 @@
+"""Depth networks, in the layout of their published weights."""

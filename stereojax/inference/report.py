@@ -1,0 +1,62 @@
+"""`OUTPUT.json`: what was done, with what, and what a viewer should know."""
+
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stereojax.inference.disparity_statistics import Statistics, comfort
+from stereojax.stage_types import VideoIndex
+from stereojax.storage.work_folder import read_json
+
+
+def path_of(output: Path) -> Path:
+    return output.with_name(output.name + ".json")
+
+
+def versions() -> dict[str, str]:
+    names = ("stereojax", "jax", "flax", "numpy", "av")
+    found = {name: importlib.metadata.version(name) for name in names}
+    return found | {"python": platform.python_version()}
+
+
+def device() -> str:
+    import jax
+
+    kinds = sorted({d.device_kind for d in jax.devices()})
+    return f"{jax.device_count()} x {', '.join(kinds)} ({jax.default_backend()})"
+
+
+def is_complete(outputs: Sequence[Path], key: str) -> bool:
+    """Whether every output is there, whole, and made from the same key."""
+    report = read_json(path_of(outputs[0]))
+    return (
+        isinstance(report, dict)
+        and report.get("key") == key
+        and all(p.is_file() for p in outputs)
+        and report.get("bytes") == [p.stat().st_size for p in outputs]
+    )
+
+
+def is_preview(output: Path) -> bool:
+    report = read_json(path_of(output))
+    return isinstance(report, dict) and report.get("preview") is not None
+
+
+def shots_of(index: VideoIndex, by_shot: dict[int, Statistics]) -> list[dict[str, Any]]:
+    """One entry a shot: frames, seconds, disparity, holes, comfort."""
+    seconds = (index.pts - index.pts[0]) * float(index.info.time_base)
+    entries = []
+    for shot in index.shots:
+        summary = by_shot.get(shot.index, Statistics()).summary()
+        entries.append(
+            {
+                "start": shot.start,
+                "stop": shot.stop,
+                "start_seconds": round(float(seconds[shot.start]), 3),
+                **summary,
+                "comfort": comfort(summary["disparity_percent_of_width"]),
+            }
+        )
+    return entries

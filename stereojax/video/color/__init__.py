@@ -1,0 +1,1 @@
+"""Colour conversion between decoded frames and RGB."""

@@ -1,0 +1,1 @@
+"""Reads videos: container, streams, frame index, shots, frames."""

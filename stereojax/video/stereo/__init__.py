@@ -1,0 +1,1 @@
+"""Stereo layouts: packing of the two eyes, file tags, file names."""

@@ -1,0 +1,1 @@
+"""Writes videos: codec settings, segments, stream copies, containers."""

@@ -1,0 +1,146 @@
+"""Which codec, pixel format and quality a converted video gets.
+
+Defaults are what a viewer calls lossless. H.264 up to 4096 pixels a side (what players'
+hardware decodes), HEVC above and for more than 8 bits. Everything that decides the
+encoder's output is in `Encoding`, so its hash can name the work done with it.
+"""
+
+import dataclasses
+from fractions import Fraction
+
+from stereojax.cli import InputError
+from stereojax.stage_types import Color, VideoInfo
+from stereojax.video.color import color as colors
+from stereojax.video.color import pixels
+from stereojax.video.stereo import layouts
+from stereojax.video.writing.codecs import (
+    CODECS,
+    CONTAINERS,
+    checked_crf,
+    encoder_options,
+)
+from stereojax.video.writing.formats import (
+    HDR_TRANSFERS,
+    check_format,
+    chroma_step,
+    default_format,
+    same_planes,
+)
+
+_H264_LIMIT = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """How the packed pictures of one output are coded."""
+
+    codec: str  # a key of CODECS
+    pixel_format: str
+    options: tuple[tuple[str, str], ...]  # for the encoder, sorted by name
+    width: int  # of the packed picture
+    height: int
+    view_size: tuple[int, int]  # width, height of one view, before it is packed
+    rate: Fraction  # frames per second as told to the encoder; not the timestamps
+    sample_aspect: Fraction
+    color: Color
+    layout: str
+    container: str  # the output's suffix, ".mp4"
+    left_corner: tuple[int, int] | None  # (x, y) where decoded planes go in untouched
+    notes: tuple[str, ...] = ()  # what the user should know, one line each
+
+    @property
+    def encoder(self) -> str:
+        return CODECS[self.codec].encoder
+
+
+def choose_encoding(
+    info: VideoInfo,
+    layout: str,
+    *,
+    codec: str | None = None,
+    crf: float | None = None,
+    pixel_format: str | None = None,
+    container: str = ".mkv",
+) -> Encoding:
+    """The encoding of `info` in `layout`; `InputError` names the flag that cannot be.
+
+    The bit depth is the source's, and so are primaries, transfer, matrix and range;
+    untagged sources are tagged with what the reader assumed.
+    """
+    size = layouts.packed_size(info.width, info.height, layout)
+    container = container.lower()
+    if container not in CONTAINERS:
+        raise InputError(
+            f"--output: a file of type {container or '(none)'} cannot be written;"
+            f" expected one of {', '.join(CONTAINERS)}"
+        )
+    codec = codec or _default_codec(info, size, container)
+    if codec not in CODECS:
+        raise InputError(f"--codec={codec}: expected one of {', '.join(CODECS)}")
+    if container not in CODECS[codec].containers:
+        raise InputError(
+            f"--codec={codec}: {container} files cannot hold it; use"
+            f" {' or '.join(CODECS[codec].containers)}, or another codec"
+        )
+    note = ""
+    if pixel_format is None:
+        pixel_format, note = default_format(info, layout, codec, size)
+    check_format(pixel_format, codec, layout, size)
+    color = _output_color(info, pixel_format)
+    crf = checked_crf(codec, crf)
+    rate = _coding_rate(info.frame_rate)
+    return Encoding(
+        codec=codec,
+        pixel_format=pixel_format,
+        options=encoder_options(codec, crf, rate, size, color, layout),
+        width=size[0],
+        height=size[1],
+        view_size=(info.width, info.height),
+        rate=rate,
+        sample_aspect=info.sample_aspect,
+        color=color,
+        layout=layout,
+        container=container,
+        left_corner=_untouched_corner(info, layout, pixel_format),
+        notes=(note,) if note else (),
+    )
+
+
+def _default_codec(info: VideoInfo, size: tuple[int, int], container: str) -> str:
+    if container == ".webm":
+        return "av1"
+    deep = info.bit_depth > 8 or info.color.transfer in HDR_TRANSFERS
+    return "hevc" if deep or max(size) > _H264_LIMIT else "h264"
+
+
+def _output_color(info: VideoInfo, pixel_format: str) -> Color:
+    color = colors.assumed(info.color, info.height)
+    if pixels.is_rgb(pixel_format):
+        return dataclasses.replace(color, matrix=0, full_range=True)
+    if pixels.is_rgb(info.pixel_format):
+        bt2020 = color.primaries == 9
+        matrix = 9 if bt2020 else colors.assumed(Color(), info.height).matrix
+        return dataclasses.replace(color, matrix=matrix, full_range=False)
+    return color
+
+
+def _untouched_corner(
+    info: VideoInfo, layout: str, pixel_format: str
+) -> tuple[int, int] | None:
+    """Where the decoded left frame can be pasted plane by plane: no RGB in between."""
+    corner = layouts.left_corner(info.width, info.height, layout)
+    turned = info.rotation or info.mirrored
+    if corner is None or turned or not same_planes(info.pixel_format, pixel_format):
+        return None
+    across, down = chroma_step(pixel_format)
+    # No color sample may belong to both views.
+    if layout == "left_right_files":
+        return corner
+    split = info.height % down if layout == "full_tb" else info.width % across
+    return None if split else corner
+
+
+def _coding_rate(rate: Fraction) -> Fraction:
+    """Within what encoders accept; rate control only, frames keep their own times."""
+    rate = min(max(Fraction(rate), Fraction(1)), Fraction(240))
+    return rate.limit_denominator(1001)

@@ -1,0 +1,112 @@
+"""A long shot that is stopped in its middle goes on there, with the same depth."""
+
+import itertools
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stereojax.depth.files.depth_file import read_segment
+from stereojax.depth.restart import Restart
+from stereojax.inference import depth_resume
+from stereojax.inference.depth_resume import ShotRestart
+from stereojax.inference.depth_stage import estimate_film
+from stereojax.stage_types import Shot, VideoIndex, VideoInfo
+from stereojax.windows import plan_segments
+
+SHOTS = (Shot(0, 0, 50), Shot(1, 50, 93))
+SEGMENTS = plan_segments(SHOTS, 10)
+
+
+class Sums:
+    """Depth that depends on all frames before, given seven frames at a time."""
+
+    def __init__(self, stop_at=None):
+        self.read, self.stop_at = [], stop_at
+
+    def resume(self, start, stop, restart: Restart):
+        state = restart.load()
+        done = 0 if state is None else int(state["done"])
+        total = np.zeros((4, 6), np.float32) if state is None else state["total"]
+        frames = iter(range(start + done, stop))
+        while part := list(itertools.islice(frames, 7)):
+            for frame in part:
+                if frame == self.stop_at:
+                    raise KeyboardInterrupt
+                self.read.append(frame)
+                total = total + np.float32(np.sin(frame))
+                yield total + np.arange(24, dtype=np.float32).reshape(4, 6)
+            done += len(part)
+            left = {"done": np.array(done), "total": total}
+            restart.offer(done, lambda left=left: left)
+
+
+def index():
+    info = VideoInfo(Path("x"), 6, 4, Fraction(24), Fraction(1, 24), 4.0, "yuv420p", 8)
+    return VideoIndex(info, "", np.arange(93), 1, np.zeros(1, np.int64), SHOTS)
+
+
+def run(folder, sums):
+    def never(start, stop):
+        pytest.fail("asked for a whole shot")
+
+    return estimate_film(index(), never, False, SEGMENTS, folder, resume=sums.resume)
+
+
+def depth(paths):
+    return np.stack([frame for path in paths for frame in read_segment(path)])
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """States are written at every offer."""
+    monkeypatch.setattr(depth_resume, "SECONDS", 0.0)
+
+
+@pytest.mark.parametrize("stop_at", [0, 6, 8, 21, 22, 34, 49, 50, 71, 92])
+def test_a_stopped_shot_goes_on(tmp_path, at_once, stop_at):
+    whole, _ = run(tmp_path / "whole", Sums())
+    sums = Sums(stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b", sums)
+    again = Sums()
+    paths, reused = run(tmp_path / "b", again)
+    np.testing.assert_array_equal(depth(paths), depth(whole))
+    assert reused == sum(len(s) for s in SEGMENTS if s.stop <= stop_at)
+    # No more than a segment and a batch is done twice.
+    assert len({*sums.read} & {*again.read}) <= 10 + 7
+    assert {*sums.read} | {*again.read} == {*range(93)}
+    # What is done leaves nothing behind.
+    assert not list((tmp_path / "b").glob("shot*"))
+
+
+def test_at_most_two_states_are_kept(tmp_path, at_once):
+    restart = ShotRestart(tmp_path / "s", 0)
+    assert restart.load() is None and restart.done == 0
+    for done in range(5, 100, 5):
+        restart.written = done // 20 * 20  # segments of 20 frames
+        restart.offer(done, lambda done=done: {"done": np.array(done)})
+        assert len(list((tmp_path / "s").iterdir())) <= 2
+    for written, expected in ((200, 95), (94, 80), (79, 0)):
+        assert ShotRestart(tmp_path / "s", written).done == expected
+    newest = max((tmp_path / "s").iterdir())
+    newest.write_bytes(newest.read_bytes()[:20])
+    assert ShotRestart(tmp_path / "s", 200).done == 80
+
+
+def test_states_are_not_written_all_the_time(tmp_path):
+    restart = ShotRestart(tmp_path / "s", 0)
+    restart.offer(5, lambda: pytest.fail("written"))
+    assert not (tmp_path / "s").exists()
+
+
+def test_16_bit_floats_come_back(tmp_path, at_once):
+    import jax.numpy as jnp
+
+    restart = ShotRestart(tmp_path / "s", 9)
+    value = np.asarray(jnp.linspace(0, 1, 7, dtype=jnp.bfloat16))
+    restart.offer(3, lambda: {"done": np.array(3), "x": value[::-1]})
+    state = ShotRestart(tmp_path / "s", 9).load()
+    assert state["x"].dtype == value.dtype
+    np.testing.assert_array_equal(state["x"], value[::-1])

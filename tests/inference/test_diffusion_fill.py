@@ -1,0 +1,151 @@
+"""Films through the diffusion fill, with small random networks."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from films import FRAMES, pictures, small_film
+from test_resume import kill_when
+
+import stereojax
+from stereojax.cli import InputError
+from stereojax.storage.work_folder import WorkFolder
+from stereojax.synthetic import make_film, write_film
+
+CONFIG = "stereocrafter:runlocal"
+FLAGS = {"config": CONFIG, "steps": 2, "segment_frames": 3, "window": 8, "overlap": 2}
+FLAGS["divergence"] = 8.0  # wide enough holes for a film this small
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """The source, and the frames of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("film")
+    _, paths = small_film(folder)
+    output = folder / "whole.mp4"
+    _, errors = start(paths.left, output).communicate()
+    assert output.exists(), errors
+    return paths.left, output
+
+
+def start(source, output, **more):
+    command = [sys.executable, "-m", "stereojax.infer"]
+    flags = {"input": source, "output": output} | FLAGS | more
+    command += [f"--{k}={v}" for k, v in flags.items()]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def test_killed_inside_a_shot_it_goes_on_with_the_windows_that_are_there(
+    film, tmp_path
+):
+    source, whole = film
+    output = tmp_path / "film_3d.mp4"
+    work = WorkFolder.beside(output).root
+    made = []
+
+    def second_window() -> bool:
+        made.extend(p.name for p in work.glob("fill-*/??????-??????.npy"))
+        return "000000-000001.npy" in made
+
+    kill_when(start(source, output), second_window)
+    time.sleep(0.1)
+    left = sorted(p.name for p in work.glob("fill-*/??????-??????.npy"))
+    assert left[-1] == "000000-000001.npy"
+    done = start(source, output)
+    _, errors = done.communicate()
+    assert done.returncode == 0, errors
+    np.testing.assert_array_equal(pictures(output), pictures(whole))
+    report = json.loads(output.with_name("film_3d.mp4.json").read_text())
+    assert report["reused"]["fill"] >= 6
+    assert report["frames_total"] == FRAMES
+    assert not work.exists()
+
+
+def test_what_is_known_is_as_without_diffusion_and_what_is_not_is_generated(
+    film, tmp_path
+):
+    source, whole = film
+    output = tmp_path / "plain.mp4"
+    stereojax.convert(source, output, config="fast:runlocal", divergence=8.0)
+    off = np.abs(pictures(output).astype(int) - pictures(whole)).max(-1)
+    left, right = np.split(off, 2, axis=2)
+    assert np.percentile(left, 99) < 16  # coded beside something else, no more
+    assert np.median(right) < 8
+    assert (right > 32).mean() > 0.01  # the holes
+
+
+NO_WEIGHTS = "weights stereocrafter/unet are not in .*convert_weights --source Tencent"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"config": "fast", "steps": 5}, "--steps: --config=fast fills without"),
+        ({"overlap": 25}, "--overlap=25: expected less than --window"),
+        ({}, NO_WEIGHTS),
+        ({"config": CONFIG, "tile_width": 64}, "must be longer than their overlap"),
+    ],
+)
+def test_what_cannot_work_is_said_in_one_line(film, tmp_path, settings, message):
+    source, _ = film
+    output = tmp_path / "film_3d.mp4"
+    given = {"config": "stereocrafter", "weights_dir": tmp_path} | settings
+    with pytest.raises(InputError, match=message):
+        stereojax.convert(source, output, **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def grid(film, tmp_path_factory):
+    """A lossless splat grid of the film."""
+    source, _ = film
+    folder = tmp_path_factory.mktemp("grid")
+    output = folder / "film.mkv"
+    look = {"debug_grid": True, "codec": "ffv1", "pixel_format": "bgr0"}
+    stereojax.convert(source, output, config="fast:runlocal", **look)
+    return source, output, folder / "film_grid.mkv"
+
+
+def test_a_splat_grid_is_filled_as_the_film_it_came_from(grid, tmp_path):
+    source, _, path = grid
+    output = tmp_path / "filled.mkv"
+    look = {"codec": "ffv1", "pixel_format": "bgr0", "config": "fast:runlocal"}
+    stereojax.convert(path, output, splat_grid=True, **look)
+    stereojax.convert(source, tmp_path / "whole.mkv", **look)
+    # The grid holds 8 bits of the mask and of the warped view.
+    off = np.abs(pictures(output).astype(int) - pictures(tmp_path / "whole.mkv"))
+    assert off.shape[1:] == (54, 192, 3)
+    assert (off <= 2).mean() > 0.99
+
+
+def test_a_splat_grid_has_no_depth(grid, tmp_path):
+    with pytest.raises(InputError, match="--splat_grid and --depth_only"):
+        stereojax.convert(
+            grid[2], tmp_path / "depth.mkv", splat_grid=True, depth_only=True
+        )
+
+
+def test_parity_from_a_film_and_from_its_splat_grid(tmp_path):
+    film = make_film(5, frames=5, height=130, width=144, shots=1)
+    source = write_film(film, tmp_path / "film").left
+    config = {"config": "stereocrafter_parity:runlocal", "window": 4, "overlap": 1}
+    lossless = {"codec": "ffv1", "pixel_format": "bgr0"}
+    output, again = tmp_path / "film.mkv", tmp_path / "again.mkv"
+    report = stereojax.convert(source, output, debug_grid=True, **config, **lossless)
+    assert report["model"]["recipe"] == "published"
+    stereojax.convert(
+        tmp_path / "film_grid.mkv", again, splat_grid=True, **config, **lossless
+    )
+    found, wanted = (pictures(p).astype(int) for p in (again, output))
+    assert found.shape == (5, 130, 288, 3)
+    np.testing.assert_array_equal(found[:, :, :144], wanted[:, :, :144])
+    # The grid's mask and warped view are rounded to 8 bits.
+    assert (np.abs(found - wanted) <= 4).mean() > 0.95
+    # Everything within the published cut is generated, of noise by random networks.
+    right = wanted[:, :, 144:]
+    off = np.abs(right - wanted[:, :, :144]).mean((0, 3))
+    assert off[:128, :128].mean() > 30
+    assert off[128:].mean() < 20
