@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.film_summary import Sample, Summary
-from stereojax.storage import work_folder
+from stereojax.storage import atomic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ def write(path: Path, outcome: Outcome) -> None:
     content = dataclasses.asdict(outcome)
     for sample in content.get("samples", ()):
         sample["thumbnail"] = base64.b64encode(sample["thumbnail"]).decode()
-    work_folder.write_json(path, {type(outcome).__name__.lower(): content})
+    atomic.write_json(path, {type(outcome).__name__.lower(): content})
 
 
 def parse(content: dict[str, Any]) -> Outcome:

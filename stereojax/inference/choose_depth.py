@@ -12,7 +12,7 @@ import numpy as np
 from stereojax.cli import InputError, RunError
 from stereojax.settings import ModelSettings
 from stereojax.settings.run_options import Options
-from stereojax.storage.work_folder import content_hash
+from stereojax.storage.hashing import content_hash
 
 BEST = "video_depth_anything_small"  # of those that are free for any use
 DEFAULT = "depth_anything_v2_small"

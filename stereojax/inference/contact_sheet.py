@@ -8,7 +8,7 @@ import numpy as np
 from stereojax.inference.debug_grid import inferno
 from stereojax.inference.render_stage import Renderer
 from stereojax.shapes import Float
-from stereojax.storage.work_folder import part_of
+from stereojax.storage.atomic import partial_path
 from stereojax.video.reading.reader import Reader
 from stereojax.video.stereo.layouts import pack
 from stereojax.windows import Segment
@@ -29,7 +29,7 @@ def write(renderer: Renderer, segments: Sequence[Segment], outputs: Sequence[Pat
     sheet = np.concatenate(
         [_header(), *(_row(renderer, s) for s in chosen(segments))], axis=0
     )
-    part = part_of(path)
+    part = partial_path(path)
     mediapy.write_image(part, sheet)
     part.replace(path)
     return path.name

@@ -28,8 +28,9 @@ from stereojax.pipeline import Look
 from stereojax.settings import InferSettings, ModelSettings, diffusion
 from stereojax.settings.run_options import Options
 from stereojax.stage_types import VideoInfo
-from stereojax.storage import work_folder
-from stereojax.storage.work_folder import WorkFolder, content_hash, key_of
+from stereojax.storage import atomic
+from stereojax.storage.hashing import content_hash
+from stereojax.storage.work_folder import WorkFolder, key_of
 from stereojax.video.reading.probe import probe
 from stereojax.video.writing.mux import join
 from stereojax.windows import plan_segments
@@ -51,7 +52,7 @@ class Job:
     depth: DepthChoice | None  # None where the film holds its splats
     fill: FillChoice
     outputs: tuple[Path, ...]
-    work_folder: WorkFolder
+    work: WorkFolder
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @contextlib.contextmanager
@@ -104,7 +105,7 @@ def convert_file(
     )
     if report.is_complete(outputs, job.key):
         print(f"{outputs[0]} is complete already", file=sys.stderr)
-        return work_folder.read_json(report.path_of(outputs[0]))
+        return atomic.read_json(report.path_of(outputs[0]))
     _refuse_to_replace(outputs, options)
     if not options.depth_only:
         fill.check(info)
@@ -177,7 +178,7 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
     with job.timed("join"):
         for target in targets:
             files = rendered.files[target.name]
-            parts[target.output] = part = work_folder.part_of(target.output)
+            parts[target.output] = part = atomic.partial_path(target.output)
             excerpt = job.options.preview is not None
             notes |= set(
                 join(files, index, part, encoding=target.encoding, excerpt=excerpt)
@@ -254,7 +255,7 @@ def _finish(
     """
     sizes = [parts[p].stat().st_size for p in job.outputs]
     path = report.path_of(job.outputs[0])
-    work_folder.write_json(path, content | {"bytes": sizes})
+    atomic.write_json(path, content | {"bytes": sizes})
     for output, part in parts.items():
         part.replace(output)
-    return work_folder.read_json(path)
+    return atomic.read_json(path)

@@ -28,7 +28,8 @@ from stereojax.inference.depth_resume import ShotRestart
 from stereojax.inference.index_stage import Span
 from stereojax.shapes import Array, Float
 from stereojax.stage_types import VideoIndex
-from stereojax.storage.work_folder import WorkFolder, key_of, part_of
+from stereojax.storage.atomic import partial_path
+from stereojax.storage.work_folder import WorkFolder, key_of
 from stereojax.video.reading.prefetch import prefetch
 from stereojax.video.reading.reader import Reader
 from stereojax.windows import Segment
@@ -189,7 +190,7 @@ def publish(file: DepthFile, output: Path) -> dict[Path, Path]:
     }
     parts = {}
     for target, source in names.items():
-        parts[target] = part_of(target)
+        parts[target] = partial_path(target)
         shutil.copyfile(source, parts[target])
     return parts
 

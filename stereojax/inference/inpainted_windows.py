@@ -20,7 +20,7 @@ from stereojax.inpaint.diffusion import Diffusion
 from stereojax.inpaint.noise import shot_key
 from stereojax.shapes import Shaped
 from stereojax.stage_types import Shot
-from stereojax.storage.work_folder import part_of
+from stereojax.storage.atomic import partial_path
 from stereojax.video.reading.reader import Reader
 from stereojax.windows import Window
 
@@ -94,7 +94,7 @@ class GeneratedViews:
         path = self._path(shot, number)
         if not path.exists():
             views = self._make(shot, number)
-            part = part_of(path)
+            part = partial_path(path)
             with part.open("wb") as file:
                 np.save(file, views)
                 file.flush()

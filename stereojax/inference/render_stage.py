@@ -21,7 +21,7 @@ from stereojax.settings import InferSettings
 from stereojax.shapes import Array
 from stereojax.splat import Choice, choose, sharpness_for
 from stereojax.stage_types import StereoFrames, VideoIndex
-from stereojax.storage.work_folder import read_json, write_json
+from stereojax.storage.atomic import read_json, write_json
 from stereojax.video.reading.reader import Frame, Reader
 from stereojax.video.stereo.layouts import pack
 from stereojax.windows import Segment

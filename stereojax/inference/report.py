@@ -8,7 +8,7 @@ from typing import Any
 
 from stereojax.inference.disparity_statistics import Statistics, comfort
 from stereojax.stage_types import VideoIndex
-from stereojax.storage.work_folder import read_json
+from stereojax.storage.atomic import read_json
 
 
 def path_of(output: Path) -> Path:

@@ -39,3 +39,17 @@ class Digest:
                     self._hash.update(chunk)
         except OSError as error:
             self._error = error
+
+
+def content_hash(path: Path) -> str:
+    """A hash of a file's bytes, or of all files of a folder and their names."""
+    files = (
+        sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    )
+    total = hashlib.blake2b(digest_size=16)
+    for file in files:
+        if path.is_dir():
+            total.update(file.name.encode())
+        with file.open("rb") as handle:
+            total.update(hashlib.file_digest(handle, hashlib.blake2b).digest())
+    return total.hexdigest()

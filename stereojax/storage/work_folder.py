@@ -5,47 +5,19 @@ import dataclasses
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from stereojax.cli import InputError
+from stereojax.storage.atomic import to_json
 
 
 def key_of(*parts: Any) -> str:
     """A short name for a set of inputs: the same parts, the same name."""
-    text = json.dumps(parts, sort_keys=True, default=_plain)
+    text = json.dumps(parts, sort_keys=True, default=to_json)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
-
-
-def part_of(path: Path) -> Path:
-    """Where a file is written before it gets its name; it keeps its suffix."""
-    return path.with_name(f".{path.stem}.part{path.suffix}")
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes beside and renames: the file is whole or not there."""
-    part = part_of(path)
-    with part.open("w") as file:
-        json.dump(content, file, indent=2, default=_plain)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def read_json(path: Path) -> Any | None:
-    """The content, or None where there is no such file or it is not JSON."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,17 +64,3 @@ class WorkFolder:
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
-
-
-def content_hash(path: Path) -> str:
-    """A hash of a file's bytes, or of all files of a folder and their names."""
-    files = (
-        sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
-    )
-    total = hashlib.blake2b(digest_size=16)
-    for file in files:
-        if path.is_dir():
-            total.update(file.name.encode())
-        with file.open("rb") as handle:
-            total.update(hashlib.file_digest(handle, hashlib.blake2b).digest())
-    return total.hexdigest()
