@@ -28,8 +28,9 @@ from benchmarks.fill_pairs import (
     synthetic_pairs,
     video_pairs,
 )
-from stereojax.inpaint.background import HOLE_THRESHOLD, fill_background
+from stereojax.inpaint.background import fill_background
 from stereojax.shapes import Float
+from stereojax.stage_types import is_hole
 
 OURS = "background"
 
@@ -143,7 +144,7 @@ def ours(case: Case) -> Float[np.ndarray, "h w 3"]:
 def opencv(method: int) -> Callable[[Case], Float[np.ndarray, "h w 3"]]:
     def fill(case: Case) -> Float[np.ndarray, "h w 3"]:
         pixels = (255 * case.warped + 0.5).astype(np.uint8)
-        hole = (case.occlusion > HOLE_THRESHOLD).astype(np.uint8)
+        hole = is_hole(case.occlusion).astype(np.uint8)
         return cv2.inpaint(pixels, hole, 5, method).astype(np.float32) / 255
 
     return fill
@@ -152,7 +153,7 @@ def opencv(method: int) -> Callable[[Case], Float[np.ndarray, "h w 3"]]:
 def row_extension(case: Case) -> Float[np.ndarray, "h w 3"]:
     """The known pixel to the right in the same row; to the left where there is none."""
     width = case.occlusion.shape[1]
-    known = case.occlusion <= HOLE_THRESHOLD
+    known = ~is_hole(case.occlusion)
     x = np.arange(width)[None]
     right = np.where(known, x, width)[:, ::-1]
     right = np.minimum.accumulate(right, axis=1)[:, ::-1]

@@ -9,9 +9,9 @@ import cv2
 import jax.numpy as jnp
 import numpy as np
 
-from stereojax.inpaint.background import HOLE_THRESHOLD
 from stereojax.shapes import Bool, Float, UInt8
 from stereojax.splat import forward_splat, sharpness_for
+from stereojax.stage_types import is_hole
 from stereojax.synthetic import make_film
 
 
@@ -152,7 +152,7 @@ def splatted(pair: Pair) -> Case:
         np.asarray(splat.warped),
         occlusion,
         pair.right.astype(np.float32) / 255,
-        inner_hole(occlusion > HOLE_THRESHOLD),
+        inner_hole(is_hole(occlusion)),
     )
 
 

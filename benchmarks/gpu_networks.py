@@ -13,10 +13,10 @@ from flax import nnx
 
 from benchmarks import measure
 from stereojax.inpaint.diffusion import Diffusion
-from stereojax.inpaint.networks import MASKED, Networks
+from stereojax.inpaint.networks import MASKED
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.svd.clip import SVD_CLIP, TINY_CLIP
-from stereojax.svd.networks import NETWORKS, build
+from stereojax.svd.networks import NETWORKS, SVDNetworks, build
 from stereojax.svd.unet import STEREOCRAFTER
 from stereojax.svd.unet import TINY as TINY_UNET
 from stereojax.svd.vae import SVD_VAE, TINY_VAE
@@ -66,7 +66,7 @@ def window(small: bool) -> Iterator[dict[str, Any]]:
         for name, config in zip(NAMES, configs, strict=True)
     ]
     settings = DiffusionSettings(steps=3 if small else 8, window=frames)
-    fill = Diffusion(Networks(*weights), settings, devices=jax.local_devices()[:1])
+    fill = Diffusion(SVDNetworks(*weights), settings, devices=jax.local_devices()[:1])
     occlusion = np.zeros((frames, height, width), np.float32)
     occlusion[:, :, width // 2 : width // 2 + width // 20] = 1
     pictures = randoms(jax.ShapeDtypeStruct((frames, height, width, 3), jnp.float32))

@@ -71,7 +71,7 @@ def convert_folder(
     checkpoint = read_checkpoint(folder)
     part = detect(checkpoint)
     name = _agreed(part.name, model, checkpoint.label, part.also)
-    extended = svd.with_mask_channel(part) if init_mask_channel else None
+    extended = svd.masked_part(part) if init_mask_channel else None
     network = abstract(part.build)
     state = convert_tensors(network, checkpoint.tensors, part.table, what=name)
     if extended:

@@ -12,8 +12,8 @@ from flax import nnx
 from convert_weights.torch_layout import leaves
 from stereojax.cli import InputError
 from stereojax.svd.networks import NETWORKS, build
-from stereojax.weights.part import State
-from stereojax.weights.problems import Problems
+from stereojax.weights.names import State
+from stereojax.weights.strict import Problems
 
 
 def write_folder(folder: Path, name: str, sizes: dict[str, Any], state: State) -> Path:

@@ -8,8 +8,8 @@ from flax import nnx
 from convert_weights.table import Piece, Table, pieces
 from convert_weights.tensors import Tensors
 from convert_weights.torch_layout import Leaf, leaves
-from stereojax.weights.part import State
-from stereojax.weights.problems import Problems, Shape
+from stereojax.weights.names import State
+from stereojax.weights.strict import Problems, Shape
 
 
 def convert_tensors(

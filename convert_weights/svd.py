@@ -7,17 +7,16 @@ renamed; what has to be seen to is that the config stands for what is built here
 import dataclasses
 from typing import Any
 
-import numpy as np
-
 from convert_weights.detected_model import Part
 from convert_weights.published_config import Settings
 from convert_weights.sources import Checkpoint
 from convert_weights.table import Rename, Table
 from stereojax.cli import InputError
 from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
+from stereojax.svd.networks import with_mask_channel
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
-from stereojax.weights.part import State
+from stereojax.weights.names import State
 
 UNETS = ("svd/unet", "stereocrafter/unet", "depthcrafter/unet")
 WITH_MASK_CHANNEL = "stereocrafter_init/unet"
@@ -166,8 +165,8 @@ def _part(
     )
 
 
-def with_mask_channel(part: Part) -> Part:
-    """What `part`, an 8-channel U-Net, becomes by `add_mask_channel`.
+def masked_part(part: Part) -> Part:
+    """Returns the description of `part`, an 8-channel U-Net, with a mask channel.
 
     Raises:
       InputError: the part is none.
@@ -181,9 +180,5 @@ def with_mask_channel(part: Part) -> Part:
 
 
 def add_mask_channel(state: State) -> None:
-    """Puts a ninth channel of zeros into `state`, of an 8-channel U-Net.
-
-    How StereoCrafter's training begins: as a network that does not see the mask.
-    """
-    kernel = state["conv_in"]["kernel"]  # (height, width, in, out)
-    state["conv_in"]["kernel"] = np.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 0)))
+    """Adds a ninth input channel of zeros to `state`, an 8-channel U-Net."""
+    state["conv_in"]["kernel"] = with_mask_channel(state["conv_in"]["kernel"])

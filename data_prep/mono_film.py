@@ -21,11 +21,10 @@ from data_prep.stages.layout import FindLayout
 from data_prep.stages.other_eye import OtherEye
 from data_prep.stages.packing import View
 from data_prep.stages.sampling import Sampling, spread, to_8_bits
-from stereojax.depth.edges import clean_edges
-from stereojax.depth.normalize import normalize, shot_range, to_disparity
-from stereojax.depth.steady import steadying, steps
+from stereojax.depth.disparity import depth_to_disparity
+from stereojax.depth.normalize import shot_range
+from stereojax.depth.steady import apply_corrections, steadying, steps
 from stereojax.inference.choose_depth import DepthChoice, choose
-from stereojax.inference.depth_stage import WANDERING
 from stereojax.records import Record
 from stereojax.settings import InferSettings
 from stereojax.settings.data import DataSettings
@@ -84,8 +83,10 @@ class MonoFilm:
         with self.clock("depth"):
             frames = self.views(start, stop, fit)
             depth = list(self.depth.estimator.estimate(frames))
-            if self.depth.name.startswith(WANDERING):
-                depth = _steadied(depth)
+            if self.depth.estimator.per_frame_scale:
+                reach = InferSettings().depth_steady
+                corrections = steadying(steps(depth), reach)
+                depth = list(apply_corrections(depth, corrections))
             far_near = shot_range(depth)
         divergence = self.settings.divergence * _strength(self.index, segment)
         other = OtherEye()
@@ -120,17 +121,6 @@ class MonoFilm:
             yield make(self.matched(segment, fit), segment, origin, self.clock)
 
 
-def _steadied(
-    depth: list[Float[np.ndarray, "hd wd"]],
-) -> list[Float[np.ndarray, "hd wd"]]:
-    """Of one scale through the sequence, as inference steadies it."""
-    corrections = steadying(steps(depth), InferSettings().depth_steady)
-    return [
-        frame * np.float32(scale) + np.float32(shift)
-        for frame, (scale, shift) in zip(depth, corrections, strict=True)
-    ]
-
-
 def _disparity(
     depth: Float[np.ndarray, "hd wd"],
     far_near: tuple[float, float],
@@ -138,12 +128,18 @@ def _disparity(
 ) -> Float[np.ndarray, "h w"]:
     """Of the right view, for a divergence of 1 % of the width: 0 is the farthest."""
     look = InferSettings()
-    # What opens a gap on the right of things in a left view opens one on their left in
-    # a right view: mirrored, it is the same.
-    near = normalize(jnp.asarray(depth)[:, ::-1], *far_near, flat=0.0)
-    near = clean_edges(near, *shape, sharpen=look.edge_sharpen, dilate=look.edge_dilate)
-    disparity = to_disparity(near, divergence=1.0, convergence=0.0, width=shape[1])
-    return np.asarray(disparity)[:, ::-1]
+    # The gap opens to the right of things in a left view and to the left of them in a
+    # right view: mirrored, the right view is treated as a left one.
+    disparity = depth_to_disparity(
+        jnp.asarray(depth)[None, :, ::-1],
+        *far_near,
+        shape,
+        divergence=1.0,
+        convergence=0.0,
+        edge_sharpen=look.edge_sharpen,
+        edge_dilate=look.edge_dilate,
+    )
+    return np.asarray(disparity)[0, :, ::-1]
 
 
 def _strength(index: VideoIndex, segment: Segment) -> float:

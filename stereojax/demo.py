@@ -11,6 +11,7 @@ import numpy as np
 from absl import flags
 
 from stereojax import cli
+from stereojax.stage_types import is_hole
 
 FLAGS = flags.FLAGS
 
@@ -72,7 +73,7 @@ def _psnr(film, output: Path) -> tuple[float, float]:
     for truth, frame in zip(film.render(), frames, strict=True):
         right = frame.image[:, frame.image.shape[1] // 2 :] / 255
         error = np.mean((right - truth.right) ** 2, axis=-1)
-        hole = truth.occlusion > 0.5
+        hole = is_hole(truth.occlusion)
         for i, where in enumerate((hole, ~hole)):
             errors[i] += error[where].sum()
             counts[i] += where.sum()

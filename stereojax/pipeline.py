@@ -12,8 +12,7 @@ import functools
 import jax
 import numpy as np
 
-from stereojax.depth.edges import clean_edges
-from stereojax.depth.normalize import normalize, to_disparity
+from stereojax.depth.disparity import depth_to_disparity
 from stereojax.inpaint.background import fill_background
 from stereojax.inpaint.compose import compose
 from stereojax.inpaint.diffusion import Diffusion
@@ -60,15 +59,14 @@ def disparity_of(
 
     `far_near` is the shot's (far, near) range of raw depth.
     """
-    height, width = like.shape[1:3]
-    far, near = far_near
-    # A shot without any depth lies on the screen.
-    d = normalize(depth, far, near, flat=look.convergence)
-    d = clean_edges(
-        d, height, width, sharpen=look.edge_sharpen, dilate=look.edge_dilate
-    )
-    return to_disparity(
-        d, divergence=look.divergence, convergence=look.convergence, width=width
+    return depth_to_disparity(
+        depth,
+        *far_near,
+        like.shape[1:3],
+        divergence=look.divergence,
+        convergence=look.convergence,
+        edge_sharpen=look.edge_sharpen,
+        edge_dilate=look.edge_dilate,
     )
 
 

@@ -7,7 +7,20 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from stereojax.shapes import Array, Float
+from stereojax.shapes import Array, Bool, Float
+
+# Settings in pixels are given for a picture of this width, and scale with it.
+REFERENCE_WIDTH = 1024
+
+# A pixel is a hole where at least this share of it is uncovered.
+HOLE = 0.5
+
+
+def is_hole(
+    occlusion: Float[Array | np.ndarray, "*s"],
+) -> Bool[Array | np.ndarray, "*s"]:
+    """Returns which pixels of a splat are holes: at least half uncovered."""
+    return occlusion >= HOLE
 
 
 @dataclasses.dataclass(frozen=True)

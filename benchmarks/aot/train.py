@@ -33,11 +33,11 @@ from stereojax.svd.vae import SVD_VAE
 from stereojax.training import initial_model, inpaint_task
 from stereojax.training.flops import flops_of
 from stereojax.training.optimizer import make_optimizer
-from stereojax.training.parameters import split
 from stereojax.training.sharding import SAMPLES, make_mesh
 from stereojax.training.state import abstract_state, divide
 from stereojax.training.step import INDEX, make_step
 from stereojax.training.validation import make_judge
+from stereojax.weights.structure import split
 
 LIMIT = 80e9  # bytes of a device that the step is to fit
 
@@ -132,7 +132,7 @@ def shapes(settings: TrainSettings, mesh: Any) -> tuple[Any, Any, Any, dict]:
         name: build(cls, dataclasses.asdict(config), **more)
         for name, cls, config, more in sizes
     }
-    structure, arrays = split(initial_model.Networks(**made))
+    structure, arrays = split(initial_model.InpaintModel(**made))
     trainable, frozen = divide(arrays, inpaint_task.TRAINABLE)
     frozen = {
         name: x

@@ -25,7 +25,7 @@ from convert_weights.sources import Checkpoint, Folder, open_source, read_checkp
 from convert_weights.verify.comparison import compare, reference_of
 from stereojax import cli, weights
 from stereojax.svd.networks import NETWORKS, build
-from stereojax.weights.part import State
+from stereojax.weights.names import State
 from stereojax.weights.root import CONFIG
 
 TOLERANCE = 1e-4
@@ -77,7 +77,7 @@ def _verify_part(checkpoint: Checkpoint, part: Part, place: Path) -> None:
         raise cli.InputError(f"{place}: {name} cannot be verified")
     print(f"{place}, converted from {config['source']}, beside {checkpoint.label}")
     widened = config["part"] == svd.WITH_MASK_CHANNEL and part.sizes["in_channels"] == 8
-    wanted = svd.with_mask_channel(part) if widened else part
+    wanted = svd.masked_part(part) if widened else part
     if json.loads(json.dumps(wanted.sizes)) != sizes:
         raise cli.RunError(f"{place}: has sizes {sizes}; the source, {wanted.sizes}")
     wrong = _unequal(checkpoint, part, name, state, widened=widened)

@@ -12,7 +12,7 @@ from convert_weights.table import Table, pieces
 from convert_weights.verify.verify_inputs import Pass, passes
 from stereojax.svd.networks import build
 from stereojax.weights import fill
-from stereojax.weights.part import State
+from stereojax.weights.names import State
 
 Records = dict[str, np.ndarray]  # by stage; channels last
 

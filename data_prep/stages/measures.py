@@ -7,9 +7,9 @@ import numpy as np
 from data_prep.film_summary import DISPARITY_BIN
 from data_prep.stages.packing import View
 from stereojax.shapes import Float, Int
+from stereojax.stage_types import is_hole
 
 # As the inpainting network's mask has it: from half covered on, a pixel is known.
-HOLE = 0.5
 _BINS = 512
 _BEST = 100.0  # dB; of pictures that are equal
 
@@ -37,7 +37,7 @@ class Measures:
         disparity: Float[np.ndarray, "h w"],
         agreed: float,
     ) -> None:
-        landed = occlusion < HOLE
+        landed = ~is_hole(occlusion)
         error = warped[landed] - right[landed].astype(np.float32) / 255
         squares = float(np.square(error, dtype=np.float64).sum())
         count = int(landed.sum())

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from flax.typing import Dtype
@@ -25,7 +24,7 @@ class DepthAnything:
     """An estimator: relative inverse depth, larger = nearer, of no fixed scale."""
 
     per_frame = True  # the estimate of a slice is the slice of the estimate
-    look_ahead = 0
+    per_frame_scale = True
 
     def __init__(
         self,
@@ -53,18 +52,14 @@ class DepthAnything:
         Raises:
           InputError: there is no such part, or it is not of this network.
         """
-        from stereojax.cli import InputError
-        from stereojax.weights import fill, load
+        from stereojax.weights import compute_dtype, load_network
 
-        config, state = load(folder)
-        if config["class"] != DepthAnythingV2.__name__:
-            raise InputError(
-                f"{folder}: weights of {config['class']}, expected DepthAnythingV2"
-            )
-        sizes = DepthAnythingV2Config.from_dict(config["sizes"])
-        dtype = dtype or (jnp.float32 if _on_cpu() else jnp.bfloat16)
-        shapes = abstract(lambda rngs: DepthAnythingV2(sizes, dtype=dtype, rngs=rngs))
-        network = fill(shapes, state, what=config["part"])
+        def build(sizes: dict[str, Any]) -> DepthAnythingV2:
+            preset = DepthAnythingV2Config.from_dict(sizes)
+            kind = compute_dtype(dtype)
+            return abstract(lambda rngs: DepthAnythingV2(preset, dtype=kind, rngs=rngs))
+
+        network, config = load_network(folder, DepthAnythingV2, build)
         return cls(network, name=config["part"], licence=config["licence"], batch=batch)
 
     def estimate(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

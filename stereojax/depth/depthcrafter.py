@@ -15,17 +15,18 @@ import numpy as np
 
 from stereojax.depth.depthcrafter_noise import Noise
 from stereojax.depth.depthcrafter_state import loaded, state_of
-from stereojax.depth.networks.depthcrafter_networks import Networks
+from stereojax.depth.estimator import NoStateStore, StateStore
 from stereojax.depth.overlapping_windows import overlapping_windows
-from stereojax.depth.restart import FromTheStart, Restart
 from stereojax.shapes import Array, Float, Shaped
 from stereojax.svd.clip import CLIPVisionModelWithProjection
 from stereojax.svd.clip_image import clip_pixels
 from stereojax.svd.denoise import Conditioning, denoise
+from stereojax.svd.networks import SVDNetworks
 from stereojax.svd.scheduler import schedule
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder
 from stereojax.svd.vae_decode import decode
 
+PARTS = ("depthcrafter/unet", "svd/vae", "svd/image_encoder")
 FRAME_RATE, MOTION = 7.0, 127.0  # what the U-Net is told, whatever the film is
 AUGMENTATION = 0.02  # noise on the pictures that the VAE sees, and what is told of it
 CHUNK = 8  # frames that are decoded jointly: their borders are those of the published
@@ -43,19 +44,16 @@ class Sampling:
     seed: int = 42
 
 
-# As the paper StereoCrafter calls it.
-PAPER = Sampling(steps=8, guidance=1.2, window=70, overlap=25)
-
-
 class DepthCrafter:
     """An estimator: relative inverse depth in [0, 1], larger = nearer."""
 
     name = "depthcrafter"
     per_frame = False
+    per_frame_scale = False
 
     def __init__(
         self,
-        networks: Networks,
+        networks: SVDNetworks,
         sampling: Sampling = Sampling(),
         *,
         licence: str,
@@ -75,7 +73,6 @@ class DepthCrafter:
                 f"{sampling.window}"
             )
         self.licence = licence
-        self.look_ahead = sampling.window
         self._networks, self._sampling = networks, sampling
         self._noise = noise or Noise(sampling.seed)
         self._sigmas = schedule("karras", sampling.steps)
@@ -90,13 +87,13 @@ class DepthCrafter:
         Yields:
           (hd, wd) float32 at the networks' own size.
         """
-        return self.resume(lambda first: frames, FromTheStart())
+        return self.resume(lambda first: frames, NoStateStore())
 
     def resume(
-        self, frames: Callable[[int], Iterator[np.ndarray]], restart: Restart
+        self, frames: Callable[[int], Iterator[np.ndarray]], store: StateStore
     ) -> Iterator[np.ndarray]:
-        """As `Resumable` says."""
-        state = restart.load()
+        """As `ResumableEstimator` says."""
+        state = store.load()
         shared, waiting, done, read = None, [], 0, 0
         if state is not None:
             shared, waiting = loaded(state)
@@ -126,7 +123,7 @@ class DepthCrafter:
             waiting, done = waiting[whole:], done + whole
             if left is not None:
                 read = done + len(waiting) + len(left.given)
-                restart.offer(
+                store.offer(
                     done, functools.partial(state_of, left, waiting, done, read)
                 )
 

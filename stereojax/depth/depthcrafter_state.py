@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
+from stereojax.depth.estimator import State
 from stereojax.depth.overlapping_windows import Shared
-from stereojax.depth.restart import State
 from stereojax.shapes import Array
 
 

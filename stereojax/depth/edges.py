@@ -17,9 +17,9 @@ import jax.numpy as jnp
 from stereojax.ops.bilinear import bilinear
 from stereojax.ops.taps import resize
 from stereojax.shapes import Array, Float
+from stereojax.stage_types import REFERENCE_WIDTH
 
 # Pixels in the settings are meant at this width of the picture.
-REFERENCE_WIDTH = 1024
 # Of the range in the window to that in twice the window: a slope has 0.5, a step 1.
 SLOPE, STEP = 0.53, 0.6
 

@@ -32,7 +32,7 @@ class DepthPrior:
     name = "prior"
     licence = "Apache-2.0"
     per_frame = True  # the estimate of a slice is the slice of the estimate
-    look_ahead = 0
+    per_frame_scale = False
 
     def estimate(
         self, frames: Iterator[Shaped[np.ndarray, "h w 3"]]

@@ -7,7 +7,7 @@ is taken out; what goes on for a while, such as a dolly or a zoom, stays. Nothin
 compared over more than a few dozen frames, so nothing drifts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -66,6 +66,16 @@ def steadying(
             total += weight[:, None] * np.stack([scale, shift], axis=1)
     good = np.isfinite(total).all(axis=1) & (total[:, 0] > 0)
     return np.where(good[:, None], total, corrections)
+
+
+def apply_corrections(
+    frames: Iterable[Float[np.ndarray, "h w"]], corrections: Float[np.ndarray, "t 2"]
+) -> Iterator[Float[np.ndarray, "h w"]]:
+    """Yields scale * frame + shift in float32; `corrections` as `steadying` returns."""
+    for frame, (scale, shift) in zip(
+        frames, corrections.astype(np.float32), strict=True
+    ):
+        yield frame * scale + shift
 
 
 def _local_linear(

@@ -16,6 +16,7 @@ import numpy as np
 from flax import nnx
 from flax.typing import Dtype
 
+from stereojax.depth.estimator import NoStateStore, State, StateStore
 from stereojax.depth.key_windows import (
     KEYS,
     LENGTH,
@@ -28,7 +29,6 @@ from stereojax.depth.networks.video_depth_anything import (
     VideoDepthAnythingConfig,
 )
 from stereojax.depth.preprocess import network_size, preprocess
-from stereojax.depth.restart import FromTheStart, Restart, State
 from stereojax.depth.stitch import Seam, stitched
 from stereojax.shapes import Array, Float, Shaped
 from stereojax.weights.abstract import abstract
@@ -42,7 +42,7 @@ class VideoDepth:
     """An estimator: relative inverse depth, larger = nearer, one scale for a shot."""
 
     per_frame = False
-    look_ahead = LENGTH - 1
+    per_frame_scale = False
 
     def __init__(
         self,
@@ -76,21 +76,16 @@ class VideoDepth:
         Raises:
           InputError: there is no such part, or it is not of this network.
         """
-        from stereojax.cli import InputError
-        from stereojax.weights import fill, load
+        from stereojax.weights import compute_dtype, load_network
 
-        config, state = load(folder)
-        if config["class"] != VideoDepthAnything.__name__:
-            raise InputError(
-                f"{folder}: weights of {config['class']}, expected VideoDepthAnything"
+        def build(sizes: dict[str, Any]) -> VideoDepthAnything:
+            preset = VideoDepthAnythingConfig.from_dict(sizes)
+            kind = compute_dtype(dtype)
+            return abstract(
+                lambda rngs: VideoDepthAnything(preset, dtype=kind, rngs=rngs)
             )
-        sizes = VideoDepthAnythingConfig.from_dict(config["sizes"])
-        cpu = jax.default_backend() == "cpu"
-        dtype = dtype or (jnp.float32 if cpu else jnp.bfloat16)
-        shapes = abstract(
-            lambda rngs: VideoDepthAnything(sizes, dtype=dtype, rngs=rngs)
-        )
-        network = fill(shapes, state, what=config["part"])
+
+        network, config = load_network(folder, VideoDepthAnything, build)
         return cls(network, name=config["part"], licence=config["licence"], batch=batch)
 
     def estimate(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -106,13 +101,13 @@ class VideoDepth:
           (hd, wd) float32 >= 0 at the network's own size: shorter side 518 (less where
           the picture is wider than 16:9), multiples of 14.
         """
-        return self.resume(lambda first: frames, FromTheStart())
+        return self.resume(lambda first: frames, NoStateStore())
 
     def resume(
-        self, frames: Callable[[int], Iterator[np.ndarray]], restart: Restart
+        self, frames: Callable[[int], Iterator[np.ndarray]], store: StateStore
     ) -> Iterator[np.ndarray]:
-        """As `Resumable` says."""
-        state = restart.load()
+        """As `ResumableEstimator` says."""
+        state = store.load()
         keys, seam, done, read = [], None, 0, 0
         if state is not None:
             keys, seam = _keys(state), Seam(state["references"], state["held"])
@@ -123,7 +118,7 @@ class VideoDepth:
             done += len(depth)
             read += LENGTH if read == 0 else STEP
             if window.known == LENGTH:  # else the next one is the last
-                restart.offer(done, functools.partial(_state, window, seam, done, read))
+                store.offer(done, functools.partial(_state, window, seam, done, read))
 
     def _encoded(self, frames: Iterator[np.ndarray]) -> Iterator[Features]:
         while batch := list(itertools.islice(frames, self._batch)):

@@ -3,33 +3,17 @@
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, runtime_checkable
-
-import numpy as np
 
 from stereojax.cli import InputError, RunError
+from stereojax.depth.estimator import Estimator
 from stereojax.settings import ModelSettings
 from stereojax.settings.run_options import Options
 from stereojax.storage.hashing import content_hash
 
 BEST = "video_depth_anything_small"  # of those that are free for any use
 DEFAULT = "depth_anything_v2_small"
-
-
-@runtime_checkable
-class Estimator(Protocol):
-    """Relative inverse depth of the frames of one shot."""
-
-    name: str
-    licence: str
-    per_frame: bool  # the estimate of a slice is the slice of the estimate
-    look_ahead: int  # frames it must see before it gives the first depth
-
-    def estimate(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """(h, w, 3) uint8 or uint16 frames to (hd, wd) float32, larger = nearer."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,12 +102,11 @@ def _network(name: str, options: Options) -> DepthChoice:
 
 
 def _depthcrafter(options: Options, model: ModelSettings) -> DepthChoice:
-    import jax
     import jax.numpy as jnp
 
-    from stereojax.depth.depthcrafter import DepthCrafter, Sampling
-    from stereojax.depth.networks.depthcrafter_networks import PARTS, Networks
-    from stereojax.weights import fingerprint, read_config, require, root
+    from stereojax.depth.depthcrafter import PARTS, DepthCrafter, Sampling
+    from stereojax.svd.networks import SVDNetworks
+    from stereojax.weights import compute_dtype, fingerprint, read_config, require, root
 
     where = root(options.weights_dir)
     folders = tuple(require(part, root=where) for part in PARTS)
@@ -133,14 +116,12 @@ def _depthcrafter(options: Options, model: ModelSettings) -> DepthChoice:
         window=model.depth_window,
         overlap=model.depth_overlap,
     )
-    dtype = model.dtype
-    if dtype == "auto":
-        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    dtype = jnp.dtype(compute_dtype(model.dtype))
     licence = read_config(folders[0])["licence"]
     marks = " ".join(fingerprint(folder) for folder in folders)
 
     def load() -> DepthCrafter:
-        networks = Networks.load(folders, jnp.dtype(dtype))
+        networks = SVDNetworks.load(folders, jnp.dtype(dtype))
         return DepthCrafter(networks, sampling, licence=licence)
 
     identity = f"depthcrafter {marks} {sampling} {dtype}"

@@ -4,12 +4,12 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from stereojax.cli import InputError
 from stereojax.inpaint.diffusion import Diffusion
-from stereojax.inpaint.networks import Found, find_networks
+from stereojax.inpaint.networks import InpaintParts, find_networks
 from stereojax.settings import InferSettings, ModelSettings
 from stereojax.settings.run_options import Options
 from stereojax.stage_types import VideoInfo
+from stereojax.weights import trained_part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +17,7 @@ class FillChoice:
     """A config's fill, found and not loaded yet."""
 
     settings: InferSettings
-    networks: Found | None = None  # None: the holes' surroundings go on
+    networks: InpaintParts | None = None  # None: the holes' surroundings go on
     published: bool = False
 
     @property
@@ -55,21 +55,15 @@ def choose_fill(
         model.vae,
         model.image_encoder,
         root=root(options.weights_dir),
-        dtype=None if model.dtype == "auto" else model.dtype,
+        dtype=model.dtype,
     )
     return FillChoice(settings, networks, model.recipe == "published")
 
 
 def _trained(unet: str) -> str:
-    """What training has left at that path; or the name of a part."""
-    from stereojax.weights.root import CONFIG
-
-    for folder in (Path(unet).expanduser(), Path(unet).expanduser() / "weights/unet"):
-        if (folder / CONFIG).is_file():
-            return str(folder.resolve())  # which no root goes before
-    if Path(unet).expanduser().exists():
-        raise InputError(
-            f"--unet={unet}: no {CONFIG} in it, nor in weights/unet below it; expected "
-            "the --workdir of a run that has ended, or its weights/unet"
-        )
-    return unet
+    """Returns the folder of the weights at that path, or `unet` as a part's name."""
+    path = Path(unet).expanduser()
+    if not path.exists():
+        return unet
+    # Absolute, so that joining it to the weights root leaves it as it is.
+    return str(trained_part(path, flag="unet").resolve())

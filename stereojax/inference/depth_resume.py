@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stereojax.depth.restart import State
+from stereojax.depth.estimator import State
 
 SECONDS = 30.0  # of work that a crash may cost, at most, beside the window in progress
 
 
-class ShotRestart:
+class ShotStateStore:
     """States of one shot's estimate, `DONE.safetensors` each.
 
     A state is of use once all depth before it is written: two are kept, the last that

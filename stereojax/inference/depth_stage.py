@@ -11,6 +11,7 @@ import numpy as np
 
 from stereojax import pipeline
 from stereojax.cli import InputError, Progress
+from stereojax.depth.estimator import ResumableEstimator, StateStore
 from stereojax.depth.files import sidecar
 from stereojax.depth.files.depth_file import (
     DepthFile,
@@ -21,10 +22,9 @@ from stereojax.depth.files.depth_file import (
 )
 from stereojax.depth.files.from_file import open_depth
 from stereojax.depth.normalize import RangeStatistics, shot_range
-from stereojax.depth.restart import Restart, Resumable
-from stereojax.depth.steady import steadying, steps
+from stereojax.depth.steady import apply_corrections, steadying, steps
 from stereojax.inference.choose_depth import DepthChoice
-from stereojax.inference.depth_resume import ShotRestart
+from stereojax.inference.depth_resume import ShotStateStore
 from stereojax.inference.index_stage import Span
 from stereojax.shapes import Array, Float
 from stereojax.stage_types import VideoIndex
@@ -34,7 +34,6 @@ from stereojax.video.reading.prefetch import prefetch
 from stereojax.video.reading.reader import Reader
 from stereojax.windows import Segment
 
-WANDERING = "depth_anything"  # models whose scale changes from frame to frame
 _AHEAD = 8  # frames decoded while the model is at work
 PERCENTILES = (0.0, 1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 100.0)
 
@@ -64,7 +63,7 @@ class Disparity:
         scale; other depth is left alone. 0 = off.
         """
         found = cls(file, (), offset)
-        if steady > 0 and file.units == "relative" and file.model.startswith(WANDERING):
+        if steady > 0 and file.units == "relative" and file.per_frame_scale:
             parts = [
                 steadying(steps(found.depth(shot.start, shot.stop)), steady)
                 for shot in index.shots
@@ -83,9 +82,7 @@ class Disparity:
         if self.steadying is None:
             yield from frames
             return
-        corrections = self.steadying[start:stop].astype(np.float32)
-        for frame, (scale, shift) in zip(frames, corrections, strict=True):
-            yield frame * scale + shift
+        yield from apply_corrections(frames, self.steadying[start:stop])
 
     def read(
         self, start: int, stop: int, shot: int, left: Array, look: pipeline.Look
@@ -157,21 +154,30 @@ def depth_of_film(
         def estimate(start: int, stop: int) -> Iterator[np.ndarray]:
             return choice.estimator.estimate(images(start, stop))
 
-        def resume(start: int, stop: int, restart: Restart) -> Iterator[np.ndarray]:
+        def resume(start: int, stop: int, store: StateStore) -> Iterator[np.ndarray]:
             return choice.estimator.resume(
-                lambda first: images(start + first, stop), restart
+                lambda first: images(start + first, stop), store
             )
 
         per_frame = choice.estimator.per_frame
-        if not isinstance(choice.estimator, Resumable):
+        if not isinstance(choice.estimator, ResumableEstimator):
             resume = None
     paths, reused = estimate_film(
         index, estimate, per_frame, segments, folder, resume=resume
     )
     reader.close()
+    per_frame_scale = given is None and choice.estimator.per_frame_scale
     choice.forget()
     units = given.units if given is not None else "relative"
-    file = join_film(index, segments, paths, joined, units=units, model=choice.name)
+    file = join_film(
+        index,
+        segments,
+        paths,
+        joined,
+        units=units,
+        model=choice.name,
+        per_frame_scale=per_frame_scale,
+    )
     for path in paths:
         path.unlink()
         sidecar.path_of(path).unlink()
@@ -202,7 +208,7 @@ def estimate_film(
     segments: Sequence[Segment],
     folder: Path,
     *,
-    resume: Callable[[int, int, Restart], Iterator[np.ndarray]] | None = None,
+    resume: Callable[[int, int, StateStore], Iterator[np.ndarray]] | None = None,
 ) -> tuple[list[Path], int]:
     """Makes what of `segments` is not in `folder` yet.
 
@@ -244,13 +250,13 @@ def estimate_film(
             list(make(mine, shot.start, estimate(shot.start, shot.stop)))
         else:
             written = segments[missing[0]].start - shot.start
-            restart = ShotRestart(folder / f"shot{shot.index:06}", written)
-            first = shot.start + restart.done
+            store = ShotStateStore(folder / f"shot{shot.index:06}", written)
+            first = shot.start + store.done
             left = [i for i in mine if segments[i].stop > first]
-            depth = resume(shot.start, shot.stop, restart)
+            depth = resume(shot.start, shot.stop, store)
             for stop in make(left, first, depth):
-                restart.written = max(restart.written, stop - shot.start)
-            restart.clear()
+                store.written = max(store.written, stop - shot.start)
+            store.clear()
     progress.close()
     return paths, reused
 
@@ -263,6 +269,7 @@ def join_film(
     *,
     units: str,
     model: str,
+    per_frame_scale: bool,
 ) -> DepthFile:
     """The film's one depth file, with each shot's percentiles in its sidecar."""
     shots: list[dict[str, Any]] = []
@@ -282,6 +289,7 @@ def join_film(
         output,
         units=units,
         model=model,
+        per_frame_scale=per_frame_scale,
         source_hash=index.source_hash,
         video_width=index.info.width,
         video_height=index.info.height,

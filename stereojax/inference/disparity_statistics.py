@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from stereojax.stage_types import is_hole
+
 # Percent of the picture's width; the outer bins take what lies beyond.
 _LOW, _HIGH, _BINS = -25.0, 25.0, 5000
 _CENTERS = _LOW + (np.arange(_BINS) + 0.5) * (_HIGH - _LOW) / _BINS
@@ -30,7 +32,7 @@ class Statistics:
         scaled = (percent[np.isfinite(percent)] - _LOW) * (_BINS / (_HIGH - _LOW))
         bins = np.clip(scaled, 0, _BINS - 1).astype(np.int64)
         self.counts += np.bincount(bins, minlength=_BINS)
-        self.hole_share += float(np.sum(np.mean(occlusion > 0.5, axis=(1, 2))))
+        self.hole_share += float(np.sum(np.mean(is_hole(occlusion), axis=(1, 2))))
         self.frames += len(disparity)
 
     def __add__(self, other: "Statistics") -> "Statistics":

@@ -10,25 +10,19 @@ from jax import lax
 from stereojax.inpaint.rows import extend_rows
 from stereojax.inpaint.smooth import blend_columns, relax
 from stereojax.shapes import Array, Float
-
-# More than half of a pixel has to be covered for its splatted colour to be the better
-# guess: on real pairs the fill and the splat are equally wrong at 0.5 to 0.75.
-HOLE_THRESHOLD = 0.5
+from stereojax.stage_types import REFERENCE_WIDTH, is_hole
 
 # Colours much further apart than this (Euclidean, RGB in [0, 1]) are not taken for the
 # same surface.
 EDGE = 0.3
 
 
-@functools.partial(
-    jax.jit, static_argnames=("steps", "threshold", "row_share", "frames_at_once")
-)
+@functools.partial(jax.jit, static_argnames=("steps", "row_share", "frames_at_once"))
 def fill_background(
     warped: Float[Array, "t h w 3"],
     occlusion: Float[Array, "t h w"],
     *,
     steps: int = 12,
-    threshold: float | int = HOLE_THRESHOLD,
     row_share: float | int = 0.4,
     frames_at_once: int | None = None,
 ) -> Float[Array, "t h w 3"]:
@@ -44,10 +38,9 @@ def fill_background(
 
     Args:
       warped: splatted views in [0, 1]; what they hold in a hole is not read.
-      occlusion: 1 = nothing landed, as `forward_splat` returns it.
+      occlusion: 1 = nothing landed, as `forward_splat` returns it; pixels that are no
+        hole (`is_hole`) keep their splatted colour, bit for bit.
       steps: of Laplace's equation.
-      threshold: pixels with a larger occlusion are filled; all others keep their
-        splatted colour, bit for bit.
       row_share: weight of the plain extension in the mean, in [0, 1]. More keeps more
         texture and shows it as streaks.
       frames_at_once: how many share the device; the memory in use grows with it, and
@@ -58,7 +51,7 @@ def fill_background(
         frames_at_once = 1 if jax.default_backend() == "cpu" else 8
 
     def fill(frame: tuple[Array, Array]) -> Array:
-        colors, hole = jnp.moveaxis(frame[0], -1, 0), frame[1] > threshold
+        colors, hole = jnp.moveaxis(frame[0], -1, 0), is_hole(frame[1])
         return jnp.moveaxis(_fill(colors, hole, steps, row_share), 0, -1)
 
     batch = frames_at_once if frames_at_once > 1 else None
@@ -67,7 +60,7 @@ def fill_background(
 
 def _fill(colors, hole, steps, row_share):
     width = hole.shape[1]
-    scale = width / 1024  # distances are in pixels of a picture 1024 wide
+    scale = width / REFERENCE_WIDTH
     extended, distance, from_right = extend_rows(colors, hole, reach=2 * scale)
     # The longest distance is 16 at a width of 1024; at least one pass.
     passes = 1 + max(0, math.ceil(math.log2(0.012 * width)))

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from stereojax.inpaint.background import HOLE_THRESHOLD
 from stereojax.inpaint.shift import neighbor
 from stereojax.shapes import Array, Bool, Float
+from stereojax.stage_types import REFERENCE_WIDTH, is_hole
 
 
-@functools.partial(jax.jit, static_argnames=("dilate", "feather", "threshold"))
+@functools.partial(jax.jit, static_argnames=("dilate", "feather"))
 def compose(
     warped: Float[Array, "t h w 3"],
     occlusion: Float[Array, "t h w"],
@@ -20,7 +20,6 @@ def compose(
     *,
     dilate: float | int = 1.0,
     feather: float | int = 4.0,
-    threshold: float | int = HOLE_THRESHOLD,
 ) -> Float[Array, "t h w 3"]:
     """The right view: `fill` in the hole, `warped` outside of it.
 
@@ -34,31 +33,29 @@ def compose(
       fill: any complete pictures: a background fill, or what a model generated.
       dilate: growth of the hole, in pixels of a picture 1024 wide.
       feather: width of the ramp from fill to warped around the grown hole, likewise.
-      threshold: a pixel is hole where its occlusion is larger.
     """
-    share = fill_share(occlusion, dilate=dilate, feather=feather, threshold=threshold)
+    share = fill_share(occlusion, dilate=dilate, feather=feather)
     share = share[..., None]
     mixed = warped + share * (fill - warped)
     return jnp.where(share == 0, warped, jnp.where(share == 1, fill, mixed))
 
 
-@functools.partial(jax.jit, static_argnames=("dilate", "feather", "threshold"))
+@functools.partial(jax.jit, static_argnames=("dilate", "feather"))
 def fill_share(
     occlusion: Float[Array, "t h w"],
     *,
     dilate: float | int = 1.0,
     feather: float | int = 4.0,
-    threshold: float | int = HOLE_THRESHOLD,
 ) -> Float[Array, "t h w"]:
     """How much of each pixel `compose` takes from the fill; arguments as there.
 
     1 in the hole and within `dilate` of it, then falling to 0 over `feather`; distances
     are Euclidean, exact along rows and columns.
     """
-    scale = occlusion.shape[-1] / 1024
+    scale = occlusion.shape[-1] / REFERENCE_WIDTH
     grow, ramp = dilate * scale, feather * scale
     distance = lax.map(
-        lambda frame: _distance(frame > threshold, math.ceil(grow + ramp)), occlusion
+        lambda frame: _distance(is_hole(frame), math.ceil(grow + ramp)), occlusion
     )
     # `ramp` may be 0: then a step at `grow`.
     return jnp.clip(1 - (distance - grow) / max(ramp, 1e-6), 0, 1)

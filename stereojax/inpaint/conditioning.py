@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from stereojax.shapes import Array, Bool, Float
+from stereojax.stage_types import is_hole
 from stereojax.svd.clip import CLIPVisionModelWithProjection
 from stereojax.svd.clip_image import clip_pixels
 from stereojax.svd.denoise import Conditioning
@@ -20,7 +21,6 @@ Pooling = Literal["max", "nearest"]
 # Seven frames a second less one, SVD's usual motion, no noise on the pictures: fixed,
 # whatever the film's own rate, as the network was trained.
 TIME_IDS = (6.0, 127.0, 0.0)
-HOLE = 0.5  # a pixel is hole to the network where its occlusion is that much, or more
 
 
 def conditioning(
@@ -51,12 +51,12 @@ def latent_mask(
 ) -> Float[Array, "*b h2 w2"]:
     """1 where a latent stands for a hole, else 0; `size` divides the picture's.
 
-    `max`: any pixel of the block is hole (occlusion >= 0.5). `nearest`, as published:
+    `max`: any pixel of the block is hole (`is_hole`). `nearest`, as published:
     its top left one is, so a hole thinner than a block is missed more often than not.
     """
     *batch, height, width = occlusion.shape
     down, across = height // size[0], width // size[1]
-    hole = (occlusion >= HOLE).reshape(*batch, size[0], down, size[1], across)
+    hole = is_hole(occlusion).reshape(*batch, size[0], down, size[1], across)
     pick = hole[..., 0, :, 0] if pooling == "nearest" else hole.any(axis=(-3, -1))
     return pick.astype(jnp.float32)
 

@@ -15,17 +15,17 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stereojax.inpaint.blend import Synchronize, cut, paste, paste_published
 from stereojax.inpaint.conditioning import (
-    HOLE,
     conditioning,
     encode_window,
     latent_mask,
 )
-from stereojax.inpaint.networks import Networks
 from stereojax.inpaint.plan import Plan
 from stereojax.inpaint.tiles import Tiles
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.shapes import Array, Float
+from stereojax.stage_types import is_hole
 from stereojax.svd.denoise import TILES, Conditioning, denoise
+from stereojax.svd.networks import SVDNetworks
 from stereojax.svd.scheduler import initial_scale, schedule
 from stereojax.svd.vae_decode import decode
 
@@ -35,7 +35,7 @@ class Diffusion:
 
     def __init__(
         self,
-        networks: Networks,
+        networks: SVDNetworks,
         settings: DiffusionSettings,
         *,
         published: bool = False,
@@ -81,7 +81,7 @@ class Diffusion:
           for published, they are `pictures`.
         """
         height, width = pictures.shape[1:3]
-        if not self.published and not (occlusion >= HOLE).any():
+        if not self.published and not is_hole(occlusion).any():
             return pictures
         latents = self.latents(pictures, occlusion, noise, known=known)
         vae = self._networks.vae

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stereojax.shapes import Array, Float
+from stereojax.stage_types import REFERENCE_WIDTH
 
 # Scales over which known pixels count, in pixels of a picture 1024 wide, and how much.
 # The next scale only speaks where the one before has nothing to say.
@@ -38,7 +39,7 @@ def match_colors(
     sums = _pooled(jnp.concatenate([weight * (warped - generated), weight], -1), scale)
     total = jnp.zeros_like(sums)
     for sigma, share in _SCALES:
-        sigma *= width / 1024 / scale
+        sigma *= width / REFERENCE_WIDTH / scale
         down, across = (_gaussian(n, sigma) for n in size)
         total += share * jnp.einsum("ij,tjkc,lk->tilc", down, sums, across)
     # Where all is hole there is nothing to match: 0 / 1e-9.

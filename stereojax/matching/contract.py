@@ -20,7 +20,6 @@ class Matcher(Protocol):
     name: str
     licence: str
     per_frame: bool  # a frame's disparity does not depend on its neighbours
-    look_ahead: int  # pairs it must see before it gives the first disparity
 
     def span(self, width: int) -> tuple[float, float]:
         """The disparities that it can find in views `width` wide: (least, largest)."""
@@ -41,7 +40,7 @@ def match_both(
     """Disparities of the left and of the right view, both in the sign of the left.
 
     The right one is that of the left view of the mirrored pair. Holds no more pairs
-    than the matcher looks ahead.
+    than the matcher reads before its first disparity.
     """
     first, second = twice(pairs)
     mirrored = ((_mirror(right), _mirror(left)) for left, right in second)

@@ -26,7 +26,6 @@ class Sgbm:
     name = "sgbm"
     licence = "Apache-2.0"
     per_frame = True
-    look_ahead = 0
 
     def span(self, width: int) -> tuple[float, float]:
         least, count = self._range(width)

@@ -13,12 +13,12 @@ from stereojax.splat.choice import choose
 from stereojax.splat.gradient import with_gradient
 from stereojax.splat.implementations import IMPLEMENTATIONS
 from stereojax.splat.row_contract import as_float, landing
-from stereojax.stage_types import Splat
+from stereojax.stage_types import REFERENCE_WIDTH, Splat
 
 
 def sharpness_for(width: int) -> float:
     """The sharpness whose depth test is as soft at `width` as 0.5 is at 1024 pixels."""
-    return 0.5 * 1024 / width
+    return 0.5 * REFERENCE_WIDTH / width
 
 
 def forward_splat(

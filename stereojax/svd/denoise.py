@@ -36,6 +36,22 @@ AfterStep = Callable[[Array, Array], Array]
 TILES = "tiles"  # the axis of a mesh over which the batch is spread
 
 
+def predict_v(
+    unet: Callable[..., Array],
+    noisy: Float[Array, "b t h w z"],
+    sigma: Float[Array, " b"],
+    conditioning: Conditioning,
+) -> Float[Array, "b t h w z"]:
+    """Calls the U-Net with EDM's preconditioning; returns its v-prediction in float32.
+
+    Inference and training both predict v here.
+    """
+    level = sigma.reshape(-1, *[1] * (noisy.ndim - 1))
+    sample = jnp.concatenate([scaled(noisy, level), conditioning.channels], axis=-1)
+    v = unet(sample, timestep(sigma), conditioning.context, conditioning.time_ids)
+    return v.astype(jnp.float32)
+
+
 def denoise(
     unet: UNetSpatioTemporalConditionModel,
     latents: Float[Array, "b t h w z"],
@@ -163,14 +179,12 @@ def _predict(
 ) -> Array:
     """v of some windows; with guidance from two passes, one after the other."""
 
-    def once(given: Conditioning) -> Array:
-        sample = jnp.concatenate([scaled(x, sigma), given.channels], axis=-1)
-        time = jnp.broadcast_to(timestep(sigma), x.shape[:1])
-        return unet(sample, time, given.context, given.time_ids).astype(jnp.float32)
-
+    sigmas = jnp.broadcast_to(sigma, x.shape[:1])
     if guidance is None:
-        return once(given)
-    without, v = jax.lax.map(lambda keep: once(given.times(keep)), jnp.arange(2.0))
+        return predict_v(unet, x, sigmas, given)
+    without, v = jax.lax.map(
+        lambda keep: predict_v(unet, x, sigmas, given.times(keep)), jnp.arange(2.0)
+    )
     return without + guidance * (v - without)
 
 

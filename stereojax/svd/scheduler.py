@@ -64,13 +64,13 @@ def timestep(sigma: Float[Array, "*s"]) -> Float[Array, "*s"]:
     return 0.25 * jnp.log(sigma)
 
 
-def scaled(x: Float[Array, "*s"], sigma: Float[Array, ""]) -> Float[Array, "*s"]:
+def scaled(x: Float[Array, "*s"], sigma: Float[Array, "*s2"]) -> Float[Array, "*s"]:
     """Noisy latents as the U-Net sees them."""
     return x * (1 / jnp.sqrt(jnp.square(sigma) + 1))
 
 
 def denoised(
-    v: Float[Array, "*s"], x: Float[Array, "*s"], sigma: Float[Array, ""]
+    v: Float[Array, "*s"], x: Float[Array, "*s"], sigma: Float[Array, "*s2"]
 ) -> Float[Array, "*s"]:
     """The clean latents that `v` and the noisy `x` stand for."""
     variance = jnp.square(sigma) + 1

@@ -17,7 +17,7 @@ from orbax.checkpoint import checkpoint_managers as managers
 from stereojax.cli import InputError, RunError
 from stereojax.storage import locations
 from stereojax.training.state import TrainState
-from stereojax.weights.problems import Problems
+from stereojax.weights.strict import Problems
 
 SCORE = "score"  # of a validation; more is better
 

@@ -13,14 +13,14 @@ from stereojax.training.input.cache import Cache
 from stereojax.training.input.clips import Clips
 from stereojax.training.input.make_cache import make_cache
 from stereojax.training.multihost.all_agree import agreed, largest
-from stereojax.training.parameters import Arrays, Structure
 from stereojax.training.step import Batch, Encode
+from stereojax.weights.structure import Arrays, ModelStructure
 
 _SAMPLES = "samples"
 
 
 def make_encoder(
-    structure: Structure,
+    structure: ModelStructure,
     encode: Encode,
     arrays: Arrays,
     devices: list[Any] | None = None,

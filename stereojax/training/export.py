@@ -14,10 +14,9 @@ from jax.sharding import Mesh
 from convert_weights.diffusers_folder import write_folder
 from stereojax import weights
 from stereojax.storage import locations
-from stereojax.training.parameters import nested
 from stereojax.training.sharding import REPEATED, named
 from stereojax.training.state import TrainState
-from stereojax.weights.part import State
+from stereojax.weights.names import State, unflatten
 from stereojax.weights.root import CONFIG
 
 
@@ -58,9 +57,9 @@ def export(
         with locations.made(part, last=CONFIG) as part_here:
             config = {"part": prefix, "class": network, "sizes": sizes}
             config |= {"source": source, "licence": licence}
-            weights.save(part_here, config, nested(arrays, prefix))
+            weights.save(part_here, config, unflatten(arrays, prefix + "."))
         with locations.made(folder, last=CONFIG) as folder_here:
-            _write(folder_here, network, sizes, nested(arrays, prefix))
+            _write(folder_here, network, sizes, unflatten(arrays, prefix + "."))
     if jax.process_count() > 1:
         # A process that leaves takes the others with it, half-written or not.
         multihost_utils.sync_global_devices("export")

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.extend
 
-from stereojax.training.parameters import Structure
 from stereojax.training.state import TrainState
 from stereojax.training.step import INDEX, Batch, Loss
+from stereojax.weights.structure import ModelStructure
 
 # Dense bfloat16 operations a second of one device, as the makers give them.
 _PEAKS = {
@@ -32,7 +32,7 @@ def peak_flops(device_kind: str) -> float | None:
 
 
 def flops_of(
-    structure: Structure, loss: Loss, state: TrainState, batch: Batch
+    structure: ModelStructure, loss: Loss, state: TrainState, batch: Batch
 ) -> float:
     """Operations of an update on all devices."""
     trainable, frozen, samples = jax.tree.map(

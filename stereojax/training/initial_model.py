@@ -2,11 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -16,21 +13,21 @@ from stereojax.metrics import lpips
 from stereojax.settings.train import PATCHES, RANDOM, TrainSettings
 from stereojax.storage.locations import Place, fetched
 from stereojax.svd.clip import TINY_CLIP, CLIPVisionModelWithProjection
-from stereojax.svd.networks import build
+from stereojax.svd.networks import build, random_arrays, with_mask_channel
 from stereojax.svd.patches import Patches, PatchesConfig
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import TINY_VAE, AutoencoderKLTemporalDecoder
-from stereojax.training.parameters import Structure, split
 from stereojax.weights.abstract import abstract
-from stereojax.weights.problems import Problems
-from stereojax.weights.root import CONFIG
+from stereojax.weights.names import flatten
+from stereojax.weights.strict import check_arrays
+from stereojax.weights.structure import ModelStructure, split
 
 UNET = UNetSpatioTemporalConditionModel.__name__
 VAE = AutoencoderKLTemporalDecoder.__name__
 IMAGE_ENCODER = CLIPVisionModelWithProjection.__name__
 
 
-class Networks(nnx.Module):
+class InpaintModel(nnx.Module):
     """What fills holes, and LPIPS or None: the names of its arrays begin with these."""
 
     def __init__(self, unet: Any, vae: Any, image_encoder: Any, lpips: Any = None):
@@ -42,17 +39,11 @@ class Networks(nnx.Module):
 class Start:
     """Where training begins."""
 
-    structure: Structure
+    structure: ModelStructure
     arrays: dict[str, np.ndarray]  # on the host
     sizes: dict[str, Any]  # of the network that trains, as a part's config has them
     identity: dict[str, str]  # what tells each network's weights from any other
     licence: str  # of the weights that the network that trains begins with
-
-
-def compute_dtype(settings: TrainSettings) -> Any:
-    if settings.dtype == "auto":
-        return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
-    return jnp.dtype(settings.dtype)
 
 
 def start(
@@ -70,7 +61,7 @@ def start(
     Raises:
       InputError: a part is not there, or is of another network.
     """
-    dtype = compute_dtype(settings)
+    dtype = weights.compute_dtype(settings.dtype)
     vae, vae_arrays, vae_mark = _vae(settings, root)
     encoder, encoder_arrays, encoder_mark = _image_encoder(settings, root, dtype)
     context = encoder.config.projection_dim
@@ -80,16 +71,20 @@ def start(
         licence = "of whoever trained it: it began with random weights"
     else:
         folder = (
-            part_of(init_from)
+            weights.trained_part(init_from, flag="init_from")
             if init_from
             else weights.require(settings.unet, root=root)
         )
-        sizes, arrays, unet_mark, licence = _part(folder, UNET)
-        sizes = _with_mask_channel(sizes, arrays)
+        sizes, arrays, unet_mark, licence = _part(
+            folder, UNetSpatioTemporalConditionModel
+        )
+        if sizes["in_channels"] == 8:
+            sizes = {**sizes, "in_channels": 9}
+            arrays["conv_in.kernel"] = with_mask_channel(arrays["conv_in.kernel"])
     unet = build(UNET, sizes, dtype=dtype, remat=settings.remat == "block")
     _check_sizes(unet.config, vae.config, context, settings)
     judge, judge_arrays, judge_mark = _lpips(settings, vae.config.factor, root)
-    structure, wanted = split(Networks(unet, vae, encoder, judge))
+    structure, wanted = split(InpaintModel(unet, vae, encoder, judge))
     given = {
         f"{prefix}.{name}": array
         for prefix, arrays in (
@@ -102,7 +97,7 @@ def start(
     }
     return Start(
         structure,
-        strictly(given, wanted, what="the networks"),
+        check_arrays(given, wanted, what="the networks"),
         sizes,
         {"unet": unet_mark, "vae": vae_mark, "image_encoder": encoder_mark}
         | judge_mark,
@@ -110,61 +105,13 @@ def start(
     )
 
 
-def strictly(
-    given: Mapping[str, np.ndarray], wanted: Mapping[str, Any], *, what: str
-) -> dict[str, np.ndarray]:
-    """The arrays under the names and with the shapes that are wanted.
-
-    Raises:
-      InputError: every missing, misshapen or unused array, in one line.
-    """
-    problems = Problems()
-    for name, shape in wanted.items():
-        if name not in given:
-            problems.missing(name, shape.shape)
-        elif given[name].shape != shape.shape:
-            problems.misshapen(name, given[name].shape, shape.shape)
-    for name, array in given.items():
-        if name not in wanted:
-            problems.unused(name, array.shape)
-    problems.check(f"loading {what}")
-    return {name: given[name] for name in wanted}
-
-
-def part_of(folder: Place) -> Place:
-    """The part at `folder`, or the one that the run at `folder` has ended with.
-
-    Raises:
-      InputError: there is neither.
-    """
-    for place in (folder, folder / "weights" / "unet"):
-        if (place / CONFIG).is_file():
-            return place
-    raise InputError(
-        f"--init_from={folder}: no {CONFIG} in it, nor in weights/unet below it; "
-        "expected converted weights, or the --workdir of a run that has ended"
-    )
-
-
-def _part(folder: Place, network: str) -> tuple[dict[str, Any], dict, str, str]:
+def _part(folder: Place, network: type) -> tuple[dict[str, Any], dict, str, str]:
     """(sizes, arrays by name, what tells them from others, licence) of a part."""
     with fetched(folder) as here:
         config, state = weights.load(here)
-    if config["class"] != network:
-        raise InputError(f"{folder}: weights of {config['class']}, expected {network}")
-    flat = nnx.traversals.flatten_mapping(state)
-    arrays = {".".join(map(str, path)): array for path, array in flat.items()}
+    weights.check_class(config, network, folder)
     licence = config.get("licence", "not known; see the source")
-    return config["sizes"], arrays, config["digest"], licence
-
-
-def _with_mask_channel(sizes: dict[str, Any], arrays: dict) -> dict[str, Any]:
-    if sizes["in_channels"] != 8:
-        return sizes
-    # (height, width, in, out): after 4 channels of noise and 4 of the splatted view.
-    kernel = arrays["conv_in.kernel"]
-    arrays["conv_in.kernel"] = np.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 0)))
-    return {**sizes, "in_channels": 9}
+    return config["sizes"], flatten(state), config["digest"], licence
 
 
 def _random_unet(
@@ -185,27 +132,6 @@ def _random_unet(
     return sizes, random_arrays(build(UNET, sizes), settings.seed)
 
 
-def random_arrays(network: nnx.Module, seed: int) -> dict[str, np.ndarray]:
-    """First weights for an abstract network, the same wherever they are drawn.
-
-    Kernels keep the scale of what goes through them; temporal and spatial layers begin
-    with equal shares.
-    """
-    rng = np.random.default_rng(seed)
-    arrays = {}
-    for name, like in split(network)[1].items():
-        match name.rpartition(".")[2]:
-            case "kernel":
-                scale = np.prod(like.shape[:-1]) ** -0.5
-            case "embedding" | "class_embedding":
-                scale = 0.02
-            case _:  # a norm's scale, a bias, a share
-                scale = 0
-        array = np.float32(scale) * rng.standard_normal(like.shape, np.float32)
-        arrays[name] = array + np.float32(name.endswith(".scale"))
-    return arrays
-
-
 def _vae(settings: TrainSettings, root: Place) -> tuple[nnx.Module, dict, str]:
     # Always float32, as the published pipeline encodes.
     if settings.vae == PATCHES:
@@ -213,7 +139,9 @@ def _vae(settings: TrainSettings, root: Place) -> tuple[nnx.Module, dict, str]:
     if settings.vae == RANDOM:
         vae = build(VAE, dataclasses.asdict(TINY_VAE))
         return vae, random_arrays(vae, settings.seed + 1), f"random {settings.seed}"
-    sizes, arrays, mark, _ = _part(weights.require(settings.vae, root=root), VAE)
+    sizes, arrays, mark, _ = _part(
+        weights.require(settings.vae, root=root), AutoencoderKLTemporalDecoder
+    )
     return build(VAE, sizes), arrays, mark
 
 
@@ -225,7 +153,7 @@ def _image_encoder(
         arrays = random_arrays(encoder, settings.seed + 2)
         return encoder, arrays, f"random {settings.seed}"
     folder = weights.require(settings.image_encoder, root=root)
-    sizes, arrays, mark, _ = _part(folder, IMAGE_ENCODER)
+    sizes, arrays, mark, _ = _part(folder, CLIPVisionModelWithProjection)
     return build(IMAGE_ENCODER, sizes, dtype=dtype), arrays, mark
 
 
@@ -251,7 +179,7 @@ def _lpips(
     folder = look(lpips.PART, root=root)
     if folder is None:
         return None, {}, {}
-    _, arrays, mark, _ = _part(folder, lpips.LPIPS.__name__)
+    _, arrays, mark, _ = _part(folder, lpips.LPIPS)
     network = abstract(lambda rngs: lpips.LPIPS(rngs=rngs))
     return network, arrays, {"lpips": mark} if trains else {}
 

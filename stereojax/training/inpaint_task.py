@@ -20,6 +20,7 @@ from stereojax.settings.train import TrainSettings
 from stereojax.shapes import Array, Bool, Float, Key
 from stereojax.splat import forward_splat
 from stereojax.splat.api import sharpness_for
+from stereojax.stage_types import is_hole
 from stereojax.svd.clip_image import clip_pixels
 from stereojax.svd.denoise import Conditioning, denoise
 from stereojax.svd.scheduler import initial_scale, schedule
@@ -174,7 +175,7 @@ def _validate(
         model.unet, noise * initial_scale(), told(given, nothing), sigmas, at_once=1
     )
     pictures = decode(model.vae, latents / model.vae.config.scaling_factor)
-    hole = views.occlusion >= 0.5
+    hole = is_hole(views.occlusion)
     filled = jnp.where(hole[..., None], pictures, views.warped)
     background = jax.lax.map(
         lambda x: fill_background(*x), (views.warped, views.occlusion)

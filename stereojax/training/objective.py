@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from stereojax.shapes import Array, Float, Key
-from stereojax.svd.denoise import Conditioning
-from stereojax.svd.scheduler import timestep
+from stereojax.svd.denoise import Conditioning, predict_v
+from stereojax.svd.scheduler import denoised
 
 
 def draw_sigma(
@@ -26,22 +26,6 @@ def v_target(
 ) -> Float[Array, "*s"]:
     """The v by which `scheduler.denoised` finds `clean` in `clean + sigma * noise`."""
     return (noise - sigma * clean) / jnp.sqrt(jnp.square(sigma) + 1)
-
-
-def predict(
-    unet: Callable[..., Array],
-    noisy: Float[Array, "b t h w z"],
-    conditioning: Conditioning,
-    sigma: Float[Array, " b"],
-) -> Float[Array, "b t h w z"]:
-    """v as the U-Net sees it, given latents with that much noise."""
-    scale = 1 / jnp.sqrt(jnp.square(sigma) + 1)
-    sample = jnp.concatenate(
-        [noisy * _spread(scale, noisy), conditioning.channels], axis=-1
-    )
-    return unet(
-        sample, timestep(sigma), conditioning.context, conditioning.time_ids
-    ).astype(jnp.float32)
 
 
 def v_error(
@@ -59,10 +43,9 @@ def v_error(
     """
     level = _spread(sigma, clean)
     noisy = clean + level * noise
-    v = predict(unet, noisy, conditioning, sigma)
+    v = predict_v(unet, noisy, sigma, conditioning)
     error = jnp.square(v - v_target(clean, noise, level)).mean(-1)
-    variance = jnp.square(level) + 1
-    return error, noisy / variance - v * (level / jnp.sqrt(variance))
+    return error, denoised(v, noisy, level)
 
 
 def _spread(x: Float[Array, " b"], like: Array) -> Array:

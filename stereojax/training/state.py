@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, PartitionSpec
 
-from stereojax.training.parameters import Arrays
 from stereojax.training.rules import Rules, apply_rules
 from stereojax.training.sharding import REPEATED, named, place, put
+from stereojax.weights.structure import Arrays
 
 
 @jax.tree_util.register_dataclass

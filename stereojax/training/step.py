@@ -15,9 +15,9 @@ import optax
 from jax.sharding import Mesh, PartitionSpec
 
 from stereojax.shapes import Array, Float, Key, Shaped
-from stereojax.training.parameters import Structure
 from stereojax.training.sharding import DATA, FSDP, REPEATED, SAMPLES, named, split_axis
 from stereojax.training.state import TrainState, partition
+from stereojax.weights.structure import ModelStructure
 
 Batch = Mapping[str, Shaped[Array, "b ..."]]
 INDEX = "index"  # of a batch: the sample's number, 0, 1, ... over the whole run
@@ -42,7 +42,7 @@ class Encode(Protocol):
 
 
 def make_step(
-    structure: Structure,
+    structure: ModelStructure,
     loss: Loss,
     optimizer: optax.GradientTransformation,
     mesh: Mesh,
@@ -89,7 +89,7 @@ def make_step(
 
 
 def make_gradients(
-    structure: Structure,
+    structure: ModelStructure,
     loss: Loss,
     mesh: Mesh,
     state: TrainState,

@@ -12,10 +12,10 @@ from jax.sharding import Mesh
 
 from stereojax.shapes import Array, Float, Key
 from stereojax.training.input.pipeline import NAMES
-from stereojax.training.parameters import Structure
 from stereojax.training.sharding import REPEATED, SAMPLES, named, put
 from stereojax.training.state import TrainState, partition
 from stereojax.training.step import INDEX, Batch, gathered
+from stereojax.weights.structure import ModelStructure
 
 SHOWN = 4  # samples in the picture
 
@@ -30,7 +30,7 @@ class Validate(Protocol):
 
 
 def make_validation(
-    structure: Structure,
+    structure: ModelStructure,
     validate: Validate,
     mesh: Mesh,
     state: TrainState,
@@ -69,7 +69,7 @@ def make_validation(
 
 
 def make_judge(
-    structure: Structure, validate: Validate, mesh: Mesh, state: TrainState
+    structure: ModelStructure, validate: Validate, mesh: Mesh, state: TrainState
 ) -> Callable[..., tuple[dict[str, Array], Array]]:
     """(trainable, frozen, rng, batch) to what `validate` says; compiled at first call.
 

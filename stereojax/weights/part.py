@@ -1,21 +1,17 @@
 """One part on disk: `config.json` beside an Orbax checkpoint."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stereojax.cli import InputError
+from stereojax.storage.atomic import atomic_folder
 from stereojax.weights import arrays as checkpoint
+from stereojax.weights.names import State, flatten, unflatten
 from stereojax.weights.root import CONFIG, command_for
 
 ARRAYS = "arrays"
 VERSION = 1  # of the layout and of the converted names
-
-State = dict[Any, Any]  # nested; list entries are keyed by int; leaves are arrays
 
 
 def save(folder: Path, config: dict[str, Any], state: State) -> Path:
@@ -31,28 +27,17 @@ def save(folder: Path, config: dict[str, Any], state: State) -> Path:
         raise InputError(
             f"{folder}: exists and holds no weights; give another --output"
         )
-    arrays = _flat(state)
+    arrays = flatten(state)
     config = {
         **config,
         "dtype": "+".join(sorted({str(a.dtype) for a in arrays.values()})),
         "conversion_version": VERSION,
         "digest": checkpoint.digest(arrays),
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        beside.mkdir()
-        checkpoint.write(beside / ARRAYS, arrays)
-        config["files_digest"] = checkpoint.files_digest(beside / ARRAYS)
-        (beside / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
-        if folder.exists():
-            folder.rename(old)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+    with atomic_folder(folder) as part:
+        checkpoint.write(part / ARRAYS, arrays)
+        config["files_digest"] = checkpoint.files_digest(part / ARRAYS)
+        (part / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
     return folder
 
 
@@ -67,7 +52,7 @@ def load(folder: Path) -> tuple[dict[str, Any], State]:
         raise InputError(
             f"{folder}: damaged, not the files that were written; {command_for(folder)}"
         )
-    return config, _nested(checkpoint.read(folder / ARRAYS))
+    return config, unflatten(checkpoint.read(folder / ARRAYS))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -94,22 +79,3 @@ def read_config(folder: Path) -> dict[str, Any]:
 def fingerprint(folder: Path) -> str:
     """What tells these weights from any other."""
     return read_config(folder)["digest"]
-
-
-def _flat(state: State, prefix: str = "") -> dict[str, np.ndarray]:
-    flat = {}
-    for key, value in state.items():
-        name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return flat
-
-
-def _nested(arrays: dict[str, np.ndarray]) -> State:
-    state: State = {}
-    for name, array in arrays.items():
-        *path, last = [int(key) if key.isdigit() else key for key in name.split(".")]
-        node = state
-        for key in path:
-            node = node.setdefault(key, {})
-        node[last] = array
-    return state

@@ -38,6 +38,21 @@ def require(part: str, *, root: Folder | None = None) -> Folder:
     return folder
 
 
+def trained_part(folder: Folder, *, flag: str) -> Folder:
+    """Returns the part at `folder`, or the one that the training run there exported.
+
+    Raises:
+      InputError: neither is there; the line names the flag `flag`.
+    """
+    for place in (folder, folder / "weights" / "unet"):
+        if (place / CONFIG).is_file():
+            return place
+    raise InputError(
+        f"--{flag}={folder}: no {CONFIG} in it, nor in weights/unet below it; expected "
+        "converted weights, or the --workdir of a finished training run"
+    )
+
+
 def command(part: str, root: Folder) -> str:
     """What the user is to run for `part` to be in `root`."""
     published = CATALOGUE.get(part)

@@ -164,15 +164,19 @@ def test_the_same_again(film):
 
 def test_depth_that_breathes_is_steadied(film, tmp_path, monkeypatch):
     class Breathing:
-        name, licence, per_frame, look_ahead = "breathing", "none", True, 0
+        name, licence, per_frame = "breathing", "none", True
+        per_frame_scale = False
 
         def estimate(self, frames):
             for i, _ in enumerate(frames):
                 slope = np.linspace(1, 3, 48, dtype=np.float32)[:, None]
                 yield np.tile(slope, (1, 64)) * np.float32(1.2 if i % 2 else 0.8)
 
-    def made(name: str):
-        choice = DepthChoice(name, name, Breathing)
+    class Varying(Breathing):
+        per_frame_scale = True
+
+    def made(estimator: type):
+        choice = DepthChoice("breathing", "breathing", estimator)
         monkeypatch.setattr(mono_film, "depth_of", lambda _: choice)
         records, _ = run(path, min_psnr=5.0)
         middle = decode(records[0]).disparity[:, 60:80]
@@ -180,9 +184,9 @@ def test_depth_that_breathes_is_steadied(film, tmp_path, monkeypatch):
 
     still = np.repeat(film[1][:1], 8, axis=0)
     path = stereo_films.write(tmp_path / "still.mkv", still)
-    left_alone = made("steady_already")
+    left_alone = made(Breathing)
     assert left_alone > 0.5
-    assert made("depth_anything_v2_small") < left_alone / 4
+    assert made(Varying) < left_alone / 4
 
 
 def test_stereo_films_are_refused(tmp_path):

@@ -18,16 +18,14 @@ from convert_weights.svd import IMAGE_ENCODER
 from stereojax.cli import InputError
 from stereojax.depth import depthcrafter
 from stereojax.depth.depthcrafter import (
-    PAPER,
     DepthCrafter,
     Sampling,
     picture_size,
 )
 from stereojax.depth.depthcrafter_noise import Noise
-from stereojax.depth.networks.depthcrafter_networks import Networks
-from stereojax.depth.restart import Resumable
-from stereojax.inference.choose_depth import Estimator
+from stereojax.depth.estimator import Estimator, ResumableEstimator
 from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
+from stereojax.svd.networks import SVDNetworks
 from stereojax.svd.scheduler import initial_scale
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder
@@ -51,7 +49,7 @@ def networks():
     def make(cls, config, module, *table):
         return converted(abstract(lambda rngs: cls(config, rngs=rngs)), module, *table)
 
-    return Networks(
+    return SVDNetworks(
         make(
             UNetSpatioTemporalConditionModel,
             UNetConfig(**{**vars(UNET), "in_channels": 8}),
@@ -181,9 +179,7 @@ def test_the_contract_and_the_two_settings(networks):
     model = DepthCrafter(networks, SAMPLING, licence="x")
     assert isinstance(model, Estimator)
     assert not model.per_frame
-    assert model.look_ahead == 4
     assert Sampling() == Sampling(5, 1.0, 110, 25, 1024)
-    assert Sampling(8, 1.2, 70, 25, 1024) == PAPER
     assert list(model.estimate(iter([]))) == []
 
 
@@ -216,7 +212,7 @@ def test_it_goes_on_where_it_was_left(networks, monkeypatch):
     monkeypatch.setattr(depthcrafter, "CHUNK", 2)
     sampling = Sampling(steps=2, guidance=1.0, window=2, overlap=1)
     model = DepthCrafter(networks, sampling, licence="x")
-    assert isinstance(model, Resumable)
+    assert isinstance(model, ResumableEstimator)
     video, kept = film(5, (40, 60)), Kept()
     whole = list(model.resume(lambda first: iter(video[first:]), kept))
     assert len(whole) == 5

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from stereojax.depth.depthcrafter import DepthCrafter, Sampling
-from stereojax.depth.networks.depthcrafter_networks import Networks
+from stereojax.svd.networks import SVDNetworks
 from stereojax.storage.compilation_cache import keep_compiled
 from stereojax.svd.clip import TINY_CLIP, CLIPVisionModelWithProjection
 from stereojax.svd.unet import TINY, UNetSpatioTemporalConditionModel
@@ -21,7 +21,7 @@ from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
 
 keep_compiled()
 vae = VAEConfig(block_out_channels=(32, 32), layers_per_block=1)
-networks = Networks(
+networks = SVDNetworks(
     UNetSpatioTemporalConditionModel(TINY, rngs=nnx.Rngs(0)),
     AutoencoderKLTemporalDecoder(vae, rngs=nnx.Rngs(0)),
     CLIPVisionModelWithProjection(TINY_CLIP, rngs=nnx.Rngs(0)),

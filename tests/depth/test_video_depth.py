@@ -11,16 +11,15 @@ import pytest
 from flax import nnx
 
 from stereojax.cli import InputError
-from stereojax.depth.key_windows import key_windows
+from stereojax.depth.estimator import Estimator, ResumableEstimator, StateStore
+from stereojax.depth.key_windows import LENGTH, key_windows
 from stereojax.depth.networks.video_depth_anything import (
     VideoDepthAnything,
     VideoDepthAnythingConfig,
 )
 from stereojax.depth.preprocess import preprocess
-from stereojax.depth.restart import Restart, Resumable
 from stereojax.depth.stitch import stitch
 from stereojax.depth.video_depth import VideoDepth, picture_size
-from stereojax.inference.choose_depth import Estimator
 from stereojax.weights import save
 
 SIZES = VideoDepthAnythingConfig(
@@ -86,7 +85,7 @@ class Kept:
 @pytest.mark.parametrize("count", [32, 71])
 def test_it_goes_on_where_it_was_left(network, count):
     model = estimator(network, batch=1)
-    assert isinstance(model, Resumable) and isinstance(Kept(), Restart)
+    assert isinstance(model, ResumableEstimator) and isinstance(Kept(), StateStore)
     kept = Kept()
     video = list(frames(count))
     whole = list(model.resume(lambda first: iter(video[first:]), kept))
@@ -103,7 +102,7 @@ def test_no_frame_gives_no_depth(network):
     assert list(estimator(network).estimate(iter([]))) == []
 
 
-def test_the_contract_says_how_far_it_looks_ahead(network):
+def test_it_reads_no_more_than_a_window_ahead(network):
     model = estimator(network, batch=1)
     assert isinstance(model, Estimator)
     assert not model.per_frame
@@ -118,8 +117,8 @@ def test_the_contract_says_how_far_it_looks_ahead(network):
     depth = model.estimate(source())
     for done in range(80):
         next(depth)
-        assert read <= min(80, done + 1 + model.look_ahead)
-        assert done > 0 or read == 1 + model.look_ahead
+        assert read <= min(80, done + LENGTH)
+        assert done > 0 or read == LENGTH
 
 
 def test_5000_frames_take_the_memory_of_one_window(network):

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stereojax.depth.estimator import StateStore
 from stereojax.depth.files.depth_file import read_segment
-from stereojax.depth.restart import Restart
 from stereojax.inference import depth_resume
-from stereojax.inference.depth_resume import ShotRestart
+from stereojax.inference.depth_resume import ShotStateStore
 from stereojax.inference.depth_stage import estimate_film
 from stereojax.stage_types import Shot, VideoIndex, VideoInfo
 from stereojax.windows import plan_segments
@@ -25,8 +25,8 @@ class Sums:
     def __init__(self, stop_at=None):
         self.read, self.stop_at = [], stop_at
 
-    def resume(self, start, stop, restart: Restart):
-        state = restart.load()
+    def resume(self, start, stop, store: StateStore):
+        state = store.load()
         done = 0 if state is None else int(state["done"])
         total = np.zeros((4, 6), np.float32) if state is None else state["total"]
         frames = iter(range(start + done, stop))
@@ -39,7 +39,7 @@ class Sums:
                 yield total + np.arange(24, dtype=np.float32).reshape(4, 6)
             done += len(part)
             left = {"done": np.array(done), "total": total}
-            restart.offer(done, lambda left=left: left)
+            store.offer(done, lambda left=left: left)
 
 
 def index():
@@ -82,31 +82,31 @@ def test_a_stopped_shot_goes_on(tmp_path, at_once, stop_at):
 
 
 def test_at_most_two_states_are_kept(tmp_path, at_once):
-    restart = ShotRestart(tmp_path / "s", 0)
-    assert restart.load() is None and restart.done == 0
+    store = ShotStateStore(tmp_path / "s", 0)
+    assert store.load() is None and store.done == 0
     for done in range(5, 100, 5):
-        restart.written = done // 20 * 20  # segments of 20 frames
-        restart.offer(done, lambda done=done: {"done": np.array(done)})
+        store.written = done // 20 * 20  # segments of 20 frames
+        store.offer(done, lambda done=done: {"done": np.array(done)})
         assert len(list((tmp_path / "s").iterdir())) <= 2
     for written, expected in ((200, 95), (94, 80), (79, 0)):
-        assert ShotRestart(tmp_path / "s", written).done == expected
+        assert ShotStateStore(tmp_path / "s", written).done == expected
     newest = max((tmp_path / "s").iterdir())
     newest.write_bytes(newest.read_bytes()[:20])
-    assert ShotRestart(tmp_path / "s", 200).done == 80
+    assert ShotStateStore(tmp_path / "s", 200).done == 80
 
 
 def test_states_are_not_written_all_the_time(tmp_path):
-    restart = ShotRestart(tmp_path / "s", 0)
-    restart.offer(5, lambda: pytest.fail("written"))
+    store = ShotStateStore(tmp_path / "s", 0)
+    store.offer(5, lambda: pytest.fail("written"))
     assert not (tmp_path / "s").exists()
 
 
 def test_16_bit_floats_come_back(tmp_path, at_once):
     import jax.numpy as jnp
 
-    restart = ShotRestart(tmp_path / "s", 9)
+    store = ShotStateStore(tmp_path / "s", 9)
     value = np.asarray(jnp.linspace(0, 1, 7, dtype=jnp.bfloat16))
-    restart.offer(3, lambda: {"done": np.array(3), "x": value[::-1]})
-    state = ShotRestart(tmp_path / "s", 9).load()
+    store.offer(3, lambda: {"done": np.array(3), "x": value[::-1]})
+    state = ShotStateStore(tmp_path / "s", 9).load()
     assert state["x"].dtype == value.dtype
     np.testing.assert_array_equal(state["x"], value[::-1])

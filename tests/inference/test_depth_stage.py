@@ -34,6 +34,7 @@ def depth_file(folder, frames, model, units="relative"):
         folder / "depth.mkv",
         units=units,
         model=model,
+        per_frame_scale=model.startswith("depth_anything"),
         source_hash="",
         video_width=70,
         video_height=40,

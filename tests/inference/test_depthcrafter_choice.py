@@ -8,8 +8,7 @@ import pytest
 from flax import nnx
 
 from stereojax.cli import InputError
-from stereojax.depth.depthcrafter import PAPER, DepthCrafter, Sampling
-from stereojax.depth.networks.depthcrafter_networks import PARTS
+from stereojax.depth.depthcrafter import PAPER, PARTS, DepthCrafter, Sampling
 from stereojax.inference.choose_depth import choose
 from stereojax.settings import resolve
 from stereojax.settings.run_options import Options

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stereojax.inpaint.background import HOLE_THRESHOLD, fill_background
+from stereojax.inpaint.background import fill_background
+from stereojax.stage_types import HOLE, is_hole
 
 
 def filled(picture: np.ndarray, hole: np.ndarray, **options) -> np.ndarray:
@@ -81,12 +82,12 @@ def test_what_a_hole_holds_is_not_read():
 def test_the_threshold_separates_hole_from_known():
     picture = texture(20, 30)
     occlusion = np.zeros((20, 30), np.float32)
-    occlusion[5:15, 10:13] = HOLE_THRESHOLD
-    occlusion[5:15, 13:16] = HOLE_THRESHOLD + 0.01
+    occlusion[5:15, 10:13] = HOLE - 0.01
+    occlusion[5:15, 13:16] = HOLE
     frames = jnp.asarray(picture)[None], jnp.asarray(occlusion)[None]
     result = np.asarray(fill_background(*frames)[0])
     changed = (result != picture).any(axis=-1)
-    np.testing.assert_array_equal(changed, occlusion > HOLE_THRESHOLD)
+    np.testing.assert_array_equal(changed, is_hole(occlusion))
 
 
 def test_a_vertical_ramp_goes_on_through_the_hole():

@@ -86,10 +86,11 @@ def test_all_known_and_all_hole(occluded):
     np.testing.assert_array_equal(right, fill if occluded else warped)
 
 
-def test_the_threshold_is_the_fills():
+def test_less_than_half_uncovered_is_no_hole():
     warped, occlusion, fill = scene()
-    occlusion = np.where(occlusion == 1, np.float32(0.3), occlusion)
+    occlusion = np.where(occlusion == 1, np.float32(0.49), occlusion)
     frames = [jnp.asarray(x) for x in (warped, occlusion, fill)]
     np.testing.assert_array_equal(compose(*frames), warped)
-    right = np.asarray(compose(*frames, dilate=0, feather=0, threshold=0.2))
-    np.testing.assert_array_equal(right[occlusion > 0.2], fill[occlusion > 0.2])
+    frames[1] = jnp.where(occlusion > 0.4, 0.5, occlusion)
+    right = np.asarray(compose(*frames, dilate=0, feather=0))
+    np.testing.assert_array_equal(right[occlusion > 0.4], fill[occlusion > 0.4])

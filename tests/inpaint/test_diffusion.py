@@ -14,9 +14,10 @@ from stereojax.cli import InputError
 from stereojax.inpaint import diffusion as module
 from stereojax.inpaint.blend import Synchronize
 from stereojax.inpaint.diffusion import Diffusion
-from stereojax.inpaint.networks import Networks, random_networks
+from stereojax.inpaint.networks import random_networks
 from stereojax.inpaint.noise import frame_noise, shot_key
 from stereojax.settings.diffusion import DiffusionSettings
+from stereojax.svd.networks import SVDNetworks
 from stereojax.svd.vae import VAEConfig
 
 T, H, W = 2, 61, 150  # padded to 64x152: three tiles of 64x64
@@ -27,7 +28,7 @@ SETTINGS = DiffusionSettings(
 
 
 @pytest.fixture(scope="module")
-def networks() -> Networks:
+def networks() -> SVDNetworks:
     return random_networks(vae=SMALL)
 
 

@@ -26,10 +26,10 @@ from stereojax.inpaint.blend import paste
 from stereojax.inpaint.conditioning import encode_window, latent_mask
 from stereojax.inpaint.diffusion import Diffusion
 from stereojax.inpaint.inpaint_window import next_window
-from stereojax.inpaint.networks import Networks
 from stereojax.inpaint.noise import frame_noise, shot_key
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
+from stereojax.svd.networks import SVDNetworks
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
 from stereojax.weights.abstract import abstract
@@ -135,7 +135,7 @@ class Recorded(Diffusion):
 @pytest.fixture(scope="module")
 def fill() -> Recorded:
     ours = parts()
-    networks = Networks(
+    networks = SVDNetworks(
         _converted(UNetSpatioTemporalConditionModel, UNET, ours.unet),
         _converted(AutoencoderKLTemporalDecoder, VAE, ours.vae),
         _converted(CLIPVisionModelWithProjection, CLIP, ours.image_encoder),

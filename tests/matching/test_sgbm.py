@@ -60,7 +60,8 @@ def test_both_directions_hold_no_more_than_the_matcher_looks_ahead():
             del pair
 
     class Ahead:
-        name, licence, per_frame, look_ahead = "ahead", "none", False, 3
+        name, licence, per_frame = "ahead", "none", False
+        ahead = 3
 
         def span(self, width):
             return 0.0, 1.0
@@ -69,11 +70,11 @@ def test_both_directions_hold_no_more_than_the_matcher_looks_ahead():
             waiting = collections.deque()
             for left, _ in pairs:
                 waiting.append(float(left[0, 0, 0]))
-                if len(waiting) > self.look_ahead:
+                if len(waiting) > self.ahead:
                     yield np.full((4, 40), waiting.popleft(), np.float32)
             for value in waiting:
                 yield np.full((4, 40), value, np.float32)
 
     found = [(float(a[0, 0]), float(b[0, 0])) for a, b in match_both(Ahead(), pairs())]
     assert found == [(i, i) for i in range(40)]
-    assert max(alive) <= 2 * (Ahead.look_ahead + 3)
+    assert max(alive) <= 2 * (Ahead.ahead + 3)

@@ -12,11 +12,11 @@ import tiny_training
 from flax import nnx
 
 from stereojax.shapes import Array, Float, Key
-from stereojax.training.parameters import split
 from stereojax.training.run import _parts
 from stereojax.training.sharding import make_mesh
 from stereojax.training.state import make_state
 from stereojax.training.step import INDEX, make_gradients
+from stereojax.weights.structure import split
 
 
 class Net(nnx.Module):

@@ -24,7 +24,6 @@ from stereojax.settings.train import TrainSettings
 from stereojax.splat.workloads import scene
 from stereojax.svd.clip import TINY_CLIP
 from stereojax.training import initial_model
-from stereojax.training.parameters import nested
 
 CONFIG = str(Path(__file__).parent / "run_config.py")
 FLAGS = (
@@ -96,7 +95,7 @@ def inputs(tmp_path_factory) -> Path:
         ),
     ):
         config = {"class": network, "sizes": sizes, "source": "random"}
-        weights.save(place / name, config, nested(start.arrays, prefix))
+        weights.save(place / name, config, unflatten(start.arrays, prefix + "."))
     return place
 
 

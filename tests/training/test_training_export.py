@@ -14,14 +14,15 @@ from stereojax.inference.choose_fill import choose_fill
 from stereojax.settings.load import resolve
 from stereojax.settings.run_options import Options
 from stereojax.svd.clip import TINY_CLIP
-from stereojax.svd.networks import build
+from stereojax.svd.networks import build, random_arrays
 from stereojax.svd.vae import TINY_VAE
 from stereojax.training import initial_model, inpaint_task
 from stereojax.training.export import export
 from stereojax.training.optimizer import make_optimizer
-from stereojax.training.parameters import nested, split
 from stereojax.training.sharding import make_mesh
 from stereojax.training.state import divide, make_state
+from stereojax.weights.names import unflatten
+from stereojax.weights.structure import split
 
 # Four latents a pixel, as a film's conversion has them.
 SETTINGS = dataclasses.replace(tiny_training.SETTINGS, vae="random")
@@ -39,18 +40,17 @@ def root(tmp_path_factory):
             dataclasses.asdict(TINY_CLIP),
         ),
     ):
-        save(root, part, cls, sizes, initial_model.random_arrays(build(cls, sizes), 7))
+        save(root, part, cls, sizes, random_arrays(build(cls, sizes), 7))
     start = initial_model.start(SETTINGS, root=root)
     sizes = start.sizes | {"in_channels": 8}
-    arrays = initial_model.random_arrays(build(initial_model.UNET, sizes), 8)
+    arrays = random_arrays(build(initial_model.UNET, sizes), 8)
     save(root, "svd/unet", initial_model.UNET, sizes, arrays)
     return root
 
 
 def save(root, part, cls, sizes, arrays):
     config = {"part": part, "class": cls, "sizes": sizes, "source": "random"}
-    arrays = {f"x.{name}": x for name, x in arrays.items()}
-    weights.save(root / part, config | {"licence": "none at all"}, nested(arrays, "x"))
+    weights.save(root / part, config | {"licence": "none at all"}, unflatten(arrays))
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from stereojax.svd.scheduler import denoised
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.training import inpaint_task
 from stereojax.training.objective import draw_sigma, v_error, v_target
-from stereojax.training.parameters import split
 from stereojax.training.state import divide
 from stereojax.weights.abstract import abstract
+from stereojax.weights.structure import split
 
 B, T, H, W = 2, 3, 6, 10
 

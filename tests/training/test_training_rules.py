@@ -8,12 +8,12 @@ from jax.sharding import AbstractMesh, PartitionSpec
 
 from stereojax.svd.unet import STEREOCRAFTER, SVD_XT, UNetSpatioTemporalConditionModel
 from stereojax.training import inpaint_task
-from stereojax.training.parameters import split
 from stereojax.training.rules import apply_rules
 from stereojax.training.sharding import FSDP, place, split_axis
 from stereojax.training.state import divide
 from stereojax.training.task import find_task
 from stereojax.weights.abstract import abstract
+from stereojax.weights.structure import split
 
 TEMPORAL = (
     "temporal_res_block",

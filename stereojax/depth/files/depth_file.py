@@ -81,6 +81,7 @@ def join_segments(
     *,
     units: str,
     model: str,
+    per_frame_scale: bool = False,
     source_hash: str,
     video_width: int,
     video_height: int,
@@ -91,6 +92,7 @@ def join_segments(
     Args:
       units: "relative" (inverse depth, larger = nearer) or "pixels" (disparity at
         the film's width, positive = in front of the screen).
+      per_frame_scale: of the estimator that made the depth.
       shots: {"start", "stop", "percentiles": {"1": ..., "99": ...}} each, in frames.
     """
     metas = [segment_meta(path) for path in segment_paths]
@@ -115,6 +117,7 @@ def join_segments(
         "version": sidecar.VERSION,
         "units": units,
         "model": model,
+        "per_frame_scale": per_frame_scale,
         "source_hash": source_hash,
         "width": width,
         "height": height,
@@ -140,6 +143,7 @@ class DepthFile:
     path: Path
     units: str  # "relative" or "pixels"
     model: str
+    per_frame_scale: bool  # scale and shift change from frame to frame
     source_hash: str
     width: int  # of the depth frames
     height: int

@@ -55,6 +55,9 @@ def read(path: Path, fields: list[str]) -> dict[str, Any]:
             f"{file}: version {meta.get('version')} of the depth file, where "
             f"{VERSION} is read; make it again with --depth_only"
         )
+    # Absent from the files of earlier versions.
+    per_frame = str(meta.get("model")).startswith("depth_anything")
+    meta.setdefault("per_frame_scale", per_frame)
     if lacking := [name for name in fields if name not in meta]:
         raise InputError(f"{file}: fields are missing: {', '.join(lacking)}")
     if problems := list(_problems(meta)):

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping
 import jax.numpy as jnp
 import numpy as np
 
+from stereojax import weights
 from stereojax.cli import RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.shapes import Shaped
 from stereojax.storage import locations
 from stereojax.storage.locations import Place
-from stereojax.training.initial_model import compute_dtype
 from stereojax.training.input.sources import data_mark
 
 # The settings that decide what a sample is.
@@ -69,7 +69,7 @@ class Cache:
             "data": data_mark(data),
             "networks": dict(networks),
             "settings": {name: getattr(settings, name) for name in DECIDE}
-            | {"dtype": jnp.dtype(compute_dtype(settings)).name},
+            | {"dtype": jnp.dtype(weights.compute_dtype(settings.dtype)).name},
         }
         text = json.dumps(of, indent=1, sort_keys=True)
         folder = root / hashlib.sha256(text.encode()).hexdigest()[:16]
