@@ -1,4 +1,4 @@
-"""One file from the hub, whole or not at all, and failures found out in seconds.
+"""One file from a server, whole or not at all, and failures found out in seconds.
 
 Not huggingface_hub's own download, which retries for ever where a server breaks off
 and cannot resume.
@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import IO, Any
 
 from stereojax.cli import RunError
-from stereojax.weights.session import NetworkError, endpoint, request
+from stereojax.weights.session import NetworkError, request
 
 ATTEMPTS = 3
 
 
-def download(repo: str, path: str, target: Path) -> None:
-    """Writes what lies at `path` to `target`, beside it first.
+def download(label: str, url: str, target: Path, *, sha256: str | None = None) -> None:
+    """Writes what lies at `url` to `target`, beside it first.
+
+    `sha256` is the known digest of the file; without it that of the server, if any.
 
     Raises:
       InputError, NetworkError: as `request`.
-      RunError: what came is not what the hub announced.
+      RunError: the file is not the one that is known, or that the server announced.
     """
     from huggingface_hub.utils import tqdm
 
@@ -36,21 +38,22 @@ def download(repo: str, path: str, target: Path) -> None:
                 mininterval=0.2 if sys.stderr.isatty() else 30,
             ) as progress,
         ):
-            sha256 = _fill(file, repo, path, progress)
+            announced = _fill(file, label, url, progress)
+        sha256 = sha256 or announced
         if sha256 and sha256 != _sha256(partial):
-            raise RunError(f"{endpoint()}{path}: arrived changed (SHA-256); try again")
+            raise RunError(f"{url}: arrived changed (SHA-256); try again")
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _fill(file: IO[bytes], repo: str, path: str, progress: Any) -> str | None:
+def _fill(file: IO[bytes], label: str, url: str, progress: Any) -> str | None:
     """Gets everything, resuming where that works; returns the announced SHA-256."""
     failures, total = 0, None
     while True:
         start = file.tell()
         try:
-            with request(repo, path, start=start) as answer:
+            with request(label, url, start=start) as answer:
                 if answer.status_code != 206:
                     file.seek(0)
                     file.truncate()
@@ -72,7 +75,7 @@ def _fill(file: IO[bytes], repo: str, path: str, progress: Any) -> str | None:
         failures = 1 if resumed else failures + 1
         if failures == ATTEMPTS:
             raise NetworkError(
-                f"{endpoint()}{path}: broke off after {file.tell()} of "
+                f"{url}: broke off after {file.tell()} of "
                 f"{total or 'unknown'} bytes, {ATTEMPTS} times ({reason}); try again"
             )
 

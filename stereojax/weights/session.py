@@ -1,7 +1,7 @@
-"""Requests to the Hugging Face hub, whose failures are found out in seconds.
+"""Requests to the Hugging Face hub and to other servers; failures show in seconds.
 
-Through huggingface_hub's session, token and settings, but without its retries, which
-take most of a minute to notice that there is no network.
+Through huggingface_hub's session and settings, but without its retries, which take most
+of a minute to notice that there is no network. Only the hub gets the hub's token.
 """
 
 import os
@@ -17,7 +17,7 @@ SECONDS_OF_SILENCE = 15
 
 
 class NetworkError(RunError):
-    """The hub cannot be reached, or broke off."""
+    """The server cannot be reached, or broke off."""
 
 
 def endpoint() -> str:
@@ -35,15 +35,15 @@ def is_offline() -> bool:
     return now or constants.is_offline_mode()
 
 
-def check_reachable() -> None:
-    """Raises NetworkError, within seconds, where the hub does not answer."""
+def check_reachable(server: str) -> None:
+    """Raises NetworkError, within seconds, where `server` does not answer."""
     from huggingface_hub import get_session
 
     failure: list[str] = ["no answer"]
 
     def ask() -> None:
         try:
-            get_session().head(endpoint(), timeout=SECONDS_TO_CONNECT)
+            get_session().head(server, timeout=SECONDS_TO_CONNECT)
             failure.clear()
         except Exception as error:
             failure[0] = _reason(error)
@@ -53,38 +53,45 @@ def check_reachable() -> None:
     thread.start()
     thread.join(SECONDS_TO_CONNECT)
     if failure:
-        raise NetworkError(f"{endpoint()}: no connection ({failure[0]})")
+        raise NetworkError(f"{server}: no connection ({failure[0]})")
 
 
 @contextmanager
-def request(repo: str, path: str, *, start: int = 0) -> Iterator[Any]:
-    """A streamed answer to GET `path`, from byte `start` where the server can.
+def request(label: str, url: str, *, start: int = 0) -> Iterator[Any]:
+    """A streamed answer to GET `url`, from byte `start` where the server can.
+
+    `label` names the repository or the file in errors.
 
     Raises:
-      InputError: the hub refuses: no such thing, or terms that are not accepted.
+      InputError: the server refuses: no such thing, or terms that are not accepted.
       NetworkError: anything that fails on the way, in the body of the context too.
     """
     from huggingface_hub import get_session
     from huggingface_hub.utils import build_hf_headers
 
-    headers = build_hf_headers() | {"Accept-Encoding": "identity"}
+    on_hub = url.startswith(f"{endpoint()}/")
+    headers = {"Accept-Encoding": "identity"}
+    if on_hub:
+        headers |= build_hf_headers()  # with the user's token
     if start:
         headers["Range"] = f"bytes={start}-"
     limits = (SECONDS_TO_CONNECT, SECONDS_OF_SILENCE, SECONDS_OF_SILENCE, None)
     try:
         with get_session().stream(
-            "GET", endpoint() + path, headers=headers, timeout=limits
+            "GET", url, headers=headers, timeout=limits
         ) as answer:
-            _check_status(repo, path, answer)
+            if on_hub:
+                _check_hub(label, answer)
+            _check_status(url, answer.status_code)
             yield answer
     except (InputError, RunError, OSError):
         raise
     # The client's own errors have no common name over its versions.
     except Exception as error:
-        raise NetworkError(f"{endpoint()}{path}: {_reason(error)}") from error
+        raise NetworkError(f"{url}: {_reason(error)}") from error
 
 
-def _check_status(repo: str, path: str, answer: Any) -> None:
+def _check_hub(repo: str, answer: Any) -> None:
     status, code = answer.status_code, answer.headers.get("x-error-code", "")
     where = f"{endpoint()}/{repo}"
     if status == 403 or code == "GatedRepo":
@@ -96,10 +103,13 @@ def _check_status(repo: str, path: str, answer: Any) -> None:
             f"{repo}: no such repository at {endpoint()}, or a private one; check the "
             "name, or run: hf auth login"
         )
+
+
+def _check_status(url: str, status: int) -> None:
     if status == 404:
-        raise InputError(f"{endpoint()}{path}: not found; check the repository's name")
+        raise InputError(f"{url}: not found; check the name")
     if status >= 400:
-        raise NetworkError(f"{endpoint()}{path}: the hub answered {status}; try again")
+        raise NetworkError(f"{url}: the server answered {status}; try again")
 
 
 def _reason(error: Exception) -> str:

@@ -214,5 +214,5 @@ def test_a_repository_that_refuses(hub, tmp_path, status, code, message):
 
 def test_a_hub_in_trouble(hub, tmp_path):
     hub.status = 503
-    with pytest.raises(NetworkError, match="the hub answered 503"):
+    with pytest.raises(NetworkError, match="the server answered 503"):
         convert(REPO, tmp_path)
