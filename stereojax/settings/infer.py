@@ -84,7 +84,7 @@ class InferSettings(DiffusionSettings):
     )
     depth_steady: float = setting(
         12.0,
-        "frames over which depth of single frames keeps its scale, 0 = off",
+        "frames over which depth estimated frame by frame keeps its scale, 0 = off",
         low=0,
         high=240,
     )
