@@ -28,7 +28,7 @@ STILL = (2, 4)  # frames that are not timed and that are, of models of single fr
 
 _MODELS = flags.DEFINE_list(
     "models",
-    ["depth_anything_v2_small", "video_depth_anything_small"],
+    ["depth_anything_v2_small", "video_depth_anything_small", "tcmonodepth_small"],
     "names of --depth_model",
 )
 _ONE = flags.DEFINE_string("one", None, "measures here and prints JSON")
@@ -39,7 +39,12 @@ def estimator(name: str) -> Any:
     from flax import nnx
 
     from stereojax.depth.depth_anything import DepthAnything
-    from stereojax.depth.networks import depth_anything_v2, video_depth_anything
+    from stereojax.depth.networks import (
+        depth_anything_v2,
+        tcmonodepth,
+        video_depth_anything,
+    )
+    from stereojax.depth.tcmonodepth import TCMonoDepth
     from stereojax.depth.video_depth import VideoDepth
 
     rngs = nnx.Rngs(0)
@@ -49,7 +54,10 @@ def estimator(name: str) -> Any:
     if sizes := depth_anything_v2.PRESETS.get(name):
         network = depth_anything_v2.DepthAnythingV2(sizes, rngs=rngs)
         return DepthAnything(network, name=name, licence="random")
-    raise cli.InputError(f"--models={name}: expected a Depth Anything")
+    if sizes := tcmonodepth.PRESETS.get(name):
+        network = tcmonodepth.TCMonoDepthNetwork(sizes, rngs=rngs)
+        return TCMonoDepth(network, name=name, licence="random")
+    raise cli.InputError(f"--models={name}: expected a Depth Anything or TCMonoDepth")
 
 
 def measure(name: str) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 python -m convert_weights --source DIR_OR_REPO [--output DIR] [--model NAME]
 
-The source is a folder, a file (.safetensors or .pth) or a repository on the
-Hugging Face hub, such as depth-anything/Depth-Anything-V2-Small-hf. A pipeline in the
-layout of diffusers is converted network by network.
+The source is a folder, a file (.safetensors, .pth, .pt.tar), the web address of a file,
+or a repository on the Hugging Face hub, such as
+depth-anything/Depth-Anything-V2-Small-hf. A pipeline in the layout of diffusers is
+converted network by network.
 
 See also python -m convert_weights.export and python -m convert_weights.verify.
 """
@@ -15,7 +16,9 @@ from convert_weights.conversion import MODELS, convert_all
 from stereojax import cli
 from stereojax.weights import read_config, root
 
-_SOURCE = flags.DEFINE_string("source", None, "folder, file or hub repository")
+_SOURCE = flags.DEFINE_string(
+    "source", None, "folder, file, web address or hub repository"
+)
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
@@ -36,7 +39,9 @@ _INIT_MASK_CHANNEL = flags.DEFINE_bool(
 
 def run() -> None:
     if not _SOURCE.value:
-        raise cli.InputError("--source: expected a folder, a file or a hub repository")
+        raise cli.InputError(
+            "--source: expected a folder, a file, a web address or a hub repository"
+        )
     folders = convert_all(
         _SOURCE.value,
         root(_OUTPUT.value),

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from convert_weights import depth_anything, lpips, svd, video_depth_anything
+from convert_weights import (
+    depth_anything,
+    lpips,
+    svd,
+    tcmonodepth,
+    video_depth_anything,
+)
 from convert_weights.detected_model import Part
 from convert_weights.engine import convert_tensors
 from convert_weights.pipeline_components import components
@@ -12,7 +18,7 @@ from stereojax.weights import save
 from stereojax.weights.abstract import abstract
 from stereojax.weights.catalogue import CATALOGUE
 
-FAMILIES = (depth_anything, video_depth_anything, svd, lpips)
+FAMILIES = (depth_anything, video_depth_anything, tcmonodepth, svd, lpips)
 MODELS = tuple(name for family in FAMILIES for name in family.MODELS)
 DOWNLOADS = ".fetch"
 
@@ -37,8 +43,8 @@ def convert_all(
     """Converts the weights at `source` into the weights root `output`.
 
     Args:
-      source: a folder, a file (.safetensors, .pth) or a hub repository (owner/name).
-        Of a pipeline, its networks one after the other.
+      source: a folder, a file (.safetensors, .pth, .pt.tar), the web address of one or
+        a hub repository (owner/name). Of a pipeline, its networks one after the other.
       output: the root; or the folder of the part itself, if it has the part's name.
       model: what the source must be; by default whatever it is found to be.
       init_mask_channel: only the U-Net, of 8 channels, which gets a ninth of zeros.
@@ -48,7 +54,7 @@ def convert_all(
 
     Raises:
       InputError: the source is missing, gated, broken, or no model that is known.
-      RunError: the hub cannot be reached or breaks off.
+      RunError: the server cannot be reached or breaks off.
     """
     if model is not None and model not in MODELS:
         raise InputError(f"--model={model}: expected one of {', '.join(MODELS)}")

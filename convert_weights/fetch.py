@@ -4,16 +4,17 @@ import sys
 from pathlib import Path
 
 from convert_weights.conversion import DOWNLOADS, convert_folder
+from convert_weights.sources import open_remote
 from stereojax.cli import InputError, RunError
 from stereojax.weights import find, require
 from stereojax.weights.catalogue import CATALOGUE
-from stereojax.weights.hub import HubRepo
+from stereojax.weights.remote import RemoteFolder
 
 
 class _Files:
     """The files of a repository that a part is made of, without asking for its list."""
 
-    def __init__(self, repo: HubRepo, files: tuple[str, ...]):
+    def __init__(self, repo: RemoteFolder, files: tuple[str, ...]):
         self.label, self.get, self._files = repo.label, repo.get, files
 
     def names(self) -> list[str]:
@@ -28,8 +29,8 @@ def ensure(part: str, *, root: Path, offline: bool = False) -> Path:
 
     Raises:
       InputError: it is not there and not to be fetched; the line says what to run.
-      RunError: it could not be fetched (a NetworkError, within seconds, if the hub was
-        not reached), or what came is not the part.
+      RunError: it could not be fetched (a NetworkError, within seconds, if the server
+        was not reached), or what came is not the part.
     """
     if folder := find(part, root=root):
         return folder
@@ -37,7 +38,7 @@ def ensure(part: str, *, root: Path, offline: bool = False) -> Path:
     if offline or published is None or not published.fetch:
         return require(part, root=root)
     try:
-        with HubRepo(published.repo, root / DOWNLOADS) as repo:
+        with open_remote(published.repo, root / DOWNLOADS) as repo:
             if folder := find(part, root=root):  # by another process, meanwhile
                 return folder
             print(
@@ -46,7 +47,7 @@ def ensure(part: str, *, root: Path, offline: bool = False) -> Path:
                 file=sys.stderr,
             )
             return convert_folder(_Files(repo, published.files), root, model=part)
-    except InputError as error:  # of the hub's making, not of the user's
+    except InputError as error:  # of the server's making, not of the user's
         raise RunError(f"cannot fetch {part}: {error}") from error
     except OSError as error:
         raise RunError(f"cannot fetch {part} to {root}: {error}") from error

@@ -1,4 +1,4 @@
-"""What `--source` names: a folder, a file or a hub repository, and what is in it."""
+"""What `--source` names: a folder, file, hub repository or web address; its content."""
 
 import contextlib
 import dataclasses
@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from convert_weights.tensors import Safetensors, Tensors, TorchFile
 from stereojax.cli import InputError
 from stereojax.weights.hub import HubRepo
+from stereojax.weights.remote import RemoteFolder, WebFile
 
-TORCH = (".pth", ".pt", ".bin")
+TORCH = (".pth", ".pt", ".bin", ".pth.tar", ".pt.tar")
 WEIGHTS = (".safetensors", *TORCH)
 
 
@@ -46,20 +47,29 @@ class LocalFolder:
 def open_source(
     source: str | Path, downloads: Path
 ) -> contextlib.AbstractContextManager[Folder]:
-    """The folder that `source` stands for; a hub repository is fetched to `downloads`.
+    """The folder that `source` stands for; remote files are fetched to `downloads`.
 
     Raises:
-      InputError: it is neither there nor shaped like the name of a repository.
+      InputError: it is neither there nor shaped like a repository's name or an address.
     """
     path = Path(source).expanduser()
     if path.exists():
         return contextlib.nullcontext(LocalFolder(path))
-    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(source)):
-        return HubRepo(str(source), downloads)
+    if remote := open_remote(str(source), downloads):
+        return remote
     raise InputError(
         f"--source={source}: no such file or folder, and not the name of a hub "
-        "repository (owner/name)"
+        "repository (owner/name) or the web address of a file (https://...)"
     )
+
+
+def open_remote(source: str, downloads: Path) -> RemoteFolder | None:
+    """The hub repository or web address `source`; None if it is shaped like neither."""
+    if re.match(r"https?://[^/]+/", source):
+        return WebFile(source, downloads)
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
+        return HubRepo(source, downloads)
+    return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +124,8 @@ def choose(names: list[str], label: str) -> str:
                 "them as --source"
             )
     raise InputError(
-        f"{label}: no weights there; expected a file ending in .safetensors or .pth"
+        f"{label}: no weights there; expected a file ending in .safetensors, .pth or "
+        ".pt.tar"
     )
 
 

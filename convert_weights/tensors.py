@@ -1,14 +1,16 @@
 """Named tensors of a checkpoint's files, read one at a time."""
 
-import importlib.util
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import ml_dtypes  # noqa: F401 - numpy learns bfloat16
 import numpy as np
 
+from convert_weights.torch_legacy import TorchLegacy
+from convert_weights.torch_pickle import StoredTensor
+from convert_weights.torch_zip import TorchZip
 from stereojax.cli import InputError
 
 Shape = tuple[int, ...]
@@ -52,25 +54,22 @@ class Safetensors:
 
 
 class TorchFile:
-    """A state dict that torch saved; nothing that is pickled in it gets to run."""
+    """A state dict that torch saved, read without torch; its pickles call nothing."""
 
     def __init__(self, path: Path):
         try:
-            if zipfile.is_zipfile(path):
-                self._read, state, kind = _open_zip(path)
-            else:
-                self._read, state, kind = _open_old(path)
-        except InputError:
-            raise
+            kind = TorchZip if zipfile.is_zipfile(path) else TorchLegacy
+            file = kind(path)
         except Exception as error:  # of many kinds, depending on what is broken
             raise InputError(
                 f"{path}: not a whole torch file ({type(error).__name__}); get it again"
             ) from error
+        state = file.content
         if not isinstance(state, dict) or not all(
-            isinstance(value, kind) for value in state.values()
+            isinstance(value, StoredTensor) for value in state.values()
         ):
             raise InputError(f"{path}: expected a dict of tensors")
-        self._path, self._state = path, state
+        self._path, self._read, self._state = path, file.read, state
         self.shapes = {name: tuple(value.shape) for name, value in state.items()}
 
     def read(self, name: str) -> np.ndarray:
@@ -80,29 +79,3 @@ class TorchFile:
             raise InputError(
                 f"{self._path}: {name} is damaged ({error}); get it again"
             ) from error
-
-
-def _open_zip(path: Path) -> tuple[Callable, Any, type]:
-    from convert_weights.torch_zip import StoredTensor, TorchZip
-
-    file = TorchZip(path)
-    return file.read, file.content, StoredTensor
-
-
-def _open_old(path: Path) -> tuple[Callable, Any, type]:
-    """What torch wrote before 1.6, which only torch reads."""
-    if importlib.util.find_spec("torch") is None:
-        raise InputError(
-            f"{path}: not a zip file; if it is whole, it is older than torch 1.6 and "
-            "needs torch to be read; run: pip install torch"
-        )
-    import torch
-
-    def read(tensor: torch.Tensor) -> np.ndarray:
-        tensor = tensor.contiguous()
-        if tensor.dtype == torch.bfloat16:  # torch makes no numpy array of it
-            return tensor.view(torch.int16).numpy().view("bfloat16")
-        return tensor.numpy()
-
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return read, state, torch.Tensor

@@ -51,8 +51,10 @@ def _leaf(path: tuple, shape: tuple[int, ...], owner: nnx.Module) -> Leaf:
             name, axes = "weight", (*range(2, len(shape)), 1, 0)
         case nnx.ConvTranspose(), "kernel":  # (in, out, h, w) to (h, w, in, out)
             name, axes, flip = "weight", (2, 3, 0, 1), True
-        case nnx.LayerNorm() | nnx.GroupNorm(), "scale":
+        case nnx.LayerNorm() | nnx.GroupNorm() | nnx.BatchNorm(), "scale":
             name = "weight"
+        case nnx.BatchNorm(), "mean" | "var":
+            name = f"running_{attribute}"
         case nnx.Embed(), "embedding":
             name = "weight"
         case _, "kernel" | "scale" | "embedding":

@@ -1,6 +1,7 @@
-"""Video frames to what Depth Anything sees: resized, then ImageNet-normalised.
+"""Video frames to what a depth network sees: resized and normalised.
 
-Follows the `image2tensor` of DepthAnything/Depth-Anything-V2 (Apache-2.0).
+`preprocess` follows the `image2tensor` of DepthAnything/Depth-Anything-V2 (Apache-2.0),
+`network_size` the resize of MiDaS (MIT), which other depth networks took over.
 """
 
 import math
@@ -37,12 +38,24 @@ def network_size(
 def preprocess(
     frames: Shaped[Array, "b h w 3"], size: tuple[int, int]
 ) -> Float[Array, "b hd wd 3"]:
-    """uint8 or uint16 RGB frames to float32, as OpenCV's cubic resize would.
+    """uint8 or uint16 RGB frames to what Depth Anything sees, float32.
 
     No antialias and no clipping: that is what the network was trained with.
+    """
+    x = to_size(frames, size)
+    return (x - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+
+
+def to_size(
+    frames: Shaped[Array, "b h w 3"], size: tuple[int, int]
+) -> Float[Array, "b hd wd 3"]:
+    """Resizes as OpenCV's cubic filter does; white is 1, overshoot stays.
+
+    Raises:
+      ValueError: the frames are neither uint8 nor uint16.
     """
     if frames.dtype not in (jnp.uint8, jnp.uint16):
         raise ValueError(f"frames of {frames.dtype}: expected uint8 or uint16")
     x = frames.astype(jnp.float32) / np.iinfo(frames.dtype).max
     taps = [bicubic(n, m) for n, m in zip(frames.shape[1:3], size, strict=True)]
-    return (resize(x, *taps) - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+    return resize(x, *taps)

@@ -92,10 +92,13 @@ def _prior() -> DepthChoice:
 def _network(name: str, options: Options) -> DepthChoice:
     from convert_weights.fetch import ensure
     from stereojax.depth.depth_anything import DepthAnything
+    from stereojax.depth.tcmonodepth import TCMonoDepth
     from stereojax.depth.video_depth import VideoDepth
     from stereojax.weights import fingerprint, root
 
-    kind = VideoDepth if name.startswith("video_") else DepthAnything
+    kinds = {"video_": VideoDepth, "tcmonodepth": TCMonoDepth}
+    found = (kind for start, kind in kinds.items() if name.startswith(start))
+    kind = next(found, DepthAnything)
     folder = ensure(name, root=root(options.weights_dir), offline=options.offline)
     load = functools.partial(kind.load, folder)
     return DepthChoice(name, f"{name} {fingerprint(folder)}", load)

@@ -28,6 +28,7 @@ DEPTH_MODELS = (
     "depth_anything_v2_small",
     "depth_anything_v2_base",
     "depth_anything_v2_large",
+    "tcmonodepth_small",
     "depthcrafter",
     "prior",
     "file",
@@ -83,7 +84,7 @@ class InferSettings(DiffusionSettings):
     )
     depth_steady: float = setting(
         12.0,
-        "frames over which Depth Anything V2 keeps its scale, 0 = off",
+        "frames over which depth estimated frame by frame keeps its scale, 0 = off",
         low=0,
         high=240,
     )

@@ -7,11 +7,14 @@ import dataclasses
 class Published:
     """Where a part's weights are published."""
 
-    repo: str  # on the Hugging Face hub; or the file that `made_by` makes
+    # On the Hugging Face hub, the web address of a file, or the file that `made_by`
+    # makes.
+    repo: str
     licence: str
     fetch: bool = False  # may be fetched without being asked for: free for any use
     files: tuple[str, ...] = ("config.json", "model.safetensors")  # all it takes
     made_by: str = ""  # a command: where no repository holds the whole
+    sha256: str | None = None  # of the file at a web address
 
 
 _SVD = Published(
@@ -49,6 +52,14 @@ CATALOGUE = {
     ),
     "video_depth_anything_large": Published(
         "depth-anything/Video-Depth-Anything-Large", "CC-BY-NC-4.0"
+    ),
+    "tcmonodepth_small": Published(
+        "https://raw.githubusercontent.com/yu-li/TCMonoDepth/"
+        "128a98c6478bfe5541c8eecfe7bc3f7459861b3b/weights/_ckpt_small.pt.tar",
+        "MIT, (c) 2021 Yu Li",
+        fetch=True,
+        files=("_ckpt_small.pt.tar",),
+        sha256="c7a87f34a432d11b831d9d27c531eaaef90e0282e2f8a7b87c0202b80ad76b2b",
     ),
     "lpips_alex": Published(
         "lpips_alex.pth",

@@ -1,66 +1,109 @@
-"""A repository on the Hugging Face hub, as a folder whose files come when asked for."""
+"""Repositories on the Hugging Face hub, fetched by huggingface_hub."""
 
-import json
-import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
-from stereojax.cli import RunError
-from stereojax.weights.download import download
-from stereojax.weights.session import (
+from tqdm import tqdm
+
+from stereojax.cli import InputError, RunError, line_of
+from stereojax.weights.remote import (
+    SECONDS_TO_CONNECT,
     NetworkError,
-    check_reachable,
+    RemoteFolder,
+    check_sha256,
     endpoint,
-    is_offline,
-    request,
 )
 
+RESTARTS = 3  # at byte 0, by a server that breaks off and cannot resume
 
-class HubRepo:
-    """A repository; a context, in which no other process fetches it.
 
-    What it fetches lies in `downloads` and goes when the context ends, except that
-    whole files stay for the next try when the network failed.
-    """
+class HubRepo(RemoteFolder):
+    """A repository, by its name (owner/name)."""
 
     def __init__(self, repo: str, downloads: Path):
-        self.label = repo
-        self._folder = downloads / repo.replace("/", "--")
-
-    def __enter__(self) -> "HubRepo":
-        """Raises NetworkError, within seconds, where the hub cannot be reached."""
-        from filelock import FileLock, Timeout
-
-        if is_offline():
-            raise NetworkError(f"{self.label}: HF_HUB_OFFLINE forbids to fetch it")
-        check_reachable()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self._folder.with_name(self._folder.name + ".lock"))
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            print(f"{self.label}: another process fetches it; waiting", file=sys.stderr)
-            self._lock.acquire()
-        return self
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        if kind is None or not issubclass(kind, NetworkError | KeyboardInterrupt):
-            shutil.rmtree(self._folder, ignore_errors=True)
-        self._lock.release()
+        super().__init__(repo, endpoint(), downloads / repo.replace("/", "--"))
 
     def names(self) -> list[str]:
-        """The files of the repository."""
-        with request(self.label, f"/api/models/{self.label}") as answer:
-            body = answer.read()
-        try:
-            return [file["rfilename"] for file in json.loads(body)["siblings"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{endpoint()}: does not answer as a hub does") from error
+        from huggingface_hub import HfApi
 
-    def get(self, name: str) -> Path:
-        """The file `name`, fetched if need be."""
-        target = self._folder / name
-        if not target.is_file():
-            download(self.label, f"/{self.label}/resolve/main/{quote(name)}", target)
-        return target
+        with _hub_errors(self.label):
+            info = HfApi(endpoint=endpoint()).model_info(self.label)
+        return [file.rfilename for file in info.siblings or ()]
+
+    def _download(self, name: str, target: Path) -> None:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+
+        url = hf_hub_url(self.label, name, endpoint=endpoint())
+        with _hub_errors(self.label, name):
+            etag = get_hf_file_metadata(
+                url, timeout=SECONDS_TO_CONNECT, endpoint=endpoint()
+            ).etag
+            hf_hub_download(
+                self.label,
+                name,
+                local_dir=self._folder,
+                endpoint=endpoint(),
+                etag_timeout=SECONDS_TO_CONNECT,
+                tqdm_class=_BoundedRestarts,
+            )
+        if etag is not None and len(etag) == 64:  # of a large file: its SHA-256
+            check_sha256(target, etag, url)
+
+
+@contextmanager
+def _hub_errors(repo: str, name: str = "") -> Iterator[None]:
+    """Turns huggingface_hub's errors into InputError or NetworkError, one line each."""
+    from huggingface_hub import errors
+
+    what = f"{endpoint()}/{repo}/{name}".rstrip("/")
+    try:
+        yield
+    except (InputError, RunError):
+        raise
+    except errors.GatedRepoError as error:
+        raise InputError(
+            f"{repo} is gated: accept its terms at {endpoint()}/{repo}, then run: "
+            "hf auth login"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise InputError(
+            f"{repo}: no such repository at {endpoint()}, or a private one; check the "
+            "name, or run: hf auth login"
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise InputError(f"{what}: not found; check the name") from error
+    except errors.HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", "an error")
+        raise NetworkError(f"{what}: the hub answered {status}; try again") from error
+    except OSError as error:
+        if error.errno is None:  # not of the disk
+            raise NetworkError(f"{what}: {line_of(error)}") from error
+        raise
+    # The HTTP client's own errors have no common base over its versions.
+    except Exception as error:
+        raise NetworkError(f"{what}: {line_of(error)}") from error
+
+
+class _BoundedRestarts(tqdm):
+    """A progress bar that ends a download which restarts at byte 0 again and again.
+
+    huggingface_hub would retry without end: each byte received resets its counter. It
+    rolls the bar back when it restarts.
+    """
+
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault("mininterval", 0.2 if sys.stderr.isatty() else 30)
+        super().__init__(*args, **kwargs)
+        self._restarts = 0
+
+    def update(self, n: int | float | None = 1) -> bool | None:
+        if n is not None and n < 0:
+            self._restarts += 1
+            if self._restarts == RESTARTS:
+                raise NetworkError(
+                    f"{self.desc}: broke off {RESTARTS} times, after {-n} of "
+                    f"{self.total} bytes; try again"
+                )
+        return super().update(n)

@@ -1,7 +1,7 @@
 """What can be given as a source, and what is said of what cannot."""
 
 import collections
-import importlib.util
+import dataclasses
 import json
 import pathlib
 import sys
@@ -82,39 +82,41 @@ def test_torch_files(tmp_path):
         TorchFile(tmp_path / "model.pth")
 
 
-def test_torch_files_need_no_torch(tmp_path, monkeypatch):
+LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "before 1.6"])
+
+
+def torch_save(state, file, legacy):
+    torch.save(state, file, _use_new_zipfile_serialization=not legacy)
+
+
+@LEGACY
+def test_torch_files_need_no_torch(tmp_path, monkeypatch, legacy):
     whole = torch.arange(24.0).reshape(2, 3, 4)
     state = {
         "turned": whole.permute(2, 0, 1),
         "a part": whole[1, 1:],
         "again": torch.nn.Parameter(whole),
         "none": torch.zeros(0, 3),
+        "count": torch.tensor(7),
+        "half": torch.tensor([1.5, -2.0], dtype=torch.float16),
     }
-    torch.save(collections.OrderedDict(state), tmp_path / "model.pth")
-    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    old = TorchFile(tmp_path / "old.pth")
+    torch_save(collections.OrderedDict(state), tmp_path / "model.pth", legacy)
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it is an error now
     file = TorchFile(tmp_path / "model.pth")
     for name, tensor in state.items():
         expected = tensor.detach().numpy()
-        assert file.shapes[name] == old.shapes[name] == expected.shape
+        assert file.shapes[name] == expected.shape
+        assert file.read(name).dtype == expected.dtype
         np.testing.assert_array_equal(file.read(name), expected)
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda n: None if n == "torch" else find(n)
-    )
-    with pytest.raises(
-        InputError, match=r"old\.pth: not a zip file.*pip install torch"
-    ):
-        TorchFile(tmp_path / "old.pth")
 
 
-def test_what_is_pickled_in_a_torch_file_does_not_run(tmp_path):
+@LEGACY
+def test_what_is_pickled_in_a_torch_file_does_not_run(tmp_path, legacy):
     class Evil:
         def __reduce__(self):
             return (pathlib.Path.touch, (tmp_path / "ran",))
 
-    torch.save({"a": torch.zeros(2), "b": Evil()}, tmp_path / "model.pth")
+    torch_save({"a": torch.zeros(2), "b": Evil()}, tmp_path / "model.pth", legacy)
     with pytest.raises(InputError, match=r"not a whole torch file \(Unpickling"):
         TorchFile(tmp_path / "model.pth")
     assert not (tmp_path / "ran").exists()
@@ -127,6 +129,39 @@ def test_a_torch_file_with_a_damaged_tensor(tmp_path):
     (tmp_path / "model.pth").write_bytes(whole)
     with pytest.raises(InputError, match="a is damaged"):
         TorchFile(tmp_path / "model.pth").read("a")
+
+
+@pytest.mark.parametrize("keep", [0, 5, 40, 600, -1])
+def test_a_truncated_torch_file_from_before_1_6_is_named(tmp_path, keep):
+    file = tmp_path / "model.pt.tar"
+    torch_save({"a": torch.full((500,), 3.0)}, file, legacy=True)
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"model\.pt\.tar: not a whole torch file"):
+        TorchFile(file)
+
+
+def test_a_storage_of_another_length_is_damaged(tmp_path):
+    file = tmp_path / "model.pt.tar"
+    torch_save({"a": torch.full((500,), 3.0)}, file, legacy=True)
+    whole = bytearray(file.read_bytes())
+    whole[whole.index(np.float32(3).tobytes() * 400) - 8] ^= 1
+    file.write_bytes(whole)
+    with pytest.raises(InputError, match=r"a is damaged \(501 elements where 500"):
+        TorchFile(file).read("a")
+
+
+@LEGACY
+@pytest.mark.parametrize(("offset", "stride"), [(-4, 1), (0, -1), (2, 1)])
+def test_a_tensor_that_reaches_beyond_its_storage(tmp_path, legacy, offset, stride):
+    """Forged: torch refuses to make such a tensor."""
+    file = tmp_path / "model.pth"
+    torch_save({"a": torch.zeros(5)[:4]}, file, legacy)
+    tensors = TorchFile(file)
+    stored = tensors._state["a"]
+    assert tensors.read("a").shape == (4,)
+    tensors._state["a"] = dataclasses.replace(stored, offset=offset, strides=(stride,))
+    with pytest.raises(InputError, match="a tensor reaches beyond its storage"):
+        tensors.read("a")
 
 
 @pytest.mark.parametrize("keep", [0, 5, 40, -1])
@@ -151,6 +186,7 @@ def test_a_folder_without_weights_or_with_too_many(tmp_path):
         read(tmp_path, tmp_path)
     assert choose(["a.safetensors", "b.pth", "c.pth"], "x") == "a.safetensors"
     assert choose(["a-00001-of-00002.safetensors", "b.pth"], "x") == "b.pth"
+    assert choose(["README.md", "b.pt.tar"], "x") == "b.pt.tar"
     with pytest.raises(InputError, match=r"several files of weights \(b.pth, c.pth\)"):
         choose(["b.pth", "c.pth"], "x")
 

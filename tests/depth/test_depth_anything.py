@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from stereojax.cli import InputError
-from stereojax.depth import depth_anything
+from stereojax.depth import per_frame
 from stereojax.depth.depth_anything import DepthAnything
 from stereojax.depth.networks.depth_anything_v2 import (
     DepthAnythingV2,
@@ -66,9 +66,9 @@ def test_any_number_of_frames_in_order_whatever_the_batch(count):
 
 def test_one_compiled_shape_serves_a_short_last_batch():
     estimate = estimator(3).estimate
-    before = depth_anything._forward._cache_size()
+    before = per_frame._forward._cache_size()
     list(estimate(iter(frames(5, size=(31, 52)))))
-    assert depth_anything._forward._cache_size() == before + 1
+    assert per_frame._forward._cache_size() == before + 1
 
 
 def test_it_reads_no_more_than_a_batch_ahead():

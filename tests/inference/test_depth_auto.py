@@ -14,7 +14,7 @@ from stereojax.depth.video_depth import VideoDepth
 from stereojax.inference.choose_depth import choose
 from stereojax.settings.run_options import Options
 from stereojax.weights import fingerprint
-from stereojax.weights.session import NetworkError
+from stereojax.weights.remote import NetworkError
 
 REPO = "depth-anything/Depth-Anything-V2-Small-hf"
 

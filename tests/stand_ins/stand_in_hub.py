@@ -6,6 +6,8 @@ import json
 import threading
 import urllib.parse
 
+COMMIT = "0" * 40
+
 
 class StandInHub:
     """Serves `files` of `repo`; a context whose `url` is the endpoint.
@@ -60,13 +62,20 @@ class StandInHub:
         elif path == "/":
             self.send(request, 200, b"hub" if body else b"")
         elif path == f"/api/models/{self.repo}":
-            listing = {"siblings": [{"rfilename": n} for n in self.files]}
+            listing = {"id": self.repo}
+            listing["siblings"] = [{"rfilename": n} for n in self.files]
             self.send(request, 200, json.dumps(listing).encode())
         elif name == path or name not in self.files:
             self.send(request, 404, b"no", {"X-Error-Code": "EntryNotFound"})
         elif path.startswith(prefix) and name.endswith(".safetensors"):
             sha256 = hashlib.sha256(self.files[name]).hexdigest()
-            headers = {"Location": f"/storage/{name}", "X-Linked-Etag": f'"{sha256}"'}
+            headers = {
+                "Location": self.url.replace("127.0.0.1", "localhost")
+                + f"/storage/{name}",
+                "X-Linked-Etag": f'"{sha256}"',
+                "X-Linked-Size": str(len(self.files[name])),
+                "X-Repo-Commit": COMMIT,
+            }
             self.send(request, 302, b"", headers)
         else:
             self.serve(request, self.files[name], large=path.startswith("/storage/"))
@@ -79,6 +88,9 @@ class StandInHub:
         status = 206 if start else 200
         request.send_response(status)
         request.send_header("Content-Length", str(len(content) - start))
+        request.send_header("X-Repo-Commit", COMMIT)
+        etag = hashlib.sha1(content).hexdigest()
+        request.send_header("ETag", f'"{etag}"')
         request.end_headers()
         stop = len(content) if not large or self.cut is None else start + self.cut
         if request.command == "GET":

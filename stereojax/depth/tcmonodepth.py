@@ -1,0 +1,63 @@
+"""Depth of video frames by TCMonoDepth's small network, each frame on its own."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+from flax.typing import Dtype
+
+from stereojax.depth.networks.tcmonodepth import (
+    MULTIPLE,
+    TCMonoDepthConfig,
+    TCMonoDepthNetwork,
+)
+from stereojax.depth.per_frame import PerFrameDepth, Size, load_per_frame
+from stereojax.depth.preprocess import to_size
+from stereojax.shapes import Array, Float, Shaped
+
+
+class TCMonoDepth(PerFrameDepth):
+    """TCMonoDepth's small network as an estimator."""
+
+    def __init__(
+        self,
+        network: TCMonoDepthNetwork,
+        *,
+        name: str,
+        licence: str,
+        batch: int | None = None,  # frames computed together; default by the device
+        shortest: int = 256,  # pixels of the shorter side that the network sees
+    ):
+        super().__init__(
+            network,
+            prepare,
+            name=name,
+            licence=licence,
+            batch=batch,
+            shortest=shortest,
+            multiple=MULTIPLE,
+        )
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, dtype: Dtype | None = None, batch: int | None = None
+    ) -> "TCMonoDepth":
+        """From a converted part.
+
+        Computes in `dtype`: by default float32 on a CPU, bfloat16 elsewhere.
+
+        Raises:
+          InputError: there is no such part, or it is not of this network.
+        """
+        network, config = load_per_frame(
+            folder, TCMonoDepthNetwork, TCMonoDepthConfig, dtype
+        )
+        return cls(network, name=config["part"], licence=config["licence"], batch=batch)
+
+
+def prepare(frames: Shaped[Array, "b h w 3"], size: Size) -> Float[Array, "b hd wd 3"]:
+    """uint8 or uint16 RGB frames to float32 in [0, 1] at the network's size.
+
+    The published code resizes 8-bit pictures with OpenCV's cubic filter, which clips
+    its overshoot. That code also rounds to 8 bits, which is left out here.
+    """
+    return jnp.clip(to_size(frames, size), 0, 1)
