@@ -1,173 +1,226 @@
-"""How near the background fill comes to the truth, beside the usual simple fills.
+"""How the fills compare, by what a viewer sees first and by what is usually measured.
 
     python -m benchmarks.fill --video ../shared/data/office_stereo_sbs.mp4
+    python -m benchmarks.fill --quick --data ../shared/data --pictures crops
 
-A real stereo pair is splatted from its left eye to its right one by the disparity that
-semi-global matching finds; a synthetic one by its exact disparity. What the left eye
-did not see is filled, and compared with the true right view there: PSNR in dB, the mean
-over the pairs of each film, at full and at third size. Prints a table and writes
-benchmarks/results/fill.json; --pictures DIR writes the fills to look at.
+Films are splatted from the left to the right eye, each fill of
+`benchmarks.fill_methods.FILLS` fills what the left eye did not see, and the result is
+compared with the true right view. Sources: synthetic films with exact and with
+monocular-like depth, under four cameras; wires and silhouettes before a wall; 2D films
+projected twice; stereo films whose disparity is matched. Each row names its set: fills
+are tuned on TUNED_ON only. Prints a table and writes benchmarks/results/fill.json (with
+--quick: fill_quick.json).
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import measure
-from benchmarks.fill_pairs import (
-    MATCHINGS,
-    Case,
-    Pair,
-    shrink,
-    splatted,
-    synthetic_pairs,
-    video_pairs,
-)
-from stereojax.inpaint.background import fill_background
-from stereojax.shapes import Float
-from stereojax.stage_types import is_hole
+from benchmarks.fill_cases import REPORTED_ON, TUNED_ON, Case, FillSet
+from benchmarks.fill_double import clip_case
+from benchmarks.fill_films import CAMERAS, film_cases
+from benchmarks.fill_methods import FILLS, OURS
+from benchmarks.fill_pairs import MATCHINGS, video_cases
+from benchmarks.fill_pictures import save_crops
+from benchmarks.fill_scores import MEASURES, score
+from benchmarks.fill_wires import wires_case
+from stereojax.metrics.deep_features import Weights, load_squeezenet
 
-OURS = "background"
+SETS = {"tuned": TUNED_ON, "reported": REPORTED_ON}
+SOURCES = ("films", "wires", "clips", "videos")
+SQUEEZENET = "metrics/squeezenet_v1.1_notop.h5"  # below the data folder
+WALL_SPEED = 1.5  # pixels a frame, of the moving wall
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--video", type=Path, action="append", default=[])
-    parser.add_argument("--frames", default="0,9", help="of each video")
-    parser.add_argument("--matching", choices=MATCHINGS, default="usual")
-    parser.add_argument("--seeds", default="0,1,2,3,4,5", help="of synthetic films")
-    parser.add_argument("--width", type=int, default=960, help="of synthetic films")
-    parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--output", default="fill")
-    flags = parser.parse_args(argv)
-    frames, seeds = (
-        [int(n) for n in text.split(",") if n] for text in (flags.frames, flags.seeds)
-    )
-    scores = []
-    for path in flags.video:
-        pairs = video_pairs(path, frames, MATCHINGS[flags.matching])
-        scores += score(pairs, pictures=flags.pictures)
-    scores += score(synthetic_pairs(seeds, flags.width), pictures=flags.pictures)
+    flags = parse(argv)
+    weights = None
+    if flags.squeezenet:
+        weights = load_squeezenet(flags.squeezenet)
+    fills = {name: FILLS[name] for name in flags.fills}
+    scores = score_cases(cases(flags), fills, weights, flags.pictures)
     rows = means(scores)
+    print("\n".join(f"{name}: {meaning}" for name, meaning in MEASURES.items()))
     print(measure.table(rows))
     for row in rows:
-        if row["method"] == OURS:
+        if row["method"] == OURS and len(fills) > 1:
             print(verdict(rows, row))
-    print("written:", measure.save(flags.output, {"means": rows, "pairs": scores}))
+    print("written:", measure.save(flags.output, {"means": rows, "shots": scores}))
 
 
-def score(
-    pairs: Iterable[Pair],
-    factors: Sequence[int] = (1, 3),
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    def listed(choices):
+        return lambda text: [checked(name, choices) for name in text.split(",")]
+
+    def checked(name, choices):
+        if name not in choices:
+            raise argparse.ArgumentTypeError(f"{name}: expected one of {list(choices)}")
+        return name
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--quick", action="store_true", help="one small film of each kind: a minute")
+    add("--data", type=Path, help="folder of the films and weights that the sets name")
+    add("--squeezenet", type=Path, help="HDF5 weights; default: those in --data")
+    add("--video", type=Path, action="append", default=[], help="side-by-side film")
+    add("--clip", type=Path, action="append", default=[], help="2D film")
+    add("--sets", type=listed(SETS), default=list(SETS))
+    add("--sources", type=listed(SOURCES), default=list(SOURCES))
+    add("--cameras", type=listed(CAMERAS), help="default all; quick own and travel")
+    add("--fills", type=listed(FILLS), default=list(FILLS))
+    add("--matching", choices=MATCHINGS, default="usual")
+    add("--seeds", help="of synthetic films, instead of the sets' own: 0,1,2")
+    add("--width", type=int, default=480, help="of all but stereo films; default 480")
+    add("--reach", type=int, help="neighbour frames on each side; default 12, quick 4")
+    add("--pictures", type=Path, help="folder for crops of the largest holes")
+    add("--output", help="name of the result; default fill, or fill_quick")
+    flags = parser.parse_args(argv)
+    flags.cameras = flags.cameras or (
+        ["own", "travel"] if flags.quick else list(CAMERAS)
+    )
+    if flags.reach is None:
+        flags.reach = 4 if flags.quick else 12
+    flags.scored = 2 if flags.quick else 3
+    flags.output = flags.output or ("fill_quick" if flags.quick else "fill")
+    if flags.data and not flags.squeezenet:
+        flags.squeezenet = flags.data / SQUEEZENET
+    return flags
+
+
+def cases(flags: argparse.Namespace) -> Iterator[Case]:
+    """Yields the shots that the flags ask for, set by set.
+
+    Films of --video and --clip belong to `REPORTED_ON`.
+    """
+    for name in flags.sets:
+        chosen = SETS[name]
+        more = chosen is REPORTED_ON
+        if "films" in flags.sources:
+            yield from synthetic_cases(flags, chosen)
+        if "wires" in flags.sources:
+            yield from wires_cases(flags, chosen)
+        if "clips" in flags.sources:
+            paths = _films(flags, chosen.clips, flags.clip if more else [])
+            for path in paths[:1] if flags.quick else paths:
+                yield clip_case(
+                    chosen.name,
+                    path,
+                    flags.width,
+                    reach=flags.reach,
+                    scored=flags.scored,
+                )
+        if "videos" in flags.sources:
+            for path in _films(flags, chosen.videos, flags.video if more else []):
+                yield from video_cases(
+                    chosen.name,
+                    path,
+                    frames=4 if flags.quick else 10,
+                    scored=flags.scored,
+                    factors=(3,) if flags.quick else (1, 3),
+                    matching=MATCHINGS[flags.matching],
+                )
+
+
+def _films(flags, named: Sequence[str], given: list[Path]) -> list[Path]:
+    found = [flags.data / name for name in named] if flags.data else []
+    return list(dict.fromkeys(found + given))
+
+
+def _seeds(flags: argparse.Namespace, chosen: FillSet) -> list[int]:
+    if flags.seeds:
+        return [int(seed) for seed in flags.seeds.split(",")]
+    return list(chosen.seeds)[: 1 if flags.quick else None]
+
+
+def synthetic_cases(flags: argparse.Namespace, chosen: FillSet) -> Iterator[Case]:
+    for camera in flags.cameras:
+        for seed in _seeds(flags, chosen):
+            yield from film_cases(
+                chosen.name,
+                seed,
+                camera,
+                flags.width,
+                reach=flags.reach,
+                scored=flags.scored,
+            )
+
+
+def wires_cases(flags: argparse.Namespace, chosen: FillSet) -> Iterator[Case]:
+    for speed in (0.0, WALL_SPEED):
+        for seed in _seeds(flags, chosen):
+            yield wires_case(
+                chosen.name,
+                seed,
+                flags.width,
+                reach=flags.reach,
+                scored=5 if flags.quick else 10,  # fractions of the near disparity
+                wall_speed=speed,
+            )
+
+
+def score_cases(
+    cases: Iterable[Case],
+    fills: dict[str, Any] = FILLS,
+    weights: Weights | None = None,
     pictures: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """A row for each pair, size and method."""
+    """Returns a row for each shot and fill; writes crops into the folder `pictures`."""
     rows = []
-    for pair in pairs:
-        for factor in factors:
-            case = splatted(shrink(pair, factor) if factor > 1 else pair)
-            if not case.counted.any():
-                continue
-            head = {"source": pair.source, "frame": pair.frame, "size": f"1/{factor}"}
-            hole = 100 * float(case.counted.mean())
-            for method, fill in METHODS.items():
-                filled = fill(case)
-                rows.append(
-                    head
-                    | {"method": method, "dB": hole_psnr(filled, case), "hole %": hole}
-                )
-                if pictures:
-                    name = f"{pair.source} {pair.frame} {factor} {method}.png"
-                    save_picture(pictures / name.replace(" ", "_"), filled)
-            if pictures:
-                name = f"{pair.source} {pair.frame} {factor}".replace(" ", "_")
-                save_picture(pictures / f"{name}_warped.png", case.warped)
-                save_picture(pictures / f"{name}_truth.png", case.truth)
+    for case in cases:
+        hole = case.hole()
+        if not hole.any():
+            continue
+        head = {
+            "set": case.set,
+            "source": case.source,
+            "width": case.width,
+            "shot": case.name,
+            "hole %": 100 * float(hole.mean()),
+        }
+        views = {}
+        for method, fill in fills.items():
+            found, views[method] = score(case, fill, weights)
+            rows.append(head | {"method": method} | found)
+        if pictures:
+            save_crops(pictures, case, views)
     return rows
 
 
 def means(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The mean of the pairs of each film, size and method."""
+    """Returns the mean over the shots of each set, source, width and method."""
     groups: dict[tuple, list[dict]] = {}
     for row in scores:
-        key = (row["source"], row["size"], row["method"])
+        key = tuple(row[name] for name in ("set", "source", "width", "method"))
         groups.setdefault(key, []).append(row)
-    return [
-        {
-            "source": source,
-            "size": size,
-            "method": method,
-            "pairs": len(rows),
-            "hole %": float(np.mean([row["hole %"] for row in rows])),
-            "dB": float(np.mean([row["dB"] for row in rows])),
-        }
-        for (source, size, method), rows in groups.items()
-    ]
+    found = []
+    for (name, source, width, method), rows in groups.items():
+        row = {"set": name, "source": source, "width": width, "method": method}
+        row["shots"] = len(rows)
+        for measured in ("hole %", *MEASURES):
+            if measured in rows[0]:
+                row[measured] = float(np.mean([shot[measured] for shot in rows]))
+        found.append(row)
+    return found
 
 
 def verdict(rows: list[dict[str, Any]], ours: dict[str, Any]) -> str:
-    """Ours against the best of the others, in words."""
+    """Compares today's fill with the best of the others by PSNR, in words."""
+    same = ("set", "source", "width")
     others = [
         row
         for row in rows
-        if all(row[key] == ours[key] for key in ("source", "size"))
-        and row["method"] != OURS
+        if all(row[key] == ours[key] for key in same) and row["method"] != OURS
     ]
     best = max(others, key=lambda row: row["dB"])
     return (
-        f"{ours['source']} {ours['size']}: {ours['dB'] - best['dB']:+.2f} dB against"
-        f" {best['method']}, the best of the others"
+        f"{ours['set']}: {ours['source']} {ours['width']}:"
+        f" {ours['dB'] - best['dB']:+.2f} dB against {best['method']},"
+        " the best of the others"
     )
-
-
-def hole_psnr(filled: Float[np.ndarray, "h w 3"], case: Case) -> float:
-    error = np.clip(filled, 0, 1)[case.counted] - case.truth[case.counted]
-    return float(-10 * np.log10(np.mean(error.astype(np.float64) ** 2)))
-
-
-def save_picture(path: Path, picture: Float[np.ndarray, "h w 3"]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = (255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8)
-    cv2.imwrite(str(path), pixels[..., ::-1])
-
-
-def ours(case: Case) -> Float[np.ndarray, "h w 3"]:
-    frames = (jnp.asarray(x)[None] for x in (case.warped, case.occlusion))
-    return np.asarray(fill_background(*frames)[0])
-
-
-def opencv(method: int) -> Callable[[Case], Float[np.ndarray, "h w 3"]]:
-    def fill(case: Case) -> Float[np.ndarray, "h w 3"]:
-        pixels = (255 * case.warped + 0.5).astype(np.uint8)
-        hole = is_hole(case.occlusion).astype(np.uint8)
-        return cv2.inpaint(pixels, hole, 5, method).astype(np.float32) / 255
-
-    return fill
-
-
-def row_extension(case: Case) -> Float[np.ndarray, "h w 3"]:
-    """The known pixel to the right in the same row; to the left where there is none."""
-    width = case.occlusion.shape[1]
-    known = ~is_hole(case.occlusion)
-    x = np.arange(width)[None]
-    right = np.where(known, x, width)[:, ::-1]
-    right = np.minimum.accumulate(right, axis=1)[:, ::-1]
-    left = np.maximum.accumulate(np.where(known, x, 0), axis=1)
-    source = np.where(right < width, right, left)
-    return np.take_along_axis(case.warped, source[..., None], axis=1)
-
-
-METHODS = {
-    OURS: ours,
-    "Telea": opencv(cv2.INPAINT_TELEA),
-    "Navier-Stokes": opencv(cv2.INPAINT_NS),
-    "row extension": row_extension,
-}
 
 
 if __name__ == "__main__":

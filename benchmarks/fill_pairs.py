@@ -1,4 +1,4 @@
-"""Stereo pairs, splatted from one eye to the other: holes whose truth is known."""
+"""Real stereo films, whose disparity is found by matching the two eyes."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -6,44 +6,32 @@ from pathlib import Path
 
 import av
 import cv2
-import jax.numpy as jnp
 import numpy as np
 
-from stereojax.shapes import Bool, Float, UInt8
-from stereojax.splat import forward_splat, sharpness_for
-from stereojax.stage_types import is_hole
-from stereojax.synthetic import make_film
+from benchmarks.fill_cases import Case, middle, splatted, to_float
+from benchmarks.fill_double import background_of_row
+from stereojax.shapes import Float, UInt8
+
+Picture = UInt8[np.ndarray, "h w 3"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Two views and the disparity of the left one, in pixels; NaN: unknown."""
+    """Two views and the disparity of the left one, in pixels; NaN = unknown."""
 
-    source: str  # a film or a picture; its frames differ little
-    frame: str
     left: UInt8[np.ndarray, "h w 3"]
     right: UInt8[np.ndarray, "h w 3"]
     disparity: Float[np.ndarray, "h w"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Case:
-    """A splatted view with its holes, and the truth."""
-
-    warped: Float[np.ndarray, "h w 3"]
-    occlusion: Float[np.ndarray, "h w"]
-    truth: Float[np.ndarray, "h w 3"]
-    counted: Bool[np.ndarray, "h w"]  # the hole's pixels that are scored
-
-
-@dataclasses.dataclass(frozen=True)
 class Matching:
-    """How OpenCV's semi-global matching finds the disparity."""
+    """Settings of OpenCV's semi-global matching."""
 
     block: int = 5
     mode: int = cv2.STEREO_SGBM_MODE_SGBM_3WAY
     uniqueness: int = 5
-    fill: bool = True  # unmatched pixels get their row's background; else unknown
+    fill: bool = True  # unmatched pixels get the background of their row
 
 
 MATCHINGS = {
@@ -53,41 +41,51 @@ MATCHINGS = {
 }
 
 
-def video_pairs(
-    path: Path, frames: list[int], matching: Matching = MATCHINGS["usual"]
-) -> Iterator[Pair]:
-    """Pairs of a full side-by-side film; each also mirrored, with the eyes swapped."""
+def video_cases(
+    set_name: str,
+    path: Path,
+    *,
+    frames: int,
+    scored: int,
+    factors: tuple[int, ...] = (1, 3),
+    matching: Matching = MATCHINGS["usual"],
+) -> Iterator[Case]:
+    """Yields shots of a full side-by-side film, each also mirrored with swapped eyes.
+
+    Args:
+      frames: number of frames that are read from the film's start.
+      scored: number of scored frames, in the middle of them.
+      factors: each shot is scored at 1 / factor of its size.
+    """
+    views = list(read_views(path, frames))
+    swapped = [(right[:, ::-1].copy(), left[:, ::-1].copy()) for left, right in views]
+    for name, shot in ((path.stem, views), (f"{path.stem} mirrored", swapped)):
+        pairs = [match(left, right, matching) for left, right in shot]
+        for factor in factors:
+            shrunk = [shrink(pair, factor) for pair in pairs] if factor > 1 else pairs
+            left, right = (
+                to_float([getattr(pair, eye) for pair in shrunk])
+                for eye in ("left", "right")
+            )
+            given = splatted(left, np.stack([pair.disparity for pair in shrunk]))
+            where = middle(len(shrunk), min(scored, len(shrunk)))
+            yield Case(set_name, "stereo film, matched", name, given, right, where)
+
+
+def read_views(path: Path, frames: int) -> Iterator[tuple[Picture, Picture]]:
+    """Yields the left and right view of the first frames of a side-by-side film."""
     with av.open(str(path)) as container:
         for i, frame in enumerate(container.decode(video=0)):
-            if i in frames:
-                both = frame.to_ndarray(format="rgb24")
-                left, right = np.split(both, 2, axis=1)
-                yield match(path.stem, f"{i}", left, right, matching)
-                left, right = right[:, ::-1].copy(), left[:, ::-1].copy()
-                yield match(path.stem, f"{i} mirrored", left, right, matching)
-
-
-def synthetic_pairs(seeds: list[int], width: int) -> Iterator[Pair]:
-    """One frame of each synthetic film, with its exact disparity."""
-    for seed in seeds:
-        height = width * 9 // 16
-        film = make_film(seed, frames=2, height=height, width=width, shots=1)
-        truth = next(film.render(1))
-        left, right = (
-            (255 * np.clip(x, 0, 1) + 0.5).astype(np.uint8)
-            for x in (truth.left, truth.right)
-        )
-        yield Pair("synthetic", f"seed {seed}", left, right, truth.disparity)
+            if i == frames:
+                return
+            left, right = np.split(frame.to_ndarray(format="rgb24"), 2, axis=1)
+            yield left, right
 
 
 def match(
-    source: str,
-    frame: str,
-    left: UInt8[np.ndarray, "h w 3"],
-    right: UInt8[np.ndarray, "h w 3"],
-    matching: Matching = MATCHINGS["usual"],
+    left: Picture, right: Picture, matching: Matching = MATCHINGS["usual"]
 ) -> Pair:
-    """A pair with the disparity that semi-global matching finds, checked both ways."""
+    """Matches two views semi-globally, with a check from the right to the left."""
     width = left.shape[1]
     reach = 16 * max(1, round(0.1 * width / 16))
     matcher = cv2.StereoSGBM_create(
@@ -104,30 +102,18 @@ def match(
     disparity = matcher.compute(left, right).astype(np.float32) / 16
     mirrored = [view[:, ::-1].copy() for view in (right, left)]
     back = matcher.compute(*mirrored).astype(np.float32)[:, ::-1] / 16
-    # What a pixel's partner in the right view says of it.
+    # A pixel and its partner in the right view must agree.
     partner = np.round(np.arange(width) - disparity).astype(int)
     answer = np.take_along_axis(back, np.clip(partner, 0, width - 1), axis=1)
     bad = (disparity < 0) | (np.abs(answer - disparity) > 1)
     disparity = np.where(bad, np.nan, disparity).astype(np.float32)
     if matching.fill:
-        disparity = cv2.medianBlur(_background_of_row(disparity), 3)
-    return Pair(source, frame, left, right, disparity)
-
-
-def _background_of_row(disparity: Float[np.ndarray, "h w"]):
-    """Unknown pixels take the smaller disparity of the known ones beside them."""
-
-    def carried(d):
-        x = np.where(np.isfinite(d), np.arange(d.shape[1]), 0)
-        return np.take_along_axis(d, np.maximum.accumulate(x, axis=1), axis=1)
-
-    beside = np.fmin(carried(disparity), carried(disparity[:, ::-1])[:, ::-1])
-    filled = np.where(np.isfinite(disparity), disparity, beside)
-    return np.where(np.isfinite(filled), filled, np.nanmin(disparity))
+        disparity = cv2.medianBlur(background_of_row(disparity), 3)
+    return Pair(left, right, disparity)
 
 
 def shrink(pair: Pair, factor: int) -> Pair:
-    """The pair at 1 / factor of its size: the holes get narrow, the texture coarse."""
+    """Returns the pair at 1 / factor of its size: narrow holes, coarse texture."""
     height, width = pair.disparity.shape
     size = (round(width / factor), round(height / factor))
     disparity = cv2.resize(pair.disparity, size, interpolation=cv2.INTER_NEAREST)
@@ -137,35 +123,4 @@ def shrink(pair: Pair, factor: int) -> Pair:
         cv2.resize(view, size, interpolation=cv2.INTER_AREA)
         for view in (pair.left, pair.right)
     )
-    return Pair(pair.source, pair.frame, left, right, disparity / factor)
-
-
-def splatted(pair: Pair) -> Case:
-    """The left view seen from the right; scored where it shows nothing."""
-    splat = forward_splat(
-        jnp.asarray(pair.left),
-        jnp.asarray(pair.disparity),
-        sharpness=sharpness_for(pair.left.shape[1]),
-    )
-    occlusion = np.asarray(splat.occlusion)
-    return Case(
-        np.asarray(splat.warped),
-        occlusion,
-        pair.right.astype(np.float32) / 255,
-        inner_hole(is_hole(occlusion)),
-    )
-
-
-def inner_hole(hole: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """The hole without the strips at the frame's sides, which lie outside the view.
-
-    Crumbs of up to 4 known pixels do not end a strip.
-    """
-    closed = cv2.morphologyEx(
-        hole.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8)
-    ).astype(bool)
-    strips = np.zeros_like(hole)
-    for mask in (hole, closed):
-        strips |= np.minimum.accumulate(mask, axis=1)
-        strips |= np.minimum.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
-    return hole & ~strips
+    return Pair(left, right, disparity / factor)

@@ -1,1 +1,1 @@
-"""How good a picture is, beside the true one; where a mask says so."""
+"""Measures of a picture, a film or a depth map against its truth, within a mask."""

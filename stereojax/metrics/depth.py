@@ -1,8 +1,8 @@
-"""How good relative depth of a clip is, and how steady, beside the true depth.
+"""Accuracy and steadiness of a clip's relative depth, against the true depth.
 
-As DepthCrafter and Video Depth Anything measure it: one scale and one shift for the
-whole clip, by least squares in inverse depth; then errors in depth. Frames come one by
-one and several times over; two of them are held.
+Follows the protocol of DepthCrafter and Video Depth Anything: one scale and one shift
+for the whole clip, by least squares in inverse depth; then errors in depth. The frames
+are read one at a time, in several passes; two are held in memory.
 """
 
 import dataclasses
@@ -13,38 +13,38 @@ import numpy as np
 from stereojax.shapes import Bool, Float
 
 Frame = Float[np.ndarray, "h w"]
-# (estimate, truth) of each frame, from the first on, at every call.
+# Each call returns a new iterator over the (estimate, truth) of all frames.
 Pairs = Callable[[], Iterator[tuple[Frame, Frame]]]
 
-FAR = 100.0  # what is so many times farther than the nearest point does not count
-DELTA = 1.25
+FAR = 100.0  # points that many times farther than the nearest one are not scored
+DELTA = 1.25  # factor within which a depth counts as right
 
 
 @dataclasses.dataclass(frozen=True)
 class DepthScores:
-    """Of one clip."""
+    """Scores of one clip."""
 
-    frames: int
-    abs_rel: float  # mean of |depth - true depth| / true depth; less is better
-    delta1: float  # share of pixels whose depth is right within a factor of 1.25
-    flicker: float  # mean error of the change between frames, in % of the true range
-    breathing: float  # the same of each pair's median error: what all pixels share
+    frames: int  # number of frames with an estimate and a truth
+    abs_rel: float  # mean of |depth - true depth| / true depth; smaller is better
+    delta1: float  # share of pixels whose depth is within a factor of 1.25 of the truth
+    flicker: float  # mean |error of the change between frames|, % of the true range
+    breathing: float  # mean |median error of that change|: common to all pixels, %
     scale: float  # true inverse depth = scale * estimate + shift
     shift: float
 
 
 def depth_scores(pairs: Pairs) -> DepthScores:
-    """Scores of a clip.
+    """Returns the scores of a clip.
 
-    Flicker needs no optical flow: the truth's own change from frame to frame is
-    subtracted, and with it all motion; both in inverse depth.
+    Flicker needs no optical flow: the truth's own change from frame to frame, motion
+    included, is subtracted from the estimate's; both in inverse depth.
 
     Args:
-      pairs: relative inverse depth of any scale; and true inverse depth, 0 = infinitely
-        far, not finite = not known.
+      pairs: returns pairs of relative inverse depth, at any scale, and true inverse
+        depth, where 0 = infinitely far and a non-finite value = unknown.
 
     Raises:
-      ValueError: there is nothing to compare.
+      ValueError: no frame has true depth, or no pixel has both.
     """
     nearest, frames = 0.0, 0
     for _, truth in pairs():
@@ -85,15 +85,16 @@ def depth_scores(pairs: Pairs) -> DepthScores:
 
 
 def _counts(estimate: Frame, truth: Frame, least: float) -> Bool[np.ndarray, "h w"]:
+    """Returns the pixels that are scored."""
     with np.errstate(invalid="ignore"):
         return np.isfinite(estimate) & np.isfinite(truth) & (truth >= least)
 
 
 def _line(pairs: Pairs, least: float) -> tuple[float, float, float]:
-    """Scale and shift of all frames together, and the range of the truth.
+    """Returns the scale and shift of all frames together, and the truth's range.
 
-    Moments about the means, one frame merged after the other: sums of squares of a long
-    clip would lose their digits.
+    Accumulates moments about the means, frame by frame: plain sums of squares over a
+    long clip would lose precision.
     """
     count, mean = 0, np.zeros(2)
     moments = np.zeros((2, 2))

@@ -1,7 +1,7 @@
-"""Learned perceptual similarity: LPIPS, of AlexNet's features.
+"""LPIPS, a learned perceptual distance, on the features of AlexNet.
 
-Follows Zhang et al., CVPR 2018 (arXiv 1801.03924), version 0.1 as the authors' package
-`lpips` (BSD-2-Clause) computes it, on torchvision's AlexNet (BSD-3-Clause).
+Follows Zhang et al., CVPR 2018 (arXiv 1801.03924), in version 0.1 of the authors'
+package `lpips` (BSD-2-Clause), on torchvision's AlexNet (BSD-3-Clause).
 """
 
 from typing import Any
@@ -12,10 +12,10 @@ from flax import nnx
 
 from stereojax.shapes import Array, Float
 
-PART = "lpips_alex"  # its folder in the weights root
-LEAST = 31  # px a side; of less, the second pooling has nothing to pool
+PART = "lpips_alex"  # folder in the weights root
+LEAST = 31  # pixels a side; below, the second pooling has nothing to pool
 
-# The colours of ImageNet, of pictures in [-1, 1].
+# Mean and standard deviation of ImageNet's colours, for pictures in [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 CHANNELS = (64, 192, 384, 256, 256)
@@ -23,9 +23,10 @@ EPSILON = 1e-10
 
 
 class LPIPS(nnx.Module):
-    """How different two pictures look: 0 for the same; the less, the more alike.
+    """The perceptual distance of two pictures: 0 = identical, smaller = more alike.
 
-    Always float32 in full precision, on every device: its numbers stand beside others'.
+    Computes in float32 at full precision on every device, so that its values can be
+    compared with published ones.
     """
 
     def __init__(self, *, rngs: nnx.Rngs):
@@ -36,7 +37,7 @@ class LPIPS(nnx.Module):
     def __call__(
         self, picture: Float[Array, "*b h w 3"], truth: Float[Array, "*b h w 3"]
     ) -> Float[Array, "*b"]:
-        """The mean over each picture, of RGB in [0, 1].
+        """Returns the distance of each pair of RGB pictures in [0, 1].
 
         Raises:
           ValueError: a side is below `LEAST`.
@@ -54,7 +55,7 @@ class LPIPS(nnx.Module):
 
 
 class AlexNet(nnx.Module):
-    """The convolutions of AlexNet; what each gives, after its ReLU."""
+    """AlexNet's five convolutions; returns the output of each, after its ReLU."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         a, b, c, d, e = CHANNELS
@@ -96,8 +97,8 @@ def _scaled(x: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
 
 
 def _normalized(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
-    """Each pixel's features, of length 1."""
+    """Returns each pixel's features, scaled to length 1."""
     square = jnp.square(x).sum(-1, keepdims=True)
-    # Where all of them are zero, the slope of the root would make gradients NaN.
+    # Where all features are zero, the gradient of the root would be infinite.
     length = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
     return x / (length + EPSILON)

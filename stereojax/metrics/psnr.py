@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio, of the whole picture or of a part of it."""
+"""Peak signal-to-noise ratio over a whole film or over a mask."""
 
 import jax.numpy as jnp
 
@@ -10,7 +10,7 @@ def mean_square(
     truth: Float[Array, "*b h w c"],
     where: Bool[Array, "*b h w"] | None = None,
 ) -> Float[Array, "*b"]:
-    """The mean over pixels and channels; over nothing it is NaN."""
+    """Returns the mean over pixels and channels; NaN for an empty mask."""
     square = jnp.square(picture - truth).mean(-1)
     if where is None:
         return square.mean((-2, -1))
@@ -22,11 +22,11 @@ def psnr(
     truth: Float[Array, "t h w c"],
     where: Bool[Array, "t h w"] | None = None,
 ) -> Float[Array, ""]:
-    """dB over all frames at once, of pictures in [0, 1].
+    """Returns the PSNR in dB over all frames together, for pictures in [0, 1].
 
-    From the mean error over every pixel of the sequence (that `where` has), so a frame
-    with a large hole counts for more than one with a small. Infinite where there is no
-    error, NaN where there is no pixel.
+    The squared error is averaged over all pixels of the sequence, or of `where`, so a
+    frame with a large hole counts for more than a frame with a small one. Infinite
+    without any error, NaN for an empty mask.
     """
     t, h, w, c = picture.shape
     flat = (t * h, w)

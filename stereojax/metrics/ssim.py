@@ -6,14 +6,17 @@ import numpy as np
 
 from stereojax.shapes import Array, Bool, Float
 
-SIGMA, RADIUS = 1.5, 5  # of the Gaussian window: 11 pixels
-C1, C2 = 0.01**2, 0.03**2  # of pictures in [0, 1]
+SIGMA, RADIUS = 1.5, 5  # pixels, of the Gaussian window, which is 11 pixels wide
+C1, C2 = 0.01**2, 0.03**2  # stabilising constants for pictures in [0, 1]
 
 
 def ssim_map(
     picture: Float[Array, "*b h w c"], truth: Float[Array, "*b h w c"]
 ) -> Float[Array, "*b h w"]:
-    """The similarity around each pixel, a mean over the channels; borders mirrored."""
+    """Returns the similarity around each pixel, as the mean over the channels.
+
+    Borders are mirrored.
+    """
     x, y = (p.astype(jnp.float32) for p in (picture, truth))
     mean_x, mean_y = _blur(x), _blur(y)
     var_x = _blur(x * x) - mean_x**2
@@ -29,7 +32,7 @@ def ssim(
     truth: Float[Array, "t h w c"],
     where: Bool[Array, "t h w"] | None = None,
 ) -> Float[Array, ""]:
-    """The mean of `ssim_map`, over the pixels of `where`; NaN if it has none."""
+    """Returns the mean of `ssim_map` over the mask; NaN for an empty mask."""
     similar = ssim_map(picture, truth)
     return similar.mean() if where is None else (similar * where).sum() / where.sum()
 

@@ -1,4 +1,4 @@
-"""Scores of depth: what they must be where it can be told, and a plain NumPy sum."""
+"""Depth scores: known values, and a direct computation in NumPy."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from stereojax.metrics.depth import depth_scores
 
 @pytest.fixture(scope="module")
 def truth():
-    """Inverse depth of a scene that moves; its sky is infinitely far."""
+    """Inverse depth of a moving scene whose sky is infinitely far."""
     y, x = np.mgrid[:30, :40]
     frames = []
     for t in range(12):
@@ -22,7 +22,7 @@ def scores(estimate, truth):
     return depth_scores(lambda: zip(estimate, truth, strict=True))
 
 
-def test_any_one_scale_and_shift_is_right(truth):
+def test_scale_and_shift_of_the_estimate_do_not_matter(truth):
     found = scores([3 * f - 7 for f in truth], truth)
     assert found.frames == 12
     assert found.abs_rel < 1e-5 and found.delta1 == 1
@@ -31,8 +31,8 @@ def test_any_one_scale_and_shift_is_right(truth):
     assert found.shift == pytest.approx(7 / 3, rel=1e-4)
 
 
-def test_it_is_the_published_sum(truth):
-    """All frames in one array; least squares; depth; per frame means."""
+def test_scores_equal_the_published_protocol(truth):
+    """Computes with all frames in one array: least squares, then means a frame."""
     rng = np.random.default_rng(0)
     estimate = [2 * f + rng.normal(0, 0.15, f.shape) for f in truth]
     x, y = np.stack(estimate), np.stack(truth).astype(np.float64)
@@ -51,7 +51,7 @@ def test_it_is_the_published_sum(truth):
     assert found.delta1 == pytest.approx(np.mean(right), rel=1e-6)
 
 
-def test_motion_is_no_flicker_and_breathing_is(truth):
+def test_flicker_counts_breathing_and_noise_but_not_motion(truth):
     rng = np.random.default_rng(0)
     sway = rng.normal(0, 0.05, len(truth))
     breathing = scores([f + s for f, s in zip(truth, sway, strict=True)], truth)
@@ -59,23 +59,23 @@ def test_motion_is_no_flicker_and_breathing_is(truth):
     expected = 100 * np.abs(np.diff(sway)).mean() / spread
     assert breathing.breathing == pytest.approx(expected, rel=0.05)
     assert breathing.flicker == pytest.approx(expected, rel=0.05)
-    # Noise is flicker too, but nothing that all pixels share.
+    # Noise is flicker too, but not common to all pixels.
     noise = scores([f + rng.normal(0, 0.05, f.shape) for f in truth], truth)
     assert noise.flicker > 5 and noise.breathing < noise.flicker / 5
-    # An error that stays is none of both.
-    stays = rng.normal(0, 0.05, truth[0].shape)
-    wrong = scores([f + stays for f in truth], truth)
+    # A constant error is neither flicker nor breathing.
+    constant_error = rng.normal(0, 0.05, truth[0].shape)
+    wrong = scores([f + constant_error for f in truth], truth)
     assert wrong.abs_rel > 0.05
     assert wrong.flicker < 0.1 * noise.flicker
 
 
-def test_one_line_for_the_clip_and_not_for_each_frame(truth):
+def test_one_scale_serves_the_whole_clip(truth):
     scales = np.linspace(1, 3, len(truth))
     found = scores([s * f for s, f in zip(scales, truth, strict=True)], truth)
     assert found.abs_rel > 0.1
 
 
-def test_what_is_not_known_does_not_count(truth):
+def test_unknown_depth_is_not_scored(truth):
     spoiled, holes = [f.copy() for f in truth], [f.copy() for f in truth]
     for f, h in zip(spoiled, holes, strict=True):
         f[:4] = 1e6  # in the sky
@@ -87,7 +87,7 @@ def test_what_is_not_known_does_not_count(truth):
     assert found.abs_rel < 1e-5 and found.delta1 == 1
 
 
-def test_of_nothing_there_are_no_scores(truth):
+def test_a_clip_without_true_depth_is_refused(truth):
     with pytest.raises(ValueError, match="no frame with true depth"):
         scores(truth, [np.zeros_like(f) for f in truth])
     with pytest.raises(ValueError, match="no pixel with depth in both"):

@@ -1,4 +1,4 @@
-"""LPIPS, through the converter, beside the same in torch."""
+"""LPIPS against a PyTorch implementation, with weights that the converter wrote."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from stereojax.metrics.lpips import LEAST, LPIPS
 from stereojax.weights import fill
 from stereojax.weights.abstract import abstract
 
-TOLERANCE = 1e-5  # of the largest
+TOLERANCE = 1e-5  # relative to the largest value
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def built(state):
 
 
 def pictures(b, h, w):
-    """Pairs that differ, one more than the other."""
+    """Pairs of pictures that differ more and more along the batch."""
     rng = np.random.default_rng(h)
     truth = rng.random((b, h, w, 3), np.float32)
     other = rng.random((b, h, w, 3), np.float32)
@@ -55,7 +55,7 @@ measured = jax.jit(lambda model, x, y: model(x, y))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (97, 71), (LEAST, 40)])
-def test_as_torch_measures(ours, theirs, size):
+def test_distance_equals_pytorch(ours, theirs, size):
     pair = pictures(4, *size)
     wanted = expected(theirs, *pair)
     assert wanted.std() > 0.1 and wanted[0] == 0
@@ -73,7 +73,7 @@ def names(state, prefix=()):
             yield (*prefix, key)
 
 
-def test_one_wrong_weight_of_any_layer_is_seen(state, theirs):
+def test_one_wrong_weight_in_any_layer_changes_the_distance(state, theirs):
     pair = pictures(4, 64, 64)
     wanted = expected(theirs, *pair)
     flat = nnx.traversals.flatten_mapping(state)
@@ -86,35 +86,35 @@ def test_one_wrong_weight_of_any_layer_is_seen(state, theirs):
         assert np.abs(found - wanted).max() / wanted.max() > TOLERANCE, path
 
 
-def test_frames_of_a_clip_and_half_precision(ours):
+def test_batches_of_clips_and_bfloat16_pictures(ours):
     x, y = (jnp.asarray(p) for p in pictures(6, 32, 48))
     flat = measured(ours, x, y)
     clips = measured(ours, x.reshape(2, 3, 32, 48, 3), y.reshape(2, 3, 32, 48, 3))
     np.testing.assert_allclose(clips, flat.reshape(2, 3), rtol=1e-5)
     assert measured(ours, x[0], y[0]).shape == ()
-    # The pictures are rounded; what is computed of them is not.
+    # Only the pictures are rounded; the computation stays in float32.
     low = [p.astype(jnp.bfloat16) for p in (x, y)]
     rounded = [p.astype(jnp.float32) for p in low]
     assert measured(ours, *low).dtype == jnp.float32
     np.testing.assert_array_equal(measured(ours, *low), measured(ours, *rounded))
 
 
-def test_gradients_are_finite_where_no_feature_is_alive(state):
+def test_gradients_are_finite_where_all_features_are_zero(state):
     flat = nnx.traversals.flatten_mapping(state)
     dead = {
         path: np.full_like(x, -3) if path[-1] == "bias" else x
         for path, x in flat.items()
     }
     x, y = (jnp.asarray(p) for p in pictures(2, 48, 48))
-    dark = x.at[:, :24].set(0.47)  # near the middle: the biases decide
+    dark = x.at[:, :24].set(0.47)  # near the mean colour, so that the biases decide
     for arrays in (flat, dead):
         model = built(nnx.traversals.unflatten_mapping(arrays))
         slope = jax.jit(jax.grad(lambda p, m=model: m(p, y).sum()))(dark)
         assert np.isfinite(slope).all()
     first = nnx.relu(built(nnx.traversals.unflatten_mapping(dead)).net.slice1(dark))
-    assert (first.max(-1) == 0).any()  # or the test would test nothing
+    assert (first.max(-1) == 0).any()  # otherwise no pixel has only zero features
 
 
-def test_a_picture_too_small_says_so(ours):
+def test_a_picture_below_the_least_size_is_refused(ours):
     with pytest.raises(ValueError, match="LPIPS of 40x30: expected at least 31 px"):
         ours(jnp.zeros((30, 40, 3)), jnp.zeros((30, 40, 3)))

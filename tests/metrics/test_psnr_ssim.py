@@ -1,4 +1,4 @@
-"""PSNR and SSIM: known values, the mask, and SSIM's definition written out."""
+"""PSNR and SSIM: known values, masks, and SSIM computed from its definition."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,19 +20,19 @@ def test_psnr_of_a_known_error():
     assert psnr(truth, truth) == jnp.inf
 
 
-def test_psnr_sees_only_where_it_is_told_to():
+def test_psnr_scores_only_the_mask():
     truth = jnp.full((2, 4, 4, 3), 0.5)
     hole = jnp.zeros((2, 4, 4), bool).at[0, :2].set(True).at[1, 0].set(True)
     wrong = jnp.where(hole[..., None], truth + 0.1, truth - 0.3)
     assert abs(psnr(wrong, truth, hole) - 20) < 1e-4
-    # Eight pixels of the first frame, four of the second: every pixel counts the same.
+    # Eight pixels of the first frame and four of the second, all weighted alike.
     worse = wrong.at[1].add(0.1)
     mean = (8 * 0.1**2 + 4 * 0.2**2) / 12
     assert abs(psnr(worse, truth, hole) + 10 * np.log10(mean)) < 1e-3
     assert jnp.isnan(psnr(wrong, truth, jnp.zeros_like(hole)))
 
 
-def test_ssim_is_its_definition():
+def test_ssim_equals_its_definition():
     picture, truth = (np.asarray(x, np.float64) for x in pictures(14, 17, 2))
     found = ssim_map(jnp.float32(picture), jnp.float32(truth))
     at = np.arange(-RADIUS, RADIUS + 1)
@@ -51,7 +51,7 @@ def test_ssim_is_its_definition():
         assert abs(found[y, x] - wanted.mean()) < 1e-4
 
 
-def test_ssim_of_the_truth_is_one_and_the_mask_picks_pixels():
+def test_ssim_of_the_truth_is_one_and_only_the_mask_is_scored():
     picture, truth = pictures(2, 16, 16, 3)
     assert abs(ssim(truth, truth) - 1) < 1e-5
     hole = jnp.zeros((2, 16, 16), bool).at[0, 3].set(True)

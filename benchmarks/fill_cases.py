@@ -1,0 +1,137 @@
+"""What the fill benchmark scores: shots that are splatted, with the true right view."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import cv2
+import jax.numpy as jnp
+import numpy as np
+
+from stereojax import pipeline
+from stereojax.shapes import Bool, Float
+from stereojax.splat import forward_splat, sharpness_for
+from stereojax.stage_types import is_hole
+
+
+@dataclasses.dataclass(frozen=True)
+class FillSet:
+    """The films that constants may be tuned on, or those that only report."""
+
+    name: str
+    seeds: tuple[int, ...]  # of synthetic films and of wires
+    clips: tuple[str, ...]  # 2D films for double projection, below the data folder
+    videos: tuple[str, ...]  # stereo films, below the data folder
+
+
+# No film is in both. Constants of a fill are chosen on the first set alone.
+TUNED_ON = FillSet(
+    "tuned on",
+    seeds=(0, 1, 2),
+    clips=("depth/clips/sam2/s_01_dog.mp4", "depth/clips/bottle-detection.mp4"),
+    videos=(),
+)
+REPORTED_ON = FillSet(
+    "reported on",
+    seeds=(100, 101, 102),
+    clips=(
+        "depth/clips/sam2/s_02_cups.mp4",
+        "depth/clips/sam2/s_05_default_juggle.mp4",
+        "depth/clips/car-detection.mp4",
+    ),
+    videos=("office_stereo_sbs.mp4",),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class FillInput:
+    """Consecutive frames of one shot: everything that a fill may use."""
+
+    left: Float[np.ndarray, "t h w 3"]  # in [0, 1]
+    disparity: Float[np.ndarray, "t h w"]  # pixels, of the left view; NaN = unknown
+    warped: Float[np.ndarray, "t h w 3"]  # the published splat, as `pipeline.warp`
+    occlusion: Float[np.ndarray, "t h w"]
+    warped_disparity: Float[np.ndarray, "t h w"]  # of the right view; NaN in the hole
+
+    @property
+    def hole(self) -> Bool[np.ndarray, "t h w"]:
+        """Pixels that a fill without growth fills."""
+        return is_hole(self.occlusion)
+
+
+@dataclasses.dataclass(frozen=True)
+class Silhouettes:
+    """Windows of the right view whose near and far colours are known exactly."""
+
+    near: Float[np.ndarray, "3"]
+    far: Float[np.ndarray, "t h w 3"]  # the right view without near objects
+    wires: tuple[tuple[slice, slice], ...]  # rows, columns: one wire each
+    edges: tuple[tuple[slice, slice], ...]  # rows, columns: one slanted object each
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A shot to fill, and its truth."""
+
+    set: str  # `FillSet.name`
+    source: str  # the mean of a row is over the cases of one source
+    name: str  # of this shot within its source
+    given: FillInput
+    right: Float[np.ndarray, "t h w 3"]  # the true right view
+    scored: tuple[int, ...]  # consecutive frames; the others are only neighbours
+    silhouettes: Silhouettes | None = None
+
+    @property
+    def width(self) -> int:
+        return self.right.shape[2]
+
+    def hole(self) -> Bool[np.ndarray, "n h w"]:
+        """The scored pixels of the scored frames: the hole without the side strips."""
+        return np.stack([inner_hole(self.given.hole[t]) for t in self.scored])
+
+
+def splatted(
+    left: Float[np.ndarray, "t h w 3"], disparity: Float[np.ndarray, "t h w"]
+) -> FillInput:
+    """Splats a left view, and its disparity, to the right eye."""
+    frames = [_splat_frame(*frame) for frame in zip(left, disparity, strict=True)]
+    warped, occlusion, moved = (np.stack(x) for x in zip(*frames, strict=True))
+    return FillInput(left, disparity, warped, occlusion, moved)
+
+
+def _splat_frame(left, disparity):
+    splat = pipeline.warp(left[None], jnp.asarray(disparity)[None])
+    occlusion = np.asarray(splat.occlusion[0])
+    # The splat is linear in what it moves, so disparity needs no range.
+    moved = forward_splat(
+        np.nan_to_num(disparity)[..., None],
+        disparity,
+        sharpness=sharpness_for(left.shape[1]),
+    ).warped[..., 0]
+    moved = np.where(is_hole(occlusion), np.nan, moved)
+    return np.asarray(splat.warped[0]), occlusion, moved.astype(np.float32)
+
+
+def inner_hole(hole: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Returns the hole without the strips at the frame's sides: outside the left view.
+
+    Fragments of up to 4 known pixels do not end a strip.
+    """
+    closed = cv2.morphologyEx(
+        hole.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8)
+    ).astype(bool)
+    strips = np.zeros_like(hole)
+    for mask in (hole, closed):
+        strips |= np.minimum.accumulate(mask, axis=1)
+        strips |= np.minimum.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
+    return hole & ~strips
+
+
+def middle(frames: int, count: int) -> tuple[int, ...]:
+    """Returns the `count` consecutive frames in the middle of `frames`."""
+    start = (frames - count) // 2
+    return tuple(range(start, start + count))
+
+
+def to_float(frames: Sequence[np.ndarray]) -> Float[np.ndarray, "t h w c"]:
+    """Stacks 8-bit frames as float32 in [0, 1]."""
+    return np.stack(frames).astype(np.float32) / 255

@@ -1,0 +1,91 @@
+"""The table of fills that the benchmark compares. A new fill is one line of `FILLS`."""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.fill_cases import FillInput
+from stereojax.inpaint.background import fill_background
+from stereojax.shapes import Float
+from stereojax.stage_types import is_hole
+
+# The right views of the frames that are asked for. A fill sees the whole shot, so that
+# it can take what other frames show, and may splat the left view in its own way; it
+# does not see the truth.
+Fill = Callable[[FillInput, Sequence[int]], Float[np.ndarray, "n h w 3"]]
+# (warped, occlusion, disparity of the warped view) of one frame -> its right view.
+FrameFill = Callable[
+    [Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]],
+    Float[np.ndarray, "h w 3"],
+]
+
+OURS = "background"
+GROWTH_WIDTH = 480  # growth is stated in pixels at this width
+
+
+def framewise(fill: FrameFill) -> Fill:
+    """Makes a fill of one that looks at single frames."""
+
+    def fill_frames(given: FillInput, frames: Sequence[int]):
+        return np.stack(
+            [
+                fill(given.warped[t], given.occlusion[t], given.warped_disparity[t])
+                for t in frames
+            ]
+        )
+
+    return fill_frames
+
+
+def background(warped, occlusion, disparity):
+    """The fill of the config `fast`."""
+    frames = (jnp.asarray(x, jnp.float32)[None] for x in (warped, occlusion))
+    return np.asarray(fill_background(*frames)[0])
+
+
+def grown(pixels: int) -> FrameFill:
+    """Returns `background` with holes that grow to the right, towards the background.
+
+    The growth is blind: it takes thin near objects beside the hole along.
+    """
+
+    def fill(warped, occlusion, disparity):
+        hole = is_hole(occlusion)
+        for _ in range(round(pixels * hole.shape[1] / GROWTH_WIDTH)):
+            hole[:, 1:] |= hole[:, :-1].copy()
+        return background(warped, hole, disparity)
+
+    return fill
+
+
+def opencv(method: int) -> FrameFill:
+    def fill(warped, occlusion, disparity):
+        pixels = (255 * warped + 0.5).astype(np.uint8)
+        hole = is_hole(occlusion).astype(np.uint8)
+        return cv2.inpaint(pixels, hole, 5, method).astype(np.float32) / 255
+
+    return fill
+
+
+def row_extension(warped, occlusion, disparity):
+    """Repeats the first known pixel to the right, or to the left where none exists."""
+    width = occlusion.shape[1]
+    known = ~is_hole(occlusion)
+    x = np.arange(width)[None]
+    right = np.where(known, x, width)[:, ::-1]
+    right = np.minimum.accumulate(right, axis=1)[:, ::-1]
+    left = np.maximum.accumulate(np.where(known, x, 0), axis=1)
+    source = np.where(right < width, right, left)
+    return np.take_along_axis(warped, source[..., None], axis=1)
+
+
+FILLS: dict[str, Fill] = {
+    OURS: framewise(background),
+    "grown 1 px": framewise(grown(1)),
+    "grown 2 px": framewise(grown(2)),
+    "row extension": framewise(row_extension),
+    "Telea": framewise(opencv(cv2.INPAINT_TELEA)),
+    "Navier-Stokes": framewise(opencv(cv2.INPAINT_NS)),
+}

@@ -1,0 +1,86 @@
+"""Side-by-side crops of the places with the largest holes, to look at."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.fill_cases import Case
+from stereojax.shapes import Bool, Float
+
+CROP = 0.2  # of the width
+ZOOM = 2
+LABEL = 18  # rows for the names above each column
+HOLE_COLOR = (1.0, 0.0, 1.0)
+
+
+def save_crops(
+    folder: Path,
+    case: Case,
+    fills: dict[str, Float[np.ndarray, "n h w 3"]],
+    places: int = 3,
+) -> Path:
+    """Writes one PNG: a row for each place, a column for each fill.
+
+    The first column is the splat with its hole in magenta, the last one the true view;
+    all are the right eye at `ZOOM` times its size, in the middle scored frame.
+    """
+    frame = len(case.scored) // 2
+    hole = case.hole()[frame]
+    warped = np.where(
+        case.given.hole[case.scored[frame]][..., None],
+        np.float32(HOLE_COLOR),
+        case.given.warped[case.scored[frame]],
+    )
+    columns = {
+        "splat": warped,
+        **{name: views[frame] for name, views in fills.items()},
+        "truth": case.right[case.scored[frame]],
+    }
+    height, width = hole.shape
+    size = min(height, round(CROP * width))
+    rows = []
+    for y, x in largest_holes(hole, size, places):
+        window = np.s_[y : y + size, x : x + size]
+        crops = [_enlarged(picture[window]) for picture in columns.values()]
+        rows.append(np.hstack(crops))
+    head = [_label(name, ZOOM * size) for name in columns]
+    sheet = np.vstack([np.hstack(head), *rows])
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{case.set} {case.source} {case.name} {width}".replace(",", "")
+    path = folder / f"{name.replace(' ', '_')}.png"
+    cv2.imwrite(str(path), sheet[..., ::-1])
+    return path
+
+
+def largest_holes(
+    hole: Bool[np.ndarray, "h w"], size: int, places: int
+) -> list[tuple[int, int]]:
+    """Returns corners (y, x) of squares around the most hole, most first.
+
+    Their centres lie at least one size apart.
+    """
+    share = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), size / 5)
+    height, width = hole.shape
+    found = []
+    while len(found) < places and share.max() > 1e-3:
+        y, x = np.unravel_index(np.argmax(share), share.shape)
+        top = int(np.clip(y - size // 2, 0, height - size))
+        left = int(np.clip(x - size // 2, 0, width - size))
+        found.append((top, left))
+        share[max(0, y - size) : y + size, max(0, x - size) : x + size] = 0
+    return found
+
+
+def _enlarged(crop: Float[np.ndarray, "h w 3"]) -> np.ndarray:
+    pixels = (255 * np.clip(crop, 0, 1) + 0.5).astype(np.uint8)
+    pixels = cv2.resize(pixels, None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_NEAREST)
+    pixels[:, -1] = 255  # a line between the columns
+    pixels[-1] = 255
+    return pixels
+
+
+def _label(text: str, width: int) -> np.ndarray:
+    label = np.full((LABEL, width, 3), 255, np.uint8)
+    font, black = cv2.FONT_HERSHEY_SIMPLEX, (0, 0, 0)
+    return cv2.putText(label, text, (3, 13), font, 0.45, black, 1, cv2.LINE_AA)
