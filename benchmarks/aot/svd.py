@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stereojax.ops import attention
-from stereojax.svd import frame_store, vae_decode
+from stereojax.svd import vae_decode
 from stereojax.svd.unet import STEREOCRAFTER, UNetConfig
 from stereojax.svd.unet import UNetSpatioTemporalConditionModel as UNet
 from stereojax.svd.vae import SVD_VAE, VAEConfig
@@ -134,7 +134,7 @@ def vae_decode_parts(
             before = None
         frames = tuple(spec((h, w, channels)) for _ in range(t))
         at = spec((), jnp.int32)
-        yield row(f"block {number}: write", 0, frame_store._write, frames, band, at)
+        yield row(f"block {number}: write", 0, vae_decode._write, frames, band, at)
         before = block.upsamplers[0] if block.upsamplers else None
     yield row("last", held, vae_decode._last, decoder, spec((h, w, channels)))
     together = jax.jit(lambda vae, latents: vae.decode(latents))
@@ -143,7 +143,7 @@ def vae_decode_parts(
         yield row(f"{frames} frames at once", 0, together, vae, latents)
 
 
-class Planned(frame_store.DeviceFrames):
+class Planned(vae_decode.DeviceFrames):
     """Frames of which only the size is asked."""
 
     def __init__(self, *sizes: int):

@@ -13,8 +13,7 @@ from flax.typing import Dtype
 
 from stereojax.ops.attention import attention
 from stereojax.shapes import Array, Float
-from stereojax.svd.layers import Compute, linear
-from stereojax.svd.norms import layer_norm
+from stereojax.svd.layers import Compute, layer_norm, linear
 
 
 @dataclasses.dataclass(frozen=True)

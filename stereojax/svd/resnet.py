@@ -7,8 +7,15 @@ import jax
 from flax import nnx
 
 from stereojax.shapes import Array, Float
-from stereojax.svd.layers import AlphaBlender, Compute, TemporalConv, conv, linear
-from stereojax.svd.norms import GroupNorm, Moments
+from stereojax.svd.layers import (
+    AlphaBlender,
+    Compute,
+    GroupNorm,
+    Moments,
+    TemporalConv,
+    conv,
+    linear,
+)
 
 
 class ResnetBlock2D(nnx.Module):

@@ -10,10 +10,16 @@ from flax import nnx
 from stereojax.ops.attention import attention
 from stereojax.ops.frame_attention import frame_attention
 from stereojax.shapes import Array, Float
-from stereojax.svd.embeddings import TimestepEmbedding, sinusoids
-from stereojax.svd.feed_forward import FeedForward
-from stereojax.svd.layers import AlphaBlender, Compute, linear
-from stereojax.svd.norms import GroupNorm, layer_norm
+from stereojax.svd.layers import (
+    AlphaBlender,
+    Compute,
+    FeedForward,
+    GroupNorm,
+    TimestepEmbedding,
+    layer_norm,
+    linear,
+    sinusoids,
+)
 
 
 class SelfAttention(nnx.Module):

@@ -13,9 +13,7 @@ from flax.typing import Dtype
 
 from stereojax.ops.attention import Implementation
 from stereojax.shapes import Array, Float
-from stereojax.svd.embeddings import TimestepEmbedding, sinusoids
-from stereojax.svd.layers import Compute, conv
-from stereojax.svd.norms import GroupNorm
+from stereojax.svd.layers import Compute, GroupNorm, TimestepEmbedding, conv, sinusoids
 from stereojax.svd.unet_blocks import DownBlock, MidBlock, UpBlock
 
 TIME_IDS = 3  # frames per second, motion bucket, noise augmentation

@@ -8,10 +8,9 @@ import jax
 from flax import nnx
 
 from stereojax.shapes import Array, Float
-from stereojax.svd.layers import Compute, TemporalConv, Upsample2D, conv
-from stereojax.svd.norms import GroupNorm
+from stereojax.svd.layers import Compute, GroupNorm, TemporalConv, Upsample2D, conv
 from stereojax.svd.resnet import SpatioTemporalResBlock
-from stereojax.svd.vae_attention import FrameSelfAttention
+from stereojax.svd.vae_encoder import FrameSelfAttention
 
 
 class TemporalDecoder(nnx.Module):

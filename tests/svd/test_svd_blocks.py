@@ -14,12 +14,16 @@ from diffusers.models.transformers.transformer_temporal import (
 from flax import nnx
 from svd_reference import alive, converted, error, noise, ours, run, theirs
 
-from stereojax.svd.embeddings import sinusoids
-from stereojax.svd.layers import AlphaBlender, Compute, Downsample2D
-from stereojax.svd.norms import GroupNorm
+from stereojax.svd.layers import (
+    AlphaBlender,
+    Compute,
+    Downsample2D,
+    GroupNorm,
+    sinusoids,
+)
 from stereojax.svd.resnet import SpatioTemporalResBlock
 from stereojax.svd.transformer import TransformerSpatioTemporalModel
-from stereojax.svd.vae_attention import FrameSelfAttention
+from stereojax.svd.vae_encoder import FrameSelfAttention
 
 B, T, H, W = 2, 3, 6, 10
 MORE = {"compute": Compute(), "rngs": nnx.Rngs(0)}

@@ -9,9 +9,8 @@ import torch
 from svd_reference import VAE, converted, error, noise, ours
 
 from stereojax.svd import vae_decode
-from stereojax.svd.frame_store import DeviceFrames, HostFrames
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder
-from stereojax.svd.vae_decode import decode
+from stereojax.svd.vae_decode import DeviceFrames, HostFrames, decode
 from stereojax.weights.abstract import abstract
 
 T, H, W = 3, 6, 10

@@ -12,9 +12,7 @@ import numpy as np
 from flax import nnx
 
 from stereojax.shapes import Array, Float
-from stereojax.svd.feed_forward import FeedForward
-from stereojax.svd.layers import Compute, linear
-from stereojax.svd.norms import GroupNorm, layer_norm
+from stereojax.svd.layers import Compute, FeedForward, GroupNorm, layer_norm, linear
 from stereojax.svd.transformer import SelfAttention
 
 # Of the widest layer's activations. A CPU works best out of its cache.
