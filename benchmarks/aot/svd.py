@@ -124,12 +124,12 @@ def vae_decode_parts(
             channels = resnet.spatial_res_block.conv2.kernel.shape[-1]
             held = t * h * w * channels
             name = f"block {number}.{which}"
-            within = vae_decode._within_frame
+            within = vae_decode._spatial_half
             yield row(f"{name}: frame", held, within, before, resnet, spec(small))
             moments = (spec((1, 1, 1, 1, 32), jnp.float32),) * 2
             _, rows = vae_decode._bands(Planned(t, h, w, channels))[0]
             band = spec((t, rows, w, channels))
-            over = vae_decode._over_frames
+            over = vae_decode._temporal_half
             yield row(f"{name}: band", held, over, resnet, band, moments, moments)
             before = None
         frames = tuple(spec((h, w, channels)) for _ in range(t))

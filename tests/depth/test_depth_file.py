@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from stereojax.cli import InputError, RunError
-from stereojax.depth.files import codes, gray16, sidecar
+from stereojax.depth.files import gray16, quantization, sidecar
 from stereojax.depth.files.depth_file import (
     DepthFile,
     join_segments,
@@ -55,17 +55,17 @@ floats = hnp.arrays(
 
 @given(floats)
 def test_codes_are_near_and_what_they_decode_to_encodes_to_them(x):
-    low, high = codes.value_range(x)
-    coded = codes.encode(x, low, high)
-    back = codes.decode(coded, low, high)
+    low, high = quantization.value_range(x)
+    coded = quantization.quantize(x, low, high)
+    back = quantization.dequantize(coded, low, high)
     finite = np.isfinite(x)
-    np.testing.assert_array_equal(coded == codes.INVALID, ~finite)
+    np.testing.assert_array_equal(coded == quantization.INVALID, ~finite)
     np.testing.assert_array_equal(np.isnan(back), ~finite)
     error = np.abs(back[finite].astype(np.float64) - x[finite])
     ulp = float(max(abs(low), abs(high))) * 2.0**-23
-    assert (error <= (high - low) / codes.STEPS / 2 + ulp).all()
-    assert codes.value_range(back) == (low, high)
-    np.testing.assert_array_equal(codes.encode(back, low, high), coded)
+    assert (error <= (high - low) / quantization.STEPS / 2 + ulp).all()
+    assert quantization.value_range(back) == (low, high)
+    np.testing.assert_array_equal(quantization.quantize(back, low, high), coded)
 
 
 def test_a_segment_comes_back_and_writing_it_again_changes_nothing(tmp_path):
@@ -76,7 +76,7 @@ def test_a_segment_comes_back_and_writing_it_again_changes_nothing(tmp_path):
     meta = write_segment(path, iter(x), times)
     back = np.stack(list(read_segment(path)))
     np.testing.assert_array_equal(np.isnan(back), ~np.isfinite(x))
-    step, finite = (meta["high"] - meta["low"]) / codes.STEPS, np.isfinite(x)
+    step, finite = (meta["high"] - meta["low"]) / quantization.STEPS, np.isfinite(x)
     np.testing.assert_allclose(back[finite], x[finite], atol=0.501 * step)
     assert meta["times_ms"] == [10000, 10040, 10100, 11500, 11501]
     assert segment_meta(path) == meta
@@ -84,7 +84,12 @@ def test_a_segment_comes_back_and_writing_it_again_changes_nothing(tmp_path):
     again = tmp_path / "b.mkv"
     assert write_segment(again, read_segment(path), times) == meta
     assert again.read_bytes() == first
-    assert not list(tmp_path.glob("*.partial"))
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "a.mkv",
+        "a.json",
+        "b.mkv",
+        "b.json",
+    }
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 3)])
@@ -166,9 +171,9 @@ def opened_after(tmp_path, change):
         ("frames", 5, "segments of 6 frames, not 5"),
         ("times_ms", [0, 1, 2], "3 frame times"),
         ("crc32", [0, 1, 2], "3 checksums"),
-        ("crc32", [0] * 6, "frame 5 is missing or damaged; 6 frames were"),
+        ("crc32", [0] * 6, "frame 5 is missing or damaged; expected 6 frames"),
         ("times_ms", [0, 1, 2, 2, 3, 4], "do not increase"),
-        ("width", 12, "13x7 where its sidecar says 12x7"),
+        ("width", 12, "13x7, expected 12x7 according to its sidecar"),
         ("segments", [], "segments of 0 frames"),
     ],
 )
@@ -200,7 +205,7 @@ def test_a_cut_file_is_refused_and_damage_is_noticed(tmp_path):
     file = join_segments(paths, out, **META)
     data = bytearray(out.read_bytes())
     out.write_bytes(data[: len(data) * 2 // 3])
-    with pytest.raises(InputError, match="8 frames were expected"):
+    with pytest.raises(InputError, match="expected 8 frames"):
         DepthFile.open(out)
     data[len(data) // 2] ^= 0xFF
     out.write_bytes(data)

@@ -206,8 +206,8 @@ def test_our_own_file_is_given_as_it_is(tmp_path, floats):
 
 
 REFUSED = (
-    ({"frames": 11}, "11 frames were expected, as many as the film has; 12 came"),
-    ({"height": 7}, "depth of 9x7 was expected, the film's size; it is of 9x6"),
+    ({"frames": 11}, "expected 11 frames, as the film has; it has 12"),
+    ({"height": 7}, "expected depth of 9x7, the film's size; it is 9x6"),
 )
 
 
@@ -235,7 +235,7 @@ def test_a_frame_of_another_size_is_named(tmp_path, codes):
     folder = pngs(tmp_path / "p", codes)
     picture(folder / "depth_10.png", codes[0, :, :5].copy(), "gray16be", "png")
     source = open_depth(folder, **SIZE)
-    with pytest.raises(InputError, match=r"depth_10\.png: 9x6 was expected.* 5x6 came"):
+    with pytest.raises(InputError, match=r"depth_10\.png: expected 9x6.* it is 5x6"):
         list(source.read())
 
 
@@ -281,10 +281,10 @@ BAD = {
     "an empty folder": (lambda p: None, "", "neither"),
     "PNG and EXR": (lambda p: (bad_exr(p), colored(p)), "", ".png and .exr"),
     "no PNG": (lambda p: (p / "a.png").write_bytes(b"x"), "", "a.png: not a readable"),
-    "a coloured PNG": (colored, "", "a.png: gray depth was expected"),
-    "a cut EXR": (bad_exr, "", "a.exr: damaged or cut short"),
+    "a coloured PNG": (colored, "", "a.png: expected gray depth"),
+    "a truncated EXR": (bad_exr, "", "a.exr: damaged or truncated"),
     "no EXR": (lambda p: (p / "a.exr").write_bytes(b"x"), "", "not an OpenEXR"),
-    "a film": (film, "d.mkv", "gray16 video was expected .*ffv1 yuv420p came"),
+    "a film": (film, "d.mkv", "expected lossless gray16 video .*got ffv1 yuv420p"),
     "no film": (lambda p: (p / "d.mkv").write_bytes(b"x"), "d.mkv", "not a readable"),
     "a text": (lambda p: (p / "d.txt").write_bytes(b"x"), "d.txt", r"\.npz, or a fold"),
 }
@@ -311,5 +311,5 @@ def test_a_cut_npz_is_noticed_when_it_is_read(tmp_path, floats):
     data = (tmp_path / "d.npy").read_bytes()
     (tmp_path / "d.npy").write_bytes(cut(data))
     source = open_depth(tmp_path / "d.npy", **SIZE)
-    with pytest.raises(InputError, match=r"cut short at frame [78]"):
+    with pytest.raises(InputError, match=r"truncated at frame [78]"):
         list(source.read())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stereojax.depth.steady import steadying, steps
+from stereojax.depth.steady import estimate_changes, steady_corrections
 from stereojax.synthetic import make_film
 
 REACH = 12.0
@@ -29,7 +29,7 @@ def planted(scene, scale, shift):
 
 
 def steadied(frames):
-    correction = steadying(steps(iter(frames)), REACH)
+    correction = steady_corrections(estimate_changes(iter(frames)), REACH)
     return [a * f + b for f, (a, b) in zip(frames, correction, strict=True)]
 
 
@@ -90,7 +90,7 @@ def test_steps_are_found_to_a_thousandth_with_an_actor_in_front(scene):
     near[20:50, 30:60] += 4
     moved = scene[0].copy()
     moved[20:50, 36:66] += 4
-    found = steps(iter([far, near, 1.1 * moved - 0.3]))
+    found = estimate_changes(iter([far, near, 1.1 * moved - 0.3]))
     np.testing.assert_allclose(found[0], [1, 0])
     np.testing.assert_allclose(found[1], [1, 0], atol=0.02)
     np.testing.assert_allclose(found[2], [1.1, -0.3], atol=0.02)
@@ -98,28 +98,30 @@ def test_steps_are_found_to_a_thousandth_with_an_actor_in_front(scene):
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_short_shots(scene, count):
-    found = steps(iter(scene[:count]))
-    assert found.shape == steadying(found, REACH).shape == (count, 2)
+    found = estimate_changes(iter(scene[:count]))
+    assert found.shape == steady_corrections(found, REACH).shape == (count, 2)
 
 
 def test_flat_and_empty_frames_change_nothing():
     flat = [np.full((40, 70), v, np.float32) for v in (1.0, 2.0, 3.0, 1.0)]
-    np.testing.assert_array_equal(steps(iter(flat)), [[1, 0]] * 4)
+    np.testing.assert_array_equal(estimate_changes(iter(flat)), [[1, 0]] * 4)
     empty = [np.full((40, 70), np.nan, np.float32)] * 4
-    correction = steadying(steps(iter(empty)), REACH)
+    correction = steady_corrections(estimate_changes(iter(empty)), REACH)
     np.testing.assert_allclose(correction, [[1, 0]] * 4, atol=1e-12)
     rng = np.random.default_rng(0)
     other = [rng.normal(size=(40, 70)) for _ in range(4)]  # cuts at every frame
-    np.testing.assert_array_equal(steps(iter(other)), [[1, 0]] * 4)
+    np.testing.assert_array_equal(estimate_changes(iter(other)), [[1, 0]] * 4)
 
 
 def test_off_is_off(scene):
     frames = planted(scene, *breathing("every frame"))
-    np.testing.assert_array_equal(steadying(steps(iter(frames)), 0.0)[:, 0], 1)
+    np.testing.assert_array_equal(
+        steady_corrections(estimate_changes(iter(frames)), 0.0)[:, 0], 1
+    )
 
 
 def test_thousands_of_frames_do_not_drift():
     """Steps that are wrong by a little, always to the same side."""
     found = np.tile([1.002, 0.001], (5000, 1))
-    correction = steadying(found, REACH)
+    correction = steady_corrections(found, REACH)
     np.testing.assert_allclose(correction[:, 0], 1, atol=1e-3)

@@ -13,7 +13,7 @@ from flax import nnx
 
 from convert_weights import convert
 from stereojax.depth.networks.tcmonodepth import TCMonoDepthConfig, TCMonoDepthNetwork
-from stereojax.depth.per_frame import load_per_frame
+from stereojax.depth.networks.load import load_depth_network
 
 SIZES = [(64, 96), (32, 160), (46, 70)]  # the last: odd sizes at 1/4 and below
 PUBLISHED = (
@@ -38,7 +38,7 @@ def network(part):
 
 
 def load(part, dtype=jnp.float32):
-    return load_per_frame(part, TCMonoDepthNetwork, TCMonoDepthConfig, dtype)[0]
+    return load_depth_network(part, TCMonoDepthNetwork, TCMonoDepthConfig, dtype)[0]
 
 
 def picture(*size):

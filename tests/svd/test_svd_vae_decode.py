@@ -85,7 +85,7 @@ def test_moments_of_parts_together_are_those_of_the_whole():
         *[[[2]]] * 3,
     ]
     parts = [(jnp.asarray(p.mean()), jnp.asarray(p.var())) for p in x]
-    mean, variance = vae_decode._together(parts)
+    mean, variance = vae_decode._merge_moments(parts)
     np.testing.assert_allclose([mean, variance], [x.mean(), x.var()], rtol=1e-6)
 
 
@@ -107,7 +107,7 @@ def test_about_one_layer_is_held_at_a_time(vae, monkeypatch):
         monkeypatch.setattr(vae_decode, name, watched)
 
     before = sum(x.nbytes for x in jax.live_arrays())
-    for name in ("_within_frame", "_over_frames", "_last"):
+    for name in ("_spatial_half", "_temporal_half", "_last"):
         watch(name)
     decode(vae, latents)
     layer = t * H * W * 16 * VAE.block_out_channels[0] * 4
@@ -128,5 +128,5 @@ def test_activations_go_to_the_host_where_the_device_is_too_small(
     model = abstract(
         lambda rngs: AutoencoderKLTemporalDecoder(dtype=jnp.bfloat16, rngs=rngs)
     )
-    assert vae_decode._choose(model, 25, 128, 240) == expected
-    assert vae_decode._choose(model, 2, 128, 240) == "device"
+    assert vae_decode._choose_store(model, 25, 128, 240) == expected
+    assert vae_decode._choose_store(model, 2, 128, 240) == "device"

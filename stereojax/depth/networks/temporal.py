@@ -1,4 +1,4 @@
-"""Attention of each pixel among the frames of a window, as Video Depth Anything has it.
+"""The temporal module of Video Depth Anything: attention over frames at each pixel.
 
 Follows DepthAnything/Video-Depth-Anything (Apache-2.0), whose motion module is that of
 guoyww/AnimateDiff (Apache-2.0); attribute names are those of its checkpoints.
@@ -15,13 +15,13 @@ from stereojax.shapes import Array, Float
 from stereojax.svd.layers import Compute, FeedForward, GroupNorm, layer_norm, linear
 from stereojax.svd.transformer import SelfAttention
 
-# Of the widest layer's activations. A CPU works best out of its cache.
+# Limits of the widest layer's activations. A CPU is fastest within its cache.
 CPU_BYTES = 16 << 20
 ACCELERATOR_BYTES = 1 << 30
 
 
 class TemporalModule(nnx.Module):
-    """What is put between the layers of a network that knows single frames only."""
+    """Adds temporal attention between the layers of a network for single frames."""
 
     def __init__(
         self,
@@ -37,12 +37,12 @@ class TemporalModule(nnx.Module):
         )
 
     def __call__(self, x: Float[Array, "t h w c"]) -> Float[Array, "t h w c"]:
-        """`x`: the maps of one window's frames, in order."""
+        """Applies the module to the maps of one window's frames, in order."""
         return self.temporal_transformer(x)
 
 
 class TemporalTransformer(nnx.Module):
-    """A residual branch; norms know their own frame, attention its own pixel."""
+    """A residual branch: a norm within each frame, attention over frames per pixel."""
 
     def __init__(
         self, features: int, *, heads: int, frames: int, compute: Compute, rngs
@@ -58,7 +58,7 @@ class TemporalTransformer(nnx.Module):
     def __call__(self, x: Float[Array, "t h w c"]) -> Float[Array, "t h w c"]:
         t, h, w, c = x.shape
         normed = self.norm(x[None])[0]
-        rows = _rows_together(x)
+        rows = _rows_at_once(x)
 
         def branch(band: Array) -> Array:
             hidden = self.proj_in(band.reshape(1, t, rows * w, c))
@@ -71,7 +71,7 @@ class TemporalTransformer(nnx.Module):
 
 
 class TemporalBlock(nnx.Module):
-    """Twice attention, then a feed-forward layer, each on a norm and added."""
+    """Two attentions and a feed-forward layer, each with a norm and a residual."""
 
     def __init__(
         self, features: int, *, heads: int, frames: int, compute: Compute, rngs
@@ -90,15 +90,15 @@ class TemporalBlock(nnx.Module):
         t = x.shape[1]
         if t > self.frames:
             raise ValueError(f"a window of {t} frames: at most {self.frames}")
-        places = positions(self.frames, self.features)[:t, None]
+        embedding = positions(self.frames, self.features)[:t, None]
         for attend, norm in zip(self.attention_blocks, self.norms, strict=True):
             y = norm(x)
-            x = x + attend(y + jnp.asarray(places, y.dtype))
+            x = x + attend(y + jnp.asarray(embedding, y.dtype))
         return x + self.ff(self.ff_norm(x))
 
 
-def _rows_together(x: Float[Array, "t h w c"]) -> int:
-    """Rows of the maps that are worked on at once: pixels know nothing of each other.
+def _rows_at_once(x: Float[Array, "t h w c"]) -> int:
+    """Returns the number of rows to compute together; pixels are independent.
 
     The feed-forward layer has eight times the channels of the maps.
     """
@@ -109,9 +109,9 @@ def _rows_together(x: Float[Array, "t h w c"]) -> int:
 
 
 def positions(frames: int, features: int) -> np.ndarray:
-    """(frames, features) float32: sines and cosines in turn, ever slower.
+    """Returns (frames, features) float32: alternating sines and cosines of the frame.
 
-    The `pe` buffers of the checkpoints hold the same numbers.
+    The `pe` buffers of the checkpoints have the same values.
     """
     rate = np.exp(np.arange(0, features, 2) * (-math.log(10000.0) / features))
     angle = np.arange(frames)[:, None] * rate
