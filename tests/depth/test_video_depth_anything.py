@@ -79,7 +79,7 @@ def error(actual, expected):
 @torch.no_grad()
 def expected_depth(model, x):
     depth = model(x)
-    assert depth.min() > 0, "clipped: the reference is dead"
+    assert depth.min() > 0, "the reference is clipped at zero"
     return depth
 
 
