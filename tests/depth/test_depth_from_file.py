@@ -280,33 +280,17 @@ BAD = {
         "d.npz",
         "Fortran order",
     ),
-    "not a zip": (
-        lambda p: (p / "d.npz").write_bytes(b"x"),
-        "d.npz",
-        "not an npz file",
-    ),
+    "not a zip": (garbage("d.npz"), "d.npz", "not an npz file"),
     "no file": (lambda p: None, "d.npz", "no such depth file or folder"),
     "an empty folder": (lambda p: None, "", "neither"),
     "PNG and EXR": (lambda p: (bad_exr(p), colored(p)), "", ".png and .exr"),
-    "not a PNG": (
-        lambda p: (p / "a.png").write_bytes(b"x"),
-        "",
-        "a.png: not a readable",
-    ),
+    "not a PNG": (garbage("a.png"), "", "a.png: not a readable"),
     "a coloured PNG": (colored, "", "a.png: expected gray depth"),
     "a truncated EXR": (bad_exr, "", "a.exr: damaged or truncated"),
     "not an EXR": (garbage("a.exr"), "", "not an OpenEXR"),
     "a film": (film, "d.mkv", "expected lossless gray16 video .*got ffv1 yuv420p"),
-    "not a video": (
-        lambda p: (p / "d.mkv").write_bytes(b"x"),
-        "d.mkv",
-        "not a readable",
-    ),
-    "a text file": (
-        lambda p: (p / "d.txt").write_bytes(b"x"),
-        "d.txt",
-        r"\.npz, or a fold",
-    ),
+    "not a video": (garbage("d.mkv"), "d.mkv", "not a readable"),
+    "a text file": (garbage("d.txt"), "d.txt", r"\.npz, or a fold"),
 }
 
 
