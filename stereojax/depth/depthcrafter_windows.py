@@ -43,7 +43,7 @@ def denoise_windows(
 ) -> Iterator[tuple[Float[Array, "t h w z"], Overlap[T] | None]]:
     """Yields the latents of a shot's frames in order, one window at a time.
 
-    Memory holds one window, whatever the length of the shot.
+    Memory holds one window; it does not grow with the length of the shot.
 
     Args:
       conditioning: of each frame.

@@ -1,8 +1,8 @@
 """Preprocesses pictures for CLIP: an antialiased resize and a normalisation.
 
 Follows diffusers 0.42 (Apache-2.0), pipelines/stable_video_diffusion: a Gaussian blur
-with reflected edges, then a bicubic resize with aligned corners to a square, whatever
-the aspect.
+with reflected edges, then a bicubic resize with aligned corners to a square, for any
+aspect ratio.
 """
 
 import jax.numpy as jnp
