@@ -5,12 +5,12 @@ from pathlib import Path
 import jax.numpy as jnp
 from flax.typing import Dtype
 
+from stereojax.depth.networks.load import load_depth_network
 from stereojax.depth.networks.tcmonodepth import (
     MULTIPLE,
     TCMonoDepthConfig,
     TCMonoDepthNetwork,
 )
-from stereojax.depth.networks.load import load_depth_network
 from stereojax.depth.per_frame import PerFrameDepth, Size
 from stereojax.depth.preprocess import to_size
 from stereojax.shapes import Array, Float, Shaped

@@ -84,7 +84,7 @@ def test_depth_is_that_of_the_published_preprocessing(model, root):
 def test_overshoot_of_the_cubic_filter_is_clipped():
     edge = np.zeros((1, 40, 40, 3), np.uint8)
     edge[:, :, 20:] = 255
-    prepared = np.asarray(tcmonodepth.prepare(jnp.asarray(edge), (64, 64)))
+    prepared = np.asarray(tcmonodepth.preprocess(jnp.asarray(edge), (64, 64)))
     assert prepared.min() == 0 and prepared.max() == 1
     published = cv2.resize(edge[0], (64, 64), interpolation=cv2.INTER_CUBIC) / 255
     np.testing.assert_allclose(prepared[0], published, atol=0.51 / 255)

@@ -12,8 +12,8 @@ import torch
 from flax import nnx
 
 from convert_weights import convert
-from stereojax.depth.networks.tcmonodepth import TCMonoDepthConfig, TCMonoDepthNetwork
 from stereojax.depth.networks.load import load_depth_network
+from stereojax.depth.networks.tcmonodepth import TCMonoDepthConfig, TCMonoDepthNetwork
 
 SIZES = [(64, 96), (32, 160), (46, 70)]  # the last: odd sizes at 1/4 and below
 PUBLISHED = (
