@@ -47,13 +47,13 @@ class TemporalTransformer(nnx.Module):
     def __init__(
         self, features: int, *, heads: int, frames: int, compute: Compute, rngs
     ):
-        more = {"compute": compute, "rngs": rngs}
-        self.norm = GroupNorm(features, epsilon=1e-6, **more)
-        self.proj_in = linear(features, features, **more)
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.norm = GroupNorm(features, epsilon=1e-6, **kwargs)
+        self.proj_in = linear(features, features, **kwargs)
         self.transformer_blocks = nnx.List(
-            [TemporalBlock(features, heads=heads, frames=frames, **more)]
+            [TemporalBlock(features, heads=heads, frames=frames, **kwargs)]
         )
-        self.proj_out = linear(features, features, **more)
+        self.proj_out = linear(features, features, **kwargs)
 
     def __call__(self, x: Float[Array, "t h w c"]) -> Float[Array, "t h w c"]:
         t, h, w, c = x.shape
@@ -76,15 +76,15 @@ class TemporalBlock(nnx.Module):
     def __init__(
         self, features: int, *, heads: int, frames: int, compute: Compute, rngs
     ):
-        more = {"compute": compute, "rngs": rngs}
+        kwargs = {"compute": compute, "rngs": rngs}
         self.features, self.frames = features, frames
         self.attention_blocks = nnx.List(
-            SelfAttention(features, heads=heads, over="frames", **more)
+            SelfAttention(features, heads=heads, over="frames", **kwargs)
             for _ in range(2)
         )
-        self.norms = nnx.List(layer_norm(features, **more) for _ in range(2))
-        self.ff = FeedForward(features, **more)
-        self.ff_norm = layer_norm(features, **more)
+        self.norms = nnx.List(layer_norm(features, **kwargs) for _ in range(2))
+        self.ff = FeedForward(features, **kwargs)
+        self.ff_norm = layer_norm(features, **kwargs)
 
     def __call__(self, x: Float[Array, "1 t s c"]) -> Float[Array, "1 t s c"]:
         t = x.shape[1]
