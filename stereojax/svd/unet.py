@@ -45,11 +45,9 @@ class UNetConfig:
         return 2 ** (len(self.block_out_channels) - 1)
 
 
-SVD_XT = UNetConfig()
+SVD_XT = UNetConfig()  # DepthCrafter has the same shapes, and one context per frame
 # The mask is the ninth channel, after 4 of noise and 4 of the warped view.
 STEREOCRAFTER = UNetConfig(in_channels=9)
-# SVD's shapes; the context is one embedding per frame.
-DEPTHCRAFTER = UNetConfig()
 # For tests and for `:runlocal`: 1.3 M parameters.
 TINY = UNetConfig(
     block_out_channels=(32, 64),
