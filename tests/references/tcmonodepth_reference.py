@@ -163,7 +163,7 @@ def alive(channels=CHANNELS, blocks=BLOCKS, seed: int = 0) -> Reference:
 
 
 def save(folder: Path, model: nn.Module, *, legacy: bool = True) -> Path:
-    """Saves the state dict in the file format of torch before 1.6, as the authors do."""
+    """Saves the state dict in the file format of torch before 1.6, as published."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "_ckpt_small.pt.tar"
     torch.save(model.state_dict(), file, _use_new_zipfile_serialization=not legacy)
