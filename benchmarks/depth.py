@@ -1,10 +1,10 @@
-"""What depth costs: seconds a frame and memory of each model, on pictures of 1080p.
+"""Measures seconds per frame and memory of each depth model, on pictures of 1080p.
 
     python -m benchmarks.depth [--models=NAME,NAME]
 
-Weights are random: that changes neither. Each model runs in a process of its own; what
-it needs to start and to compile is not in the time, and is in the memory. Video models
-are timed over their second window, of which 22 frames are new.
+Weights are random, which affects neither. Each model runs in a process of its own.
+Start and compilation count for the memory, not for the time. Video models are timed
+over their second window, which has 22 new frames.
 """
 
 import itertools
@@ -20,22 +20,23 @@ from absl import flags
 
 from benchmarks.measure import save, table
 from stereojax import cli
-from stereojax.depth.key_windows import STEP
-from stereojax.depth.stitch import HELD
+from stereojax.depth.video_depth_windows import FADE_START, STEP
 
 HEIGHT, WIDTH = 1080, 1920
-STILL = (2, 4)  # frames that are not timed and that are, of models of single frames
+PER_FRAME = (2, 4)  # frames of warm-up and timed frames, for per-frame models
 
 _MODELS = flags.DEFINE_list(
     "models",
     ["depth_anything_v2_small", "video_depth_anything_small", "tcmonodepth_small"],
-    "names of --depth_model",
+    "depth models to measure, as --depth_model of infer takes them",
 )
-_ONE = flags.DEFINE_string("one", None, "measures here and prints JSON")
+_ONE = flags.DEFINE_string(
+    "one", None, "one model to measure in this process, with JSON as output"
+)
 
 
 def estimator(name: str) -> Any:
-    """The model `name` with random weights."""
+    """Returns the estimator `name` with random weights."""
     from flax import nnx
 
     from stereojax.depth.depth_anything import DepthAnything
@@ -61,9 +62,9 @@ def estimator(name: str) -> Any:
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Seconds and processor seconds a frame, in this process."""
+    """Measures seconds and processor seconds per frame, in this process."""
     model = estimator(name)
-    warm, timed = STILL if model.per_frame else (HELD, STEP)
+    warm, timed = PER_FRAME if model.per_frame else (FADE_START, STEP)
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     depths = model.estimate(itertools.repeat(frame))
@@ -81,6 +82,7 @@ def measure(name: str) -> dict[str, Any]:
 
 
 def in_a_process(name: str) -> dict[str, Any]:
+    """Measures in a new process, whose peak memory is then the model's."""
     command = [sys.executable, "-m", "benchmarks.depth", f"--one={name}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()

@@ -1,11 +1,11 @@
-"""The first look at a GPU: splats, attention, convolutions, networks; in five minutes.
+"""Measures splats, attention, convolutions and networks on a GPU, in five minutes.
 
     python -m benchmarks.gpu
 
 Needs only jax, flax and numpy. Prints a table for each item and writes
-benchmarks/results/gpu_PLATFORM.json after each, so that what was measured is kept if a
-later item fails. What cannot run says why. On a CPU (or with --small) shapes are tiny:
-a check of the script, not of the machine.
+benchmarks/results/gpu_PLATFORM.json after each, so that results are kept if a later
+item fails. An item that cannot run prints the reason. On a CPU (or with --small) shapes
+are tiny, which tests the script and not the machine.
 """
 
 import argparse
@@ -23,9 +23,13 @@ from stereojax.splat.workloads import SIZES
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="tiny shapes")
-    parser.add_argument("--items", default=",".join(ITEMS))
-    parser.add_argument("--seconds", type=float, default=280.0, help="stop after these")
+    parser.add_argument("--small", action="store_true", help="measure tiny shapes")
+    parser.add_argument(
+        "--items", default=",".join(ITEMS), help="items to measure, comma-separated"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=280.0, help="time limit in seconds"
+    )
     flags = parser.parse_args(argv)
     small = flags.small or jax.default_backend() == "cpu"
     stop = time.monotonic() + flags.seconds
@@ -40,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(item: str, small: bool, stop: float) -> dict[str, Any]:
-    """The rows of one item, as far as time and the machine allow."""
+    """Measures one item; returns its rows and a note if it did not finish."""
     print(f"\n{item}: {ITEMS[item].__doc__}")
     rows, note, start = [], None, time.monotonic()
     try:

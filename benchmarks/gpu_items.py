@@ -1,7 +1,7 @@
-"""What `benchmarks.gpu` measures: each item is a list of rows for one table.
+"""The items of `benchmarks.gpu`; each yields the rows of one table.
 
-`small` items run anywhere in seconds, so that they are tested; the others have the
-shapes of Stable Video Diffusion at 25 frames of 576 x 1024.
+With `small` an item runs on any machine in seconds, for tests; otherwise shapes are
+those of Stable Video Diffusion at 25 frames of 576 x 1024.
 """
 
 import functools
@@ -20,11 +20,11 @@ Rows = Iterator[dict[str, Any]]
 
 
 class Skip(Exception):
-    """Why an item cannot run here."""
+    """An item cannot run on this machine; the message is the reason."""
 
 
 def splats(small: bool) -> Rows:
-    """Every implementation, 25 frames in one call."""
+    """Measures every splat implementation, 25 frames in one call."""
     sizes = {"tiny": (8, 200)} if small else SIZES
     for size, shape in sizes.items():
         frames = 2 if small else (8 if size == "4k" else 25)
@@ -33,7 +33,7 @@ def splats(small: bool) -> Rows:
 
 
 def attention(small: bool) -> Rows:
-    """Self-attention over a frame's tokens, and over the frames of a token."""
+    """Measures self-attention over a frame's tokens, and over frames per token."""
     shapes = [(25, 9216, 5, 64), (25, 2304, 10, 64), (9216, 25, 5, 64)]
     for b, t, h, d in [(2, 64, 2, 16)] if small else shapes:
         q = jax.random.normal(jax.random.key(0), (b, t, h, d), jnp.bfloat16)
@@ -41,7 +41,7 @@ def attention(small: bool) -> Rows:
         for name, form in ATTENTION.items():
             row = {"shape": [b, t, h, d], "form": name}
             if name == "xla" and b * h * t * t > 2**32:
-                yield row | {"note": "its logits would take more than 16 GB"}
+                yield row | {"note": "the logits would take more than 16 GB"}
                 continue
             yield row | timed(form, q, flops=flops)
 
@@ -65,12 +65,12 @@ ATTENTION: dict[str, Callable] = {
 
 
 def convolutions(small: bool) -> Rows:
-    """NHWC convolutions of the U-Net (3x3 and the temporal 3x1) and of the VAE."""
+    """Measures NHWC convolutions of the U-Net (3x3, temporal 3x1) and of the VAE."""
     unet = [(25, 72, 128, 320), (25, 36, 64, 640), (25, 18, 32, 1280)]
     vae = [(8, 576, 1024, 128), (8, 288, 512, 256)]
     for n, h, w, c in [(2, 8, 8, 16)] if small else [*unet, *vae]:
         for kernel in ((3, 3), (3, 1)):
-            # A temporal convolution sees time as height and a frame's pixels as width.
+            # A temporal convolution has time as height and a frame's pixels as width.
             shape = (n, h, w, c) if kernel == (3, 3) else (1, n, h * w, c)
             x = jax.random.normal(jax.random.key(0), shape, jnp.bfloat16)
             weights = jax.random.normal(jax.random.key(1), (*kernel, c, c), x.dtype)
@@ -87,19 +87,19 @@ def convolution(x: jax.Array, weights: jax.Array) -> jax.Array:
 
 
 def copies(small: bool) -> Rows:
-    """The speed of memory, which every roofline here is measured against."""
+    """Measures the memory bandwidth, for rooflines."""
     for megabytes in (16,) if small else (64, 1024):
         speed = splat.copy_speed(megabytes << 20)
         yield {"MB": megabytes, "GB/s": speed / 1e9}
 
 
 def networks(small: bool) -> Rows:
-    """A call of the U-Net, and the VAE decoding in chunks; random bfloat16 weights."""
+    """Measures the U-Net, and the VAE decoding in chunks; random bfloat16 weights."""
     yield from _gpu_networks().networks(small)
 
 
 def window(small: bool) -> Rows:
-    """One window of the diffusion fill, from splatted views to right views."""
+    """Measures one window of the diffusion fill, from splatted to right views."""
     yield from _gpu_networks().window(small)
 
 
@@ -122,7 +122,7 @@ ITEMS: dict[str, Callable[[bool], Rows]] = {
 
 
 def timed(form: Callable, *arrays: jax.Array, flops: int) -> dict[str, Any]:
-    """Milliseconds, TFLOP/s and temporary memory of one call; or why it fails."""
+    """Returns milliseconds, TFLOP/s and temporary memory of one call, or its error."""
     try:
         program = jax.jit(form).lower(*arrays).compile()
         timing = measure.race({"": lambda: program(*arrays)}, seconds=0.3)[""]

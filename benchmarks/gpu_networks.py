@@ -1,4 +1,4 @@
-"""Stable Video Diffusion's networks with random weights: seconds, memory, FLOP/s."""
+"""Measures Stable Video Diffusion's networks with random weights on a GPU."""
 
 import dataclasses
 import functools
@@ -22,15 +22,15 @@ from stereojax.svd.unet import TINY as TINY_UNET
 from stereojax.svd.vae import SVD_VAE, TINY_VAE
 
 FRAMES = 25
-# Of one call at 576 x 1024, counted with PyTorch's FlopCounterMode over diffusers'
-# networks; the VAE's decoding 25 frames jointly.
+# FLOP of one U-Net call and of decoding 25 frames jointly, at 576 x 1024, counted with
+# PyTorch's FlopCounterMode on diffusers' networks.
 UNET_TFLOP = 79.95
 DECODE_TFLOP = 173.6
 NAMES = tuple(NETWORKS)  # U-Net, VAE, image encoder
 
 
 def networks(small: bool) -> Iterator[dict[str, Any]]:
-    """A call of the U-Net, and the VAE decoding 25 frames in chunks; bfloat16."""
+    """Measures the U-Net, and the VAE decoding in chunks of frames; bfloat16."""
     config = TINY_UNET if small else STEREOCRAFTER
     frames, height, width = (2, 8, 16) if small else (FRAMES, 72, 128)
     shapes = (
@@ -51,7 +51,7 @@ def networks(small: bool) -> Iterator[dict[str, Any]]:
 
 
 def window(small: bool) -> Iterator[dict[str, Any]]:
-    """One window through the whole diffusion fill, as `stereocrafter` sets it."""
+    """Measures one window of the diffusion fill with `stereocrafter`'s settings."""
     frames, height, width = (2, 64, 128) if small else (FRAMES, 576, 1024)
     if small:
         configs = (
@@ -76,7 +76,7 @@ def window(small: bool) -> Iterator[dict[str, Any]]:
         )
     )
     inputs = 0.5 + pictures, jnp.asarray(occlusion), 50 * noise
-    # One call less than there are noise levels: the last changes nothing.
+    # One call less than noise levels: the last call is left out.
     facts = {"frames": frames, "size": [height, width], "calls": settings.steps - 1}
     for name, run in {
         "encode, denoise": fill.latents,
@@ -102,12 +102,12 @@ def window(small: bool) -> Iterator[dict[str, Any]]:
 
 
 def half(name: str, sizes: dict[str, Any]) -> nnx.Module:
-    """The network in bfloat16, abstract."""
+    """Returns the abstract network in bfloat16."""
     return build(name, sizes, dtype=jnp.bfloat16, param_dtype=jnp.bfloat16)
 
 
 def program(name: str, config: Any, method: str, shapes: tuple) -> Callable[[], Any]:
-    """Runs `method` of the network on random numbers of those shapes."""
+    """Returns the compiled `method` of the network, bound to random inputs."""
     sizes = dataclasses.asdict(config)
     graph, leaves = nnx.split(half(name, sizes))
     weights = randoms(leaves)
@@ -121,19 +121,21 @@ def program(name: str, config: Any, method: str, shapes: tuple) -> Callable[[], 
 
 
 def randoms(like: Any) -> Any:
-    """Small normal numbers in the places of shapes: the same million again and again.
+    """Returns random arrays for abstract ones: small normal values.
 
-    Made on the host, as a program that makes a thousand arrays takes long to compile.
+    Repeats a million values. Made on the host, because a program that makes a thousand
+    arrays takes long to compile.
     """
-    numbers = 0.02 * np.random.default_rng(0).standard_normal(1 << 20, np.float32)
+    values = 0.02 * np.random.default_rng(0).standard_normal(1 << 20, np.float32)
 
-    def filled(leaf: jax.ShapeDtypeStruct) -> jax.Array:
-        return jax.device_put(np.resize(numbers.astype(leaf.dtype), leaf.shape))
+    def random(leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        return jax.device_put(np.resize(values.astype(leaf.dtype), leaf.shape))
 
-    return jax.tree.map(filled, like)
+    return jax.tree.map(random, like)
 
 
 def cost(run: Callable[[], Any], tflop: float) -> dict[str, Any]:
+    """Returns seconds, TFLOP/s and memory of a compiled call."""
     timing = measure.race({"": run}, seconds=1.0, rounds=3)[""]
     memory = run.func.memory_analysis()
     stats = jax.local_devices()[0].memory_stats() or {}

@@ -1,13 +1,13 @@
-"""Stable Video Diffusion's networks on a CPU: ours beside diffusers', same weights.
+"""Compares Stable Video Diffusion's networks on a CPU: this project and diffusers.
 
     python -m benchmarks.svd_cpu
 
-One pass of the U-Net, the VAE's encoder and its decoder, small and medium, in float32,
-each with as many threads as there are cores; needs torch and diffusers (the extra
-`test`). The two take turns, and the best of several runs counts; `ratio` is how many
-times as fast ours is, `cpu_ratio` the same by processor time, which other work on the
-machine moves less. `difference` is relative to the largest value. Writes
-benchmarks/results/svd_cpu.json.
+One pass of the U-Net, the VAE's encoder and its decoder with the same weights, small
+and medium, in float32, with one thread per core; needs torch and diffusers (the extra
+`test`). The two implementations run alternately, and the best of several runs counts.
+`ratio` is the speedup over diffusers, `cpu_ratio` the same by processor time, which
+other work on the machine affects less. `difference` is relative to the largest value.
+Writes benchmarks/results/svd_cpu.json.
 """
 
 import argparse
@@ -34,13 +34,13 @@ from stereojax.weights.abstract import abstract
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """Of both networks and of what they are given."""
+    """Sizes of both networks and of their inputs."""
 
-    unet: tuple[int, ...]  # channels
+    unet: tuple[int, ...]  # channels per level
     heads: tuple[int, ...]
-    vae: tuple[int, ...]
-    latents: tuple[int, int, int]  # frames, height, width of the U-Net's
-    decoded: tuple[int, int, int]  # of the VAE's
+    vae: tuple[int, ...]  # channels per level
+    latents: tuple[int, int, int]  # frames, height, width of the U-Net's latents
+    decoded: tuple[int, int, int]  # frames, height, width of the VAE's latents
 
 
 SIZES = {
@@ -55,11 +55,15 @@ CONTEXT = 64
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", default="small,medium", help="of " + str([*SIZES]))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--sizes", default="small,medium", help=f"sizes to measure, of {[*SIZES]}"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="timed runs of each implementation"
+    )
     flags = parser.parse_args(argv)
     if jax.default_backend() != "cpu":
-        parser.error("compares on the CPU: set JAX_PLATFORMS=cpu")
+        parser.error("expected JAX on the CPU; set JAX_PLATFORMS=cpu")
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     rows = []
     for name in flags.sizes.split(","):
@@ -71,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def unet(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
+    """Compares one call of the U-Net."""
     levels = len(size.unet)
     sizes = {
         "in_channels": 9,
@@ -108,6 +113,7 @@ def unet(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
 
 
 def vae(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
+    """Compares the VAE's encoder and its decoder."""
     theirs = diffusers.AutoencoderKLTemporalDecoder(
         down_block_types=("DownEncoderBlock2D",) * len(size.vae),
         block_out_channels=size.vae,
@@ -143,7 +149,7 @@ def vae(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
 
 
 class Weights:
-    """A torch module as the converter reads a file."""
+    """The weights of a torch module, with the interface of a weights file."""
 
     def __init__(self, module: torch.nn.Module):
         self._state = module.state_dict()
@@ -154,10 +160,11 @@ class Weights:
 
 
 def same(network: type, config: Any, theirs: torch.nn.Module) -> nnx.Module:
-    """Ours, with the weights of theirs."""
+    """Returns this project's network with the weights of `theirs`."""
     model = abstract(lambda rngs: network(config, rngs=rngs))
+    name = network.__name__
     return fill(
-        model, convert_tensors(model, Weights(theirs), Table(), what="it"), what="it"
+        model, convert_tensors(model, Weights(theirs), Table(), what=name), what=name
     )
 
 
@@ -168,6 +175,8 @@ def channels_last(x: torch.Tensor) -> jax.Array:
 def race(
     ours: Callable[[], jax.Array], theirs: Callable[[], torch.Tensor], rounds: int
 ) -> dict[str, Any]:
+    """Returns both times, their ratios, and the difference of the results."""
+
     def reference() -> np.ndarray:
         with torch.no_grad():
             return theirs().numpy()
@@ -177,14 +186,14 @@ def race(
     times = measure.race(
         {"ours": ours, "theirs": reference}, seconds=0.0, rounds=rounds
     )
-    one, other = times["ours"], times["theirs"]
+    ours_time, theirs_time = times["ours"], times["theirs"]
     return {
-        "ours_s": one.best,
-        "diffusers_s": other.best,
-        "ratio": other.best / one.best,
-        "ours_cpu_s": one.cpu,
-        "diffusers_cpu_s": other.cpu,
-        "cpu_ratio": other.cpu / one.cpu,
+        "ours_s": ours_time.best,
+        "diffusers_s": theirs_time.best,
+        "ratio": theirs_time.best / ours_time.best,
+        "ours_cpu_s": ours_time.cpu,
+        "diffusers_cpu_s": theirs_time.cpu,
+        "cpu_ratio": theirs_time.cpu / ours_time.cpu,
         "difference": float(difference),
     }
 

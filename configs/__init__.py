@@ -1,1 +1,1 @@
-"""Configurations, one file per model; a config's docstring is its lab notebook."""
+"""Configurations, one file per model; each docstring is the config's lab notebook."""

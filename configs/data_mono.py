@@ -1,10 +1,11 @@
-"""Training pairs from plain films: what a splat to the right and back loses is missing.
+"""Training pairs from 2D films: holes from splatting to the right and back.
 
     python -m data_prep --config data_mono --input FILMS/ --output DATASET/
 
-Depth is estimated, the film is splatted to the right and from there back; the frame
-itself is the truth. No stereo film, and so none of its licences, is needed. `:runlocal`
-takes short sequences of small pictures, and the depth prior.
+Depth is estimated for each frame. The frame is splatted to the right view and back; the
+pixels that this loses are the hole, and the original frame is the ground truth. No
+stereo films, and none of their licences, are needed. `:runlocal` has short sequences of
+small pictures and the depth prior.
 """
 
 from ml_collections import ConfigDict

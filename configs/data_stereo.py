@@ -2,8 +2,8 @@
 
     python -m data_prep --config data_stereo --input FILMS/ --output DATASET/
 
-Sequences of up to 145 frames at 576x1024, whose left view, splatted to the right, has a
-PSNR above 25 dB against the right view. `:runlocal` takes short sequences of small
+Keeps sequences of up to 145 frames at 576x1024 whose left view, splatted to the right,
+has a PSNR above 25 dB against the right view. `:runlocal` has short sequences of small
 pictures: a clip of 8 frames is enough.
 """
 

@@ -1,11 +1,11 @@
-"""Depth, splat and background fill: no diffusion, no weights of ours; runs anywhere.
+"""Depth, splat and background fill, without diffusion: runs on any machine.
 
     python -m stereojax.infer --input film.mp4 --output film_3d.mp4
 
-Depth is Depth Anything V2 Small (Apache-2.0), converted on first use; without it the
-embedded prior, which knows no more than that lower is nearer. The fill is a membrane.
-`:runlocal` fetches nothing: the prior at once. What `train` trains with it is the
-network of `stereocrafter`.
+Depth is Depth Anything V2 Small (Apache-2.0), downloaded and converted on first use. If
+that fails, it is the embedded prior, three rules of thumb without weights. The fill is
+a membrane. `:runlocal` downloads nothing and uses the prior. Training with this config
+trains the network of `stereocrafter`.
 """
 
 from ml_collections import ConfigDict

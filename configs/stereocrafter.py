@@ -1,36 +1,42 @@
-"""StereoCrafter's diffusion fill at its best: nothing cropped, known pixels kept.
+"""StereoCrafter's diffusion fill in its best quality: no crop, known pixels kept.
 
     python -m stereojax.infer --config stereocrafter --input film.mp4 \\
         --output film_3d.mp4
 
-Needs converted weights (research licences; converting prints them):
+Needs converted weights (research licences; the converter prints them):
 
     python -m convert_weights --source TencentARC/StereoCrafter --output ROOT
     python -m convert_weights --source stabilityai/stable-video-diffusion-img2vid-xt \\
         --output ROOT
 
-Against the published settings: 8 Align-Your-Steps noise levels, the last call dropped
-(it changes nothing), guidance 1.0 in one pass, windows of 25 frames that cross-fade,
-pictures padded and not cropped, thin holes seen by the mask, and what the left camera
-saw is the film's own picture and not its VAE round trip. On 12 stereo clips others
-measured LPIPS 0.383 for this schedule against 0.393 for the published one.
+Differences from the published settings:
+- 8 Align-Your-Steps noise levels; the last call is left out, as it changes nothing;
+- guidance 1.0, which takes one pass of the U-Net;
+- windows of 25 frames that cross-fade;
+- pictures are padded, not cropped;
+- the mask includes thin holes;
+- pixels that the left camera saw are the film's own, not their VAE round trip.
 
-`:runlocal` is the same code with small random networks and few steps, for a laptop:
-what it fills in means nothing.
+On 12 stereo clips others measured LPIPS 0.383 for this schedule against 0.393 for the
+published one.
 
-Training (`train` below): compiled ahead of time for 8 H200s, the update holds 62 GB a
+`:runlocal` is the same code with small random networks and few steps, for a laptop: the
+filled pixels are meaningless.
+
+Training (`train` below): compiled ahead of time for 8 H200s, an update takes 62 GB per
 device with the chunked attention, and validation 10 GB (`python -m
 benchmarks.aot.train`). It has not yet run at full size.
 
-That it learns (`python -m benchmarks.learn`: 0.8 M trained parameters, 48 synthetic
-scenes of 32x64 in shards, 400 updates of 4; 8 scenes held out, inside the hole):
+Learning curve (`python -m benchmarks.learn`: 0.8 M trained parameters, 48 synthetic
+scenes of 32x64 in shards, 400 updates of 4 samples; measured inside the hole on 8
+validation scenes):
 
     update   PSNR      SSIM     background fill
     1        11.4 dB   0.24     21.3 dB, 0.69
     200      15.8 dB   0.39
     400      16.3 dB   0.41
 
-Far from the background fill: 800 s of two busy cores are no training.
+The background fill is much better: 800 s on two busy cores are too short a training.
 """
 
 from ml_collections import ConfigDict
@@ -52,14 +58,15 @@ def get_config(variant: str = "") -> ConfigDict:
 
 
 def train(variant: str) -> ConfigDict:
-    """The paper's recipe is the default of every setting: see stereojax/settings.
+    """Returns the training section; defaults (stereojax/settings) are the paper's.
 
     25 frames of 576x1024 at a stride of 1 to 6, 26,000 updates of 8 samples with AdamW
-    at 1e-5, from SVD with a mask channel of zeros; the spatial layers train.
+    at a learning rate of 1e-5, from SVD with a mask channel of zeros; only the spatial
+    layers are trained.
 
         python -m stereojax.train --config stereocrafter --workdir DIR --data DATASET
 
-    `:runlocal` trains a small network for some steps on synthetic scenes, to try it.
+    `:runlocal` trains a small network for 10 updates on synthetic scenes, as a test.
     """
     if variant != "runlocal":
         return ConfigDict({"unet": "svd/unet", "steps": 26000, "batch": 8})

@@ -1,18 +1,21 @@
-"""The inpainting of the published StereoCrafter code, number by number.
+"""The inpainting of the published StereoCrafter code, numerically the same.
 
     python -m stereojax.infer --config stereocrafter_parity --input film.mp4 \\
         --output film_3d.mp4
 
-Depth is DepthCrafter's, sampled as that code calls it (`--depth_path` takes a file's):
-8 levels, guidance 1.2, windows of 70 frames that share 25, and its whole range.
+Depth is DepthCrafter's with the published settings: 8 levels, guidance 1.2, windows of
+70 frames with an overlap of 25, and the full range of its depth. `--depth_path` reads
+depth from a file instead.
 
-Windows of 23 frames that share 3, cut hard; 8 Karras steps at guidance 1.01; 2x2 tiles,
-each on its own, blended once at the end; the mask's top left pixels; frames decoded two
-by two; everything regenerated, what the left camera saw as well. Disparity of +-20 px,
-the screen at half of the whole range of depth. Where that code cuts rows and columns
-off (sides become multiples of 128) this fills them from their surroundings instead.
+Windows have 23 frames with an overlap of 3, without a cross-fade. The sampler has 8
+Karras steps at guidance 1.01, on 2x2 tiles that are sampled separately and blended once
+at the end. The latent mask has the top left pixel of each block. Frames are decoded in
+pairs. All pixels are regenerated, including those that the left camera saw. Disparity
+is +-20 px, with the screen plane at half of the depth range. The published code crops
+rows and columns, so that both sides are multiples of 128; here they are filled from
+their surroundings.
 
-It is here to be compared with. `stereocrafter` is better and faster.
+This config is a reference for comparison; `stereocrafter` is better and faster.
 """
 
 from ml_collections import ConfigDict
@@ -48,7 +51,7 @@ def get_config(variant: str = "") -> ConfigDict:
             "tile_sync": "end",
         }
     )
-    # A network is trained on the holes that it will be told of.
+    # Training pools the mask to latents as inference does.
     config.train = train(variant)
     config.train.pooling = "nearest"
     if variant:

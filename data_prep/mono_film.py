@@ -23,7 +23,11 @@ from data_prep.stages.packing import View
 from data_prep.stages.sampling import Sampling, spread, to_8_bits
 from stereojax.depth.disparity import depth_to_disparity
 from stereojax.depth.normalize import shot_range
-from stereojax.depth.steady import apply_corrections, steadying, steps
+from stereojax.depth.steady import (
+    apply_corrections,
+    estimate_changes,
+    steady_corrections,
+)
 from stereojax.inference.choose_depth import DepthChoice, choose
 from stereojax.records import Record
 from stereojax.settings import InferSettings
@@ -85,7 +89,7 @@ class MonoFilm:
             depth = list(self.depth.estimator.estimate(frames))
             if self.depth.estimator.per_frame_scale:
                 reach = InferSettings().depth_steady
-                corrections = steadying(steps(depth), reach)
+                corrections = steady_corrections(estimate_changes(depth), reach)
                 depth = list(apply_corrections(depth, corrections))
             far_near = shot_range(depth)
         divergence = self.settings.divergence * _strength(self.index, segment)

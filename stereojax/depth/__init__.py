@@ -1,1 +1,1 @@
-"""Relative inverse depth of video: networks, files, and what is done to it after."""
+"""Relative inverse depth of video: estimators, file formats and post-processing."""

@@ -1,4 +1,4 @@
-"""Depth of video frames by Depth Anything V2, each frame on its own."""
+"""Estimates depth with Depth Anything V2, each frame independently."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ from stereojax.depth.networks.depth_anything_v2 import (
     DepthAnythingV2,
     DepthAnythingV2Config,
 )
-from stereojax.depth.per_frame import PerFrameDepth, load_per_frame
+from stereojax.depth.networks.load import load_depth_network
+from stereojax.depth.per_frame import PerFrameDepth
 from stereojax.depth.preprocess import preprocess
 
 
@@ -21,8 +22,8 @@ class DepthAnything(PerFrameDepth):
         *,
         name: str,
         licence: str,
-        batch: int | None = None,  # frames computed together; default by the device
-        shortest: int = 518,  # pixels of the shorter side that the network sees
+        batch: int | None = None,  # frames computed together; default by device
+        shortest: int = 518,  # pixels of the network input's shorter side
     ):
         super().__init__(
             network,
@@ -38,14 +39,14 @@ class DepthAnything(PerFrameDepth):
     def load(
         cls, folder: Path, *, dtype: Dtype | None = None, batch: int | None = None
     ) -> "DepthAnything":
-        """From a converted part.
+        """Loads the estimator from a converted part.
 
         Computes in `dtype`: by default float32 on a CPU, bfloat16 elsewhere.
 
         Raises:
-          InputError: there is no such part, or it is not of this network.
+          InputError: the part is absent, damaged or of another class.
         """
-        network, config = load_per_frame(
+        network, config = load_depth_network(
             folder, DepthAnythingV2, DepthAnythingV2Config, dtype
         )
         return cls(network, name=config["part"], licence=config["licence"], batch=batch)

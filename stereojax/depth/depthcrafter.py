@@ -1,7 +1,7 @@
-"""Depth of a shot by DepthCrafter (arXiv 2409.02095): SVD, taught to paint depth.
+"""Estimates the depth of a shot with DepthCrafter (arXiv 2409.02095), from SVD.
 
-Follows Tencent/DepthCrafter (academic research only) in what it computes; the code is
-this project's. The U-Net is SVD's, but every frame has its own image embedding.
+Computes the same as Tencent/DepthCrafter (academic research only); the code is this
+project's. The U-Net is SVD's, but every frame has its own image embedding.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from stereojax.depth.depthcrafter_noise import Noise
-from stereojax.depth.depthcrafter_state import loaded, state_of
+from stereojax.depth.depthcrafter_windows import denoise_windows, from_state, to_state
 from stereojax.depth.estimator import NoStateStore, StateStore
-from stereojax.depth.overlapping_windows import overlapping_windows
+from stereojax.ops.integers import as_float
 from stereojax.shapes import Array, Float, Shaped
 from stereojax.svd.clip import CLIPVisionModelWithProjection
 from stereojax.svd.clip_image import clip_pixels
@@ -27,20 +27,20 @@ from stereojax.svd.vae import AutoencoderKLTemporalDecoder
 from stereojax.svd.vae_decode import decode
 
 PARTS = ("depthcrafter/unet", "svd/vae", "svd/image_encoder")
-FRAME_RATE, MOTION = 7.0, 127.0  # what the U-Net is told, whatever the film is
-AUGMENTATION = 0.02  # noise on the pictures that the VAE sees, and what is told of it
-CHUNK = 8  # frames that are decoded jointly: their borders are those of the published
+FRAME_RATE, MOTION = 7.0, 127.0  # the U-Net's time ids, the same for every film
+AUGMENTATION = 0.02  # noise on the VAE's input pictures, and the third time id
+CHUNK = 8  # frames that are decoded jointly, as in the published code
 
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """How depth is sampled. The default is what the authors recommend now."""
+    """Settings of the sampler. The defaults are the authors' recommendation."""
 
     steps: int = 5
-    guidance: float = 1.0  # at 1 and below there is one pass of the U-Net, not two
-    window: int = 110
-    overlap: int = 25
-    longest: int = 1024  # pixels of the longer side that the networks see
+    guidance: float = 1.0  # up to 1, the U-Net runs one pass per step and not two
+    window: int = 110  # frames
+    overlap: int = 25  # frames
+    longest: int = 1024  # pixels of the networks' longer side
     seed: int = 42
 
 
@@ -57,14 +57,14 @@ class DepthCrafter:
         sampling: Sampling = Sampling(),
         *,
         licence: str,
-        noise: Noise | None = None,  # of the seed by default
+        noise: Noise | None = None,  # by default from `sampling.seed`
     ):
         from stereojax.cli import InputError
 
         channels = networks.unet.config.in_channels
         if channels != 2 * networks.vae.config.latent_channels:
             raise InputError(
-                f"depthcrafter/unet takes {channels} channels where 8 are expected: "
+                f"depthcrafter/unet has {channels} input channels, expected 8: "
                 "4 of noise and 4 of the picture"
             )
         if not 0 <= sampling.overlap < sampling.window:
@@ -79,7 +79,7 @@ class DepthCrafter:
         self._multiple = networks.unet.config.multiple * networks.vae.config.factor
 
     def estimate(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """Depth of each frame of one shot, in order.
+        """Yields the depth of each frame of one shot, in order.
 
         Args:
           frames: (h, w, 3) uint8 or uint16 RGB, all of one size.
@@ -92,39 +92,44 @@ class DepthCrafter:
     def resume(
         self, frames: Callable[[int], Iterator[np.ndarray]], store: StateStore
     ) -> Iterator[np.ndarray]:
-        """As `ResumableEstimator` says."""
+        """Implements `ResumableEstimator.resume`."""
+        # Restore the state: the last window's overlap, and latents to decode.
         state = store.load()
-        shared, waiting, done, read = None, [], 0, 0
+        previous, waiting, done, read = None, [], 0, 0
         if state is not None:
-            shared, waiting = loaded(state)
+            previous, waiting = from_state(state)
             done, read = int(state["done"]), int(state["read"])
+        # The first frame gives the size of the latents.
         source = frames(read)
         first = next(source, None)
         if first is not None:
             size = self._size(*first.shape[:2])
-            given = self._given(itertools.chain([first], source), size, read)
+            conditioning = self._conditioning(
+                itertools.chain([first], source), size, read
+            )
             noise = self._noise.latents(self._sampling.window, self._shape(size))
-        elif shared is not None:  # the last window was done
-            given, noise = iter([]), shared.noise
+        elif previous is not None:  # all windows were denoised
+            conditioning, noise = iter([]), previous.noise
         else:
             return
-        for latents, left in overlapping_windows(
-            given,
+        for latents, overlap in denoise_windows(
+            conditioning,
             self._denoise,
             noise,
             overlap=self._sampling.overlap,
             sigma=float(self._sigmas[0]),
-            shared=shared,
+            previous=previous,
         ):
+            # Decode full chunks; at the end of the shot a shorter one, too.
             waiting += list(latents)
-            whole = len(waiting) - (len(waiting) % CHUNK if left else 0)
-            for i in range(0, whole, CHUNK):
-                yield from self._decode(waiting[i : min(i + CHUNK, whole)])
-            waiting, done = waiting[whole:], done + whole
-            if left is not None:
-                read = done + len(waiting) + len(left.given)
+            count = len(waiting) - (len(waiting) % CHUNK if overlap else 0)
+            for i in range(0, count, CHUNK):
+                yield from self._decode(waiting[i : min(i + CHUNK, count)])
+            waiting, done = waiting[count:], done + count
+            if overlap is not None:
+                read = done + len(waiting) + len(overlap.conditioning)
                 store.offer(
-                    done, functools.partial(state_of, left, waiting, done, read)
+                    done, functools.partial(to_state, overlap, waiting, done, read)
                 )
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
@@ -132,18 +137,18 @@ class DepthCrafter:
         return picture_size(height, width, longest=longest, multiple=self._multiple)
 
     def _shape(self, size: tuple[int, int]) -> tuple[int, int, int]:
-        """Of the latents of a picture."""
+        """Returns the shape of the latents of a picture of `size`."""
         vae = self._networks.vae.config
         return size[0] // vae.factor, size[1] // vae.factor, vae.latent_channels
 
-    def _given(
+    def _conditioning(
         self, frames: Iterator[np.ndarray], size: tuple[int, int], first: int
     ) -> Iterator[tuple[Array, Array]]:
-        """Latents and image embedding of each frame, from number `first` on."""
+        """Yields latents and image embedding of each frame; `first` is its number."""
         net = self._networks
         for i, frame in enumerate(frames, first):
             noise = self._noise.pixels(i, (*size, 3))
-            yield _see(net.vae, net.image_encoder, frame, noise, size)
+            yield _encode(net.vae, net.image_encoder, frame, noise, size)
 
     def _decode(self, latents: list[Array]) -> Float[np.ndarray, "t h w"]:
         scale = self._networks.vae.config.scaling_factor
@@ -151,14 +156,13 @@ class DepthCrafter:
         pictures = np.clip(np.asarray(pictures, np.float32) * 0.5 + 0.5, 0, 1)
         return pictures.mean(axis=-1)
 
-    def _denoise(self, given: list[tuple[Array, Array]], start: Array) -> Array:
-        channels, context = (jnp.stack(x)[None] for x in zip(*given, strict=True))
+    def _denoise(self, frames: list[tuple[Array, Array]], start: Array) -> Array:
+        channels, context = (jnp.stack(x)[None] for x in zip(*frames, strict=True))
         ids = jnp.array([[FRAME_RATE, MOTION, AUGMENTATION]])
-        conditioning = Conditioning(channels, context, ids)
         return denoise(
             self._networks.unet,
             start[None],
-            conditioning,
+            Conditioning(channels, context, ids),
             self._sigmas,
             guidance=max(1.0, self._sampling.guidance),
         )[0]
@@ -167,7 +171,7 @@ class DepthCrafter:
 def picture_size(
     height: int, width: int, *, longest: int = 1024, multiple: int = 64
 ) -> tuple[int, int]:
-    """Rows and columns for the networks: each side rounded by itself.
+    """Returns the networks' rows and columns: each side is rounded separately.
 
     1080 x 1920 becomes 576 x 1024.
     """
@@ -184,15 +188,15 @@ def picture_size(
 
 
 @functools.partial(jax.jit, static_argnames=("size",))
-def _see(
+def _encode(
     vae: AutoencoderKLTemporalDecoder,
     image_encoder: CLIPVisionModelWithProjection,
     frame: Shaped[Array | np.ndarray, "h w 3"],
     noise: Float[Array, "hd wd 3"],
     size: tuple[int, int],
 ) -> tuple[Float[Array, "hl wl z"], Float[Array, " d"]]:
-    """What the U-Net is shown of a frame: unscaled latents, and an embedding."""
-    picture = jnp.asarray(frame).astype(jnp.float32) / jnp.iinfo(frame.dtype).max
+    """Returns a frame's conditioning: unscaled latents, and an image embedding."""
+    picture = as_float(frame)
     if picture.shape[:2] != size:
         picture = jax.image.resize(picture, (*size, 3), "cubic", antialias=True)
         picture = jnp.clip(picture, 0, 1)

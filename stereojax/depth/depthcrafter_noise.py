@@ -1,4 +1,4 @@
-"""All that is random in DepthCrafter."""
+"""Random numbers of DepthCrafter."""
 
 import functools
 from typing import Any
@@ -10,17 +10,17 @@ from stereojax.shapes import Array, Float, Key
 
 
 class Noise:
-    """Frame by frame, so that a shot of any length has it at once."""
+    """Normal noise as a function of the seed and the frame number; stores nothing."""
 
     def __init__(self, seed: int):
         self._pixels, self._latents = jax.random.split(jax.random.key(seed))
 
     def pixels(self, frame: int, shape: tuple[int, ...]) -> Float[Array, "*s"]:
-        """Normal, for the picture of one frame of a shot."""
+        """Returns noise for the picture of one frame of a shot."""
         return _normal(self._pixels, frame, shape)
 
     def latents(self, frames: int, shape: tuple[int, ...]) -> Float[Array, "t *s"]:
-        """Normal, that a window starts from."""
+        """Returns noise for the start of a window's sampling."""
         return jnp.stack([_normal(self._latents, i, shape) for i in range(frames)])
 
 

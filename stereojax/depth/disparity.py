@@ -1,4 +1,4 @@
-"""Disparity from raw depth: normalised, cleaned at edges, scaled to pixels."""
+"""Converts raw depth to disparity: normalises, cleans edges, scales to pixels."""
 
 from stereojax.depth.edges import clean_edges
 from stereojax.depth.normalize import normalize, to_disparity
@@ -23,8 +23,8 @@ def depth_to_disparity(
       far, near: the shot's range of raw depth, as `shot_range` returns it.
       size: height and width of the result.
       divergence: range from near to far, in % of the width.
-      convergence: the normalised depth that lies on the screen; a shot without any
-        range of depth lies there as a whole.
+      convergence: the normalised depth that is shown on the screen plane; a shot
+        without a range of depth is shown there as a whole.
       edge_sharpen, edge_dilate: as `clean_edges` takes them.
     """
     unit = normalize(depth, far, near, flat=convergence)

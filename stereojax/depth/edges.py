@@ -1,11 +1,11 @@
-"""Depth with clean silhouettes: no ramp from near to far for the splat to stretch.
+"""Sharpens depth at silhouettes, so that the splat does not stretch ramps.
 
-A network's depth crosses from an object to what lies behind it over several pixels.
-Each of them would be moved by a disparity that belongs to neither, and they spread over
-the gap like rubber. Here a ramp becomes a step, and the nearer side then grows a little
-to the right, so that the pixels in which the camera mixed both colours go along with
-the object: the gap opens on its right. What is smooth over the window, such as a
-slanted floor, stays as it is. Everything depends on the one frame, and fixed numbers.
+A network's depth changes from an object to its background over several pixels. Each of
+these pixels would be moved by a disparity between the two, and together they would be
+stretched over the hole. Here a ramp becomes a step. The nearer side then grows a little
+to the right, because the hole opens on the right of an object: the pixels in which the
+camera mixed both colours move with the object. Depth that is smooth over the window,
+such as a slanted floor, does not change. The result depends on a single frame only.
 """
 
 import functools
@@ -19,8 +19,8 @@ from stereojax.ops.taps import resize
 from stereojax.shapes import Array, Float
 from stereojax.stage_types import REFERENCE_WIDTH
 
-# Pixels in the settings are meant at this width of the picture.
-# Of the range in the window to that in twice the window: a slope has 0.5, a step 1.
+# Ratio of the depth range in the window to that in a window twice as large: 0.5 for a
+# slope, 1 for a step. Up to SLOPE nothing changes; from STEP on all of it does.
 SLOPE, STEP = 0.53, 0.6
 
 
@@ -36,16 +36,17 @@ def clean_edges(
     dilate: float = 1.0,
     threshold: float = 0.04,
 ) -> Float[Array, "*b h w"]:
-    """Normalised depth, brought to the picture's size, with steps for silhouettes.
+    """Returns normalised depth at the picture's size, with steps at silhouettes.
 
     Args:
       depth: in [0, 1], 1 = nearest; finite.
-      height, width: of the picture; depth is resized bilinearly.
+      height, width: size of the picture; depth is resized bilinearly.
       sharpen: radius of the window in which a ramp becomes a step, in pixels at a
-        width of 1024: about half as wide as the widest ramp. 0 = off.
+        picture width of 1024: about half the width of the widest ramp. 0 = off.
       dilate: growth of the nearer side to the right, in pixels at 1024. 0 = off.
-      threshold: depth range within the window below which nothing happens; at twice
-        that and above, all of it. 0.04 is 0.8 pixels at 1024 and 2 % divergence.
+      threshold: depth range within the window up to which nothing changes; from twice
+        the threshold on, the full change. 0.04 is 0.8 pixels at 1024 and 2 %
+        divergence.
     """
     depth = _resized(depth, height, width)
     if radius := _pixels(sharpen, width):
@@ -53,8 +54,8 @@ def clean_edges(
         high = _around(jnp.maximum, depth, radius)
         span = high - low
         wide = _around(jnp.maximum, high, radius) - _around(jnp.minimum, low, radius)
-        # A ramp that ends inside the window has no more range in one twice as large; a
-        # slope that goes on has twice as much there, and is no silhouette.
+        # A ramp that ends inside the window has the same range in a window twice as
+        # large; a slope has twice the range there, and is no silhouette.
         share = span / jnp.where(wide > 0, wide, 1)
         gate = _gate(span, threshold) * jnp.clip((share - SLOPE) / (STEP - SLOPE), 0, 1)
         step = jnp.where(2 * depth > low + high, high, low)
@@ -66,7 +67,7 @@ def clean_edges(
 
 
 def _pixels(amount: float, width: int) -> int:
-    """At least 1, however small the picture, unless the setting is 0."""
+    """Scales a setting to the picture's width; at least 1 unless the setting is 0."""
     return max(1, round(amount * width / REFERENCE_WIDTH)) if amount > 0 else 0
 
 
@@ -81,8 +82,10 @@ def _resized(
 
 
 def _gate(span: Float[Array, "*s"], threshold: float) -> Float[Array, "*s"]:
-    """0 up to the threshold, 1 from twice that on: no pixel flips from frame to frame
-    because its range lies near a limit."""
+    """Returns 0 up to the threshold, 1 from twice the threshold on, linear between.
+
+    A hard limit would let pixels near it flip from frame to frame.
+    """
     return jnp.clip(span / threshold - 1, 0, 1)
 
 
@@ -92,10 +95,10 @@ def _around(op: Callable, x: Float[Array, "*b h w"], radius: int) -> Array:
 
 
 def _running(op: Callable, x: Array, before: int, after: int, *, axis: int) -> Array:
-    """`op` over the samples from `before` before each to `after` after it.
+    """Applies `op`, such as the maximum, over a running window along `axis`.
 
-    By doubling: log2(window) steps over the whole array, where a window that is slid
-    over it costs its length.
+    The window of a sample has `before` samples before it and `after` after it. By
+    doubling: log2(window) operations on the array instead of one per window sample.
     """
     size, length = before + after + 1, x.shape[axis]
     padding = [(0, 0)] * x.ndim
@@ -105,8 +108,9 @@ def _running(op: Callable, x: Array, before: int, after: int, *, axis: int) -> A
     def shifted(x: Array, by: int, count: int) -> Array:
         return jax.lax.slice_in_dim(x, by, by + count, axis=x.ndim + axis)
 
-    done = 1
-    while 2 * done <= size:
-        count = x.shape[axis] - done
-        x, done = op(shifted(x, 0, count), shifted(x, done, count)), 2 * done
-    return op(shifted(x, 0, length), shifted(x, size - done, length))
+    covered = 1  # samples that each element of `x` covers
+    while 2 * covered <= size:
+        count = x.shape[axis] - covered
+        x = op(shifted(x, 0, count), shifted(x, covered, count))
+        covered *= 2
+    return op(shifted(x, 0, length), shifted(x, size - covered, length))

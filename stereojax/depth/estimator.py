@@ -18,7 +18,10 @@ class Estimator(Protocol):
     per_frame_scale: bool  # scale and shift change from frame to frame: steady them
 
     def estimate(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """(h, w, 3) uint8 or uint16 frames to (hd, wd) float32, larger = nearer."""
+        """Yields (hd, wd) float32 depth of (h, w, 3) uint8 or uint16 frames, in order.
+
+        Larger = nearer; (hd, wd) is the network's own size.
+        """
         ...
 
 
@@ -31,7 +34,7 @@ class StateStore(Protocol):
         ...
 
     def offer(self, done: int, state: Callable[[], State]) -> None:
-        """Called when `done` frames have been yielded; may keep `state()`."""
+        """Is called after `done` frames have been yielded; may keep `state()`."""
         ...
 
 

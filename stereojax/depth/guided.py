@@ -1,8 +1,8 @@
-"""The guided filter: a picture's edges impressed on whatever is filtered along with it.
+"""The guided filter: smooths an array along the edges of a picture.
 
 Follows He, Sun & Tang, "Guided Image Filtering" (2013), with a colour guide, and He &
 Sun, "Fast Guided Filter" (arXiv 1505.00996): the linear coefficients are smooth, so
-they are found on a coarser grid and enlarged.
+they are computed on a coarser grid and enlarged.
 """
 
 import jax.numpy as jnp
@@ -18,11 +18,12 @@ COARSER = 4
 def guided_filter(
     guide: Float[Array, "h w 3"], x: Float[Array, "h w c"], radius: int, epsilon: float
 ) -> Float[Array, "h w c"]:
-    """`x`, locally linear in the colours of `guide`.
+    """Approximates `x` by a function that is locally linear in the guide's colours.
 
     Args:
-      guide: in [0, 1].
-      radius: of the square window, in pixels.
+      guide: picture in [0, 1].
+      x: array to filter.
+      radius: half the side of the square window, in pixels.
       epsilon: variance of the guide below which it counts as flat and `x` is averaged.
     """
     h, w, c = x.shape
@@ -38,7 +39,7 @@ def guided_filter(
 def _coefficients(
     guide: Float[Array, "h w 3"], x: Float[Array, "h w c"], window: int, epsilon: float
 ) -> tuple[Float[Array, "h w c 3"], Float[Array, "h w c"]]:
-    """Of the best line through each window: x = slope . guide + offset."""
+    """Returns the least-squares fit x = slope . guide + offset of each window."""
     mean, mean_x = box_mean(guide, window), box_mean(x, window)
     square = guide[..., :, None] * guide[..., None, :]
     covariance = _box_mean_of(square, window) - mean[..., :, None] * mean[..., None, :]
@@ -56,7 +57,7 @@ def _box_mean_of(x: Float[Array, "h w a b"], window: int) -> Float[Array, "h w a
 
 
 def _inverse(m: Float[Array, "h w 3 3"]) -> Float[Array, "h w 3 3"]:
-    """Of symmetric matrices, by their cofactors."""
+    """Inverts symmetric matrices by their cofactors."""
     a, b, c = m[..., 0, 0], m[..., 0, 1], m[..., 0, 2]
     d, e, f = m[..., 1, 1], m[..., 1, 2], m[..., 2, 2]
     first = (d * f - e * e, c * e - b * f, b * e - c * d)
@@ -68,7 +69,7 @@ def _inverse(m: Float[Array, "h w 3 3"]) -> Float[Array, "h w 3 3"]:
 
 
 def box_mean(x: Float[Array, "h w c"], radius: int) -> Float[Array, "h w c"]:
-    """The mean of the square window around each pixel, as far as it is inside."""
+    """Returns the mean of the square window around each pixel, cut at the borders."""
     for axis in (0, 1):
         size = x.shape[axis]
         index = np.arange(size)
@@ -76,7 +77,7 @@ def box_mean(x: Float[Array, "h w c"], radius: int) -> Float[Array, "h w c"]:
         start = np.maximum(index - radius, 0)
         shape = [1, 1, 1]
         shape[axis] = size
-        # One axis at a time: sums over the whole picture would cost float32 digits.
+        # One axis at a time: float32 sums over the whole picture would lose digits.
         padding = [(0, 0)] * 3
         padding[axis] = (1, 0)
         sums = jnp.pad(jnp.cumsum(x, axis=axis), padding)
@@ -86,7 +87,7 @@ def box_mean(x: Float[Array, "h w c"], radius: int) -> Float[Array, "h w c"]:
 
 
 def mean_pool(x: Float[Array, "h w c"], factor: int) -> Float[Array, "h2 w2 c"]:
-    """Means of blocks of `factor` x `factor`; the last row and column repeat."""
+    """Returns means of `factor` x `factor` blocks; the last row and column repeat."""
     h, w, c = x.shape
     rows, columns = -(-h // factor), -(-w // factor)
     padding = ((0, rows * factor - h), (0, columns * factor - w), (0, 0))

@@ -1,7 +1,7 @@
-"""Depth of any scale to [0, 1] by a shot's robust range, and that to disparity.
+"""Normalises depth to [0, 1] by a shot's robust range; scales it to disparity.
 
-One range for a whole shot, so nothing pumps inside it; percentiles and not extremes, so
-a few near particles do not rescale the rest.
+One range per shot, so that depth does not pump within it; percentiles instead of
+extremes, so that a few near particles do not rescale the rest.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,17 +11,18 @@ import numpy as np
 
 from stereojax.shapes import Array, Bool, Float, Shaped
 
-# Bins follow the bits of a float32: sign, exponent and the first 13 bits of the
-# mantissa, so they need no range in advance and are 1/8192 of a value wide at most.
+# Bins are the leading bits of a float32: sign, exponent and the first 13 bits of the
+# mantissa. So no range is needed in advance, and a bin is at most 1/8192 of its value
+# wide.
 DROPPED_BITS = 10
 BINS = 1 << (32 - DROPPED_BITS)
 
 
 class RangeStatistics:
-    """Percentiles of a stream of depth frames, in one pass and fixed memory.
+    """Computes percentiles of a stream of depth frames, in one pass and fixed memory.
 
-    The counts do not depend on the order of the frames or on how they were cut into
-    segments, so neither do the percentiles.
+    The counts, and so the percentiles, do not depend on the order of the frames or on
+    their split into segments.
     """
 
     def __init__(self):
@@ -33,9 +34,9 @@ class RangeStatistics:
         depth: Float[np.ndarray, "*b"],
         mask: Bool[np.ndarray, "*b"] | None = None,
     ) -> None:
-        """Counts the finite values, where `mask` (say, without bars) is true."""
-        chosen = np.isfinite(depth) if mask is None else np.isfinite(depth) & mask
-        values = depth[chosen].astype(np.float32, copy=False)
+        """Counts the finite values where `mask` is true, such as outside black bars."""
+        valid = np.isfinite(depth) if mask is None else np.isfinite(depth) & mask
+        values = depth[valid].astype(np.float32, copy=False)
         if not values.size:
             return
         bins = _bin(values)
@@ -46,7 +47,7 @@ class RangeStatistics:
         self._largest = max(self._largest, float(values.max()))
 
     def percentiles(self, percents: Sequence[float]) -> tuple[float, ...]:
-        """Values below which `percents` % lie, within 1/8192; 0 where nothing came."""
+        """Returns the percentiles, within 1/8192; 0 if no value was counted."""
         used = np.flatnonzero(self._counts)
         if not used.size:
             return tuple(0.0 for _ in percents)
@@ -66,7 +67,7 @@ class RangeStatistics:
 def shot_range(
     frames: Iterable[Float[np.ndarray, "h w"]], *, low: float = 1.0, high: float = 99.0
 ) -> tuple[float, float]:
-    """(far, near): the `low` and `high` percentiles of one shot's depth."""
+    """Returns (far, near): the `low` and `high` percentiles of one shot's depth."""
     statistics = RangeStatistics()
     for frame in frames:
         statistics.add(frame)
@@ -76,13 +77,14 @@ def shot_range(
 
 def _bin(values: Float[np.ndarray, "n"]) -> Shaped[np.ndarray, "n"]:
     bits = (values + np.float32(0)).view(np.uint32)  # -0 counts as 0
-    # Negative floats grow downwards: flip them all; positive ones go above.
+    # Order the bits as the values: flip all bits of negative floats, whose magnitude
+    # grows downwards; set the sign bit of positive ones, so that they are above.
     ordered = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
     return (ordered >> DROPPED_BITS).astype(np.int64)
 
 
 def _edge(index: int | np.integer) -> float:
-    """The least value of a bin."""
+    """Returns the least value of a bin."""
     ordered = np.uint32(min(int(index) << DROPPED_BITS, 0xFF800000))  # up to inf
     positive = ordered >> 31
     bits = ordered ^ np.uint32(1 << 31) if positive else ~ordered
@@ -96,24 +98,24 @@ def normalize(
     *,
     flat: Float[Array, ""] | float = 0.5,
 ) -> Float[Array, "*b h w"]:
-    """Relative inverse depth to [0, 1], clipped: 1 = nearest.
+    """Scales relative inverse depth to [0, 1] and clips it: 1 = nearest.
 
-    Pixels without depth (NaN) go to the far plane, 0: the left view shows something
-    there, and a wrong place behind the rest is less odd than a hole.
+    Pixels without depth (NaN) go to the far plane, 0: the left view has a colour there,
+    and a wrong position in the background is less visible than a hole.
 
     Args:
       depth: any scale, larger = nearer.
-      low, high: the shot's range, as `shot_range` gives it.
-      flat: where a shot without any depth range lies; the convergence puts it on the
-        screen.
+      low, high: the shot's range, as `shot_range` returns it.
+      flat: result for a shot without a depth range; the convergence puts it on the
+        screen plane.
     """
     depth = jnp.asarray(depth, jnp.float32)
     low, high = jnp.float32(low), jnp.float32(high)
     span = high - low
-    # Less than float32 tells apart is no range, and dividing by it makes noise.
-    some = span > 1e-6 * jnp.maximum(jnp.abs(low), jnp.abs(high))
-    unit = jnp.clip((depth - low) / jnp.where(some, span, 1), 0, 1)
-    return jnp.where(some, jnp.nan_to_num(unit, nan=0.0), jnp.float32(flat))
+    # A range below float32's resolution counts as none: dividing by it gives noise.
+    has_range = span > 1e-6 * jnp.maximum(jnp.abs(low), jnp.abs(high))
+    unit = jnp.clip((depth - low) / jnp.where(has_range, span, 1), 0, 1)
+    return jnp.where(has_range, jnp.nan_to_num(unit, nan=0.0), jnp.float32(flat))
 
 
 def to_disparity(
@@ -123,11 +125,12 @@ def to_disparity(
     convergence: Float[Array, ""] | float,
     width: int,
 ) -> Float[Array, "*b h w"]:
-    """Normalised depth to disparity in pixels at `width`; positive = in front.
+    """Returns the disparity of normalised depth, in pixels; positive = in front.
 
     Args:
       depth: in [0, 1], 1 = nearest.
       divergence: total range from near to far, in % of the width.
-      convergence: the depth that lies on the screen.
+      convergence: depth of the screen plane.
+      width: of the picture, in pixels.
     """
     return (jnp.asarray(depth) - convergence) * (divergence / 100 * width)

@@ -1,12 +1,13 @@
-"""A stand-in for depth where no model is at hand: three rules of thumb, no learning.
+"""A substitute for a depth model: three rules of thumb, no weights.
 
-1. What is lower in the picture is nearer: people film while standing on the ground.
-2. What stands there is as far as its foot: going up, depth changes only at edges.
-3. What can be reached from the picture's top without crossing an edge lies behind: sky,
-   or a wall behind somebody. So does what has its colours.
+1. Lower pixels are nearer: people film while standing on the ground.
+2. An object is as far away as its foot: from the bottom up, depth changes only at
+   edges.
+3. Pixels that are connected to the picture's top without an edge in between are
+   background: sky, or a wall behind a person. So are pixels of the same colours.
 
 This is not depth estimation. Where the rules do not hold (a ceiling, a bird's eye view,
-a face that fills the frame) the result is wrong, and nothing says so.
+a face that fills the frame) the result is wrong, without a warning.
 """
 
 from collections.abc import Iterator
@@ -16,14 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from stereojax.depth.guided import box_mean, guided_filter, mean_pool
+from stereojax.ops.integers import as_float
 from stereojax.shapes import Array, Bool, Float, Int, Shaped
 
 WIDEST = 512  # pixels; larger pictures are reduced by a whole factor
-NOISE = 0.008  # steps between neighbours that are no edge, of colours in [0, 1]
-EDGE = 0.08  # a step of this size divides the chance to be the background by e
-FOOT_EDGE = 0.03  # a step of this size loses the foot to 1 - 1 / e
-FOOT_REACH = 0.985  # of the foot's depth is kept a row, over what has no edges
-BINS = 8  # of the colour model, along red, green and blue
+NOISE = 0.008  # colour steps up to this size are no edge; colours are in [0, 1]
+EDGE = 0.08  # a colour step of this size divides the background's weight by e
+FOOT_EDGE = 0.03  # a colour step of this size divides the foot's weight by e
+FOOT_REACH = 0.985  # weight of the foot's depth that remains per row without edges
+BINS = 8  # bins of the colour model along each of red, green and blue
 
 
 class DepthPrior:
@@ -31,116 +33,130 @@ class DepthPrior:
 
     name = "prior"
     licence = "Apache-2.0"
-    per_frame = True  # the estimate of a slice is the slice of the estimate
+    per_frame = True
     per_frame_scale = False
 
     def estimate(
         self, frames: Iterator[Shaped[np.ndarray, "h w 3"]]
     ) -> Iterator[Float[np.ndarray, "hd wd"]]:
-        """Of uint8 or uint16 RGB frames; at most 512 wide, larger = nearer."""
+        """Yields the depth of uint8 or uint16 RGB frames, at most 512 pixels wide."""
         for frame in frames:
             yield np.asarray(depth_prior(frame))
 
 
 @jax.jit
 def depth_prior(frame: Shaped[Array | np.ndarray, "h w 3"]) -> Float[Array, "hd wd"]:
-    """The prior of one RGB frame of any unsigned integer type."""
-    picture = jnp.asarray(frame).astype(jnp.float32) / jnp.iinfo(frame.dtype).max
-    picture = mean_pool(picture, -(-picture.shape[1] // WIDEST))
+    """Returns the depth of one RGB frame of any unsigned integer type."""
+    picture = mean_pool(as_float(frame), -(-frame.shape[1] // WIDEST))
     height, width, _ = picture.shape
-    calm = box_mean(box_mean(picture, 1), 1)
-    lower = jnp.broadcast_to(
+    smooth = box_mean(box_mean(picture, 1), 1)
+    lowness = jnp.broadcast_to(
         ((jnp.arange(height) + 0.5) / height)[:, None], (height, width)
     )
-    rules = jnp.stack([_foot(calm, lower), _background(picture, calm, lower)], -1)
-    rules = guided_filter(picture, rules, radius=width // 16, epsilon=1e-3)
-    foot, behind = rules[..., 0], jnp.clip(rules[..., 1], 0, 1)
-    front = 0.25 + 0.375 * (lower + foot)
-    return front * (1 - behind) + 0.15 * lower * behind
+    foot, background = _foot(smooth, lowness), _background(picture, smooth, lowness)
+    # The filter aligns both to the edges of the picture.
+    filtered = guided_filter(
+        picture, jnp.stack([foot, background], -1), radius=width // 16, epsilon=1e-3
+    )
+    foot, background = filtered[..., 0], jnp.clip(filtered[..., 1], 0, 1)
+    foreground_depth = 0.25 + 0.375 * (lowness + foot)
+    return foreground_depth * (1 - background) + 0.15 * lowness * background
 
 
 def _foot(
-    picture: Float[Array, "h w 3"], lower: Float[Array, "h w"]
+    picture: Float[Array, "h w 3"], lowness: Float[Array, "h w"]
 ) -> Float[Array, "h w"]:
-    """Rule 2: upwards, depth follows the row below except for a share at edges."""
-    keep = FOOT_REACH * jnp.exp(-_step(picture, axis=0) / FOOT_EDGE)
+    """Applies rule 2: each row takes over the depth of the row below, less at edges."""
+    weight = FOOT_REACH * jnp.exp(-_step(picture, axis=0) / FOOT_EDGE)
 
     def up(below: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
-        keep, lower = row
-        depth = lower + keep * (below - lower)
+        weight, lowness = row
+        depth = lowness + weight * (below - lowness)
         return depth, depth
 
-    _, rest = jax.lax.scan(up, lower[-1], (keep, lower[:-1]), reverse=True)
-    return jnp.concatenate([rest, lower[-1:]])
+    _, rows = jax.lax.scan(up, lowness[-1], (weight, lowness[:-1]), reverse=True)
+    return jnp.concatenate([rows, lowness[-1:]])
 
 
 def _background(
     picture: Float[Array, "h w 3"],
-    calm: Float[Array, "h w 3"],
-    lower: Float[Array, "h w"],
+    smooth: Float[Array, "h w 3"],
+    lowness: Float[Array, "h w"],
 ) -> Float[Array, "h w"]:
-    """Rule 3: 1 = certainly behind."""
+    """Applies rule 3: the weight of being background, in [0, 1].
+
+    The weight is exp(-cost) of the cheapest path from the top of the picture, whose
+    cost is the sum of the colour steps.
+    """
     width = picture.shape[1]
-    # Black bars above the picture cost nothing: it begins at the first row with light,
-    # and the way a little below, where the bar is not blurred in.
+    # Black bars above the picture cost nothing: the picture begins at the first row
+    # with light, and paths begin a few rows below it, where the bar is not blurred in.
     light = jnp.cumsum(picture.max((1, 2))) / 0.05
     from_top = jnp.minimum(jnp.pad(light, (5, 0))[: len(light)], 50.0)
-    # In the middle of the top edge there may be a head.
+    # A head may touch the middle of the top edge.
     across = jnp.abs(jnp.linspace(-1, 1, width))
     middle = 1.5 * jnp.clip(1 - across / 0.6, 0, 1)
     cost = from_top[:, None] + middle
     down, right = (
-        jnp.maximum(_step(calm, axis=a) - NOISE, 0) / EDGE + 0.3 / width for a in (0, 1)
+        jnp.maximum(_step(smooth, axis=axis) - NOISE, 0) / EDGE + 0.3 / width
+        for axis in (0, 1)
     )
 
-    def around(_: Int[Array, ""], cost: Float[Array, "h w"]) -> Float[Array, "h w"]:
+    # Sweeps in all four directions, twice, approximate the cheapest paths.
+    def sweeps(_: Int[Array, ""], cost: Float[Array, "h w"]) -> Float[Array, "h w"]:
         for axis, steps in ((0, down), (1, right)):
             for reverse in (False, True):
                 cost = _sweep(cost, steps, axis, reverse)
         return cost
 
-    reached = jnp.exp(-jax.lax.fori_loop(0, 2, around, cost))
-    # The same colour elsewhere, less so the lower it is: it may be a thing of its own.
-    alike = _share_by_color(calm, reached, light > 1) * (1 - 0.6 * lower)
-    return jnp.maximum(reached, alike)
+    connected = jnp.exp(-jax.lax.fori_loop(0, 2, sweeps, cost))
+    # Pixels of the same colours elsewhere; low ones may be other objects.
+    same_color = _weight_by_color(smooth, connected, light > 1) * (1 - 0.6 * lowness)
+    return jnp.maximum(connected, same_color)
 
 
 def _step(picture: Float[Array, "h w 3"], axis: int) -> Float[Array, "h2 w2"]:
-    """The largest change of a colour between neighbours."""
+    """Returns the largest change of a colour channel between neighbours."""
     return jnp.abs(jnp.diff(picture, axis=axis)).max(-1)
 
 
 def _sweep(
     cost: Float[Array, "h w"], steps: Float[Array, "h2 w2"], axis: int, reverse: bool
 ) -> Float[Array, "h w"]:
-    """The cheapest way to each pixel from any before it on its line."""
+    """Returns the least cost of each pixel along one axis, in one direction."""
     padding = [(0, 0), (0, 0)]
     padding[axis] = (1, 0)
-    way = jnp.pad(jnp.cumsum(steps, axis=axis), padding) * (-1 if reverse else 1)
-    return jax.lax.cummin(cost - way, axis=axis, reverse=reverse) + way
+    path = jnp.pad(jnp.cumsum(steps, axis=axis), padding) * (-1 if reverse else 1)
+    return jax.lax.cummin(cost - path, axis=axis, reverse=reverse) + path
 
 
-def _share_by_color(
+def _weight_by_color(
     picture: Float[Array, "h w 3"], weight: Float[Array, "h w"], rows: Bool[Array, "h"]
 ) -> Float[Array, "h w"]:
-    """Root of the mean weight that each pixel's colour has in the given rows."""
+    """Returns the root of the mean `weight` of each pixel's colour, within `rows`.
+
+    The mean is taken over a colour histogram with linear interpolation between bins.
+    """
     sample, weights = picture[::4, ::4].reshape(-1, 3), weight[::4, ::4].reshape(-1)
     counts = jnp.broadcast_to(rows[:, None], weight.shape)[::4, ::4].reshape(-1)
-    # Products of hat functions: no scatter, whose sums would not repeat on a GPU.
+    # Products of hat functions instead of a scatter, whose sums are not reproducible
+    # on a GPU.
     hats = jnp.maximum(
         1 - jnp.abs(sample[..., None] * (BINS - 1) - jnp.arange(BINS)), 0
     )
-    two = (hats[:, 0, :, None] * hats[:, 1, None, :]).reshape(len(sample), -1)
-    counted = jnp.stack([weights * counts, counts])[..., None] * hats[:, 2]
-    sums = jnp.einsum("pa,kpb->kab", two, counted, precision="highest") / len(sample)
-    # Of a colour that is hardly there nothing is known.
-    share = jnp.sqrt(sums[0] / (sums[1] + 0.003)).reshape(BINS, BINS, BINS)
-    place = jnp.clip(picture, 0, 1) * (BINS - 1)
-    first = jnp.minimum(jnp.floor(place), BINS - 2).astype(jnp.int32)
-    part = place - first
+    red_green = (hats[:, 0, :, None] * hats[:, 1, None, :]).reshape(len(sample), -1)
+    blue = jnp.stack([weights * counts, counts])[..., None] * hats[:, 2]
+    sums = jnp.einsum("pa,kpb->kab", red_green, blue, precision="highest")
+    sums /= len(sample)
+    # The constant reduces the weight of colours with few samples.
+    mean = jnp.sqrt(sums[0] / (sums[1] + 0.003)).reshape(BINS, BINS, BINS)
+    # Trilinear interpolation at each pixel's colour.
+    position = jnp.clip(picture, 0, 1) * (BINS - 1)
+    first = jnp.minimum(jnp.floor(position), BINS - 2).astype(jnp.int32)
+    fraction = position - first
     total = jnp.zeros(weight.shape)
     for corner in np.ndindex(2, 2, 2):
-        near = jnp.where(np.array(corner) == 1, part, 1 - part).prod(-1)
+        share = jnp.where(np.array(corner) == 1, fraction, 1 - fraction).prod(-1)
         index = first + np.array(corner)
-        total += near * share[index[..., 0], index[..., 1], index[..., 2]]
+        total += share * mean[index[..., 0], index[..., 1], index[..., 2]]
     return total

@@ -1,10 +1,10 @@
-"""The breathing of depth that was estimated frame by frame, and what undoes it.
+"""Removes frame-to-frame changes of scale and shift from per-frame depth.
 
-Each frame of such depth has a scale and a shift of its own, which wander a little from
-frame to frame: the picture seems to breathe. Neighbouring frames show nearly the same
-scene, so how scale and shift go from one to the next can be told. What of it is quick
-is taken out; what goes on for a while, such as a dolly or a zoom, stays. Nothing is
-compared over more than a few dozen frames, so nothing drifts.
+Depth that is estimated frame by frame has a scale and a shift per frame, which change a
+little from frame to frame: the picture flickers. Neighbouring frames show nearly the
+same scene, so the change of scale and shift between them can be estimated. Fast changes
+are removed; slow ones, such as those of a dolly or a zoom, stay. Frames are compared
+over a few dozen frames at most, so errors do not accumulate to a drift.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,80 +13,84 @@ import numpy as np
 
 from stereojax.shapes import Float
 
-ROWS, COLUMNS = 36, 64  # of the reduced frames that are compared
+ROWS, COLUMNS = 36, 64  # size of the reduced frames that are compared
 ITERATIONS = 8
-LIKENESS = 0.5  # correlation below which two frames have nothing to tell
+MIN_CORRELATION = 0.5  # frames with less correlation are not compared
 
 
-def steps(
+def estimate_changes(
     frames: Iterable[Float[np.ndarray, "h w"]],
 ) -> Float[np.ndarray, "t 2"]:
-    """(scale, shift) from each frame of a shot to the next: a * before + b.
+    """Returns (scale, shift) from the previous frame of a shot to each frame.
 
-    The first is (1, 0). Holds one reduced frame. Not finite means no depth.
+    frame = scale * previous + shift. The first is (1, 0). Memory holds one reduced
+    frame. Values that are not finite mean no depth.
     """
-    found, before = [], None
+    changes, previous = [], None
     for frame in frames:
-        now = _reduced(frame)
-        found.append((1.0, 0.0) if before is None else _step(before, now))
-        before = now
-    return np.array(found, np.float64).reshape(-1, 2)
+        current = _reduced(frame)
+        change = (1.0, 0.0) if previous is None else _change(previous, current)
+        changes.append(change)
+        previous = current
+    return np.array(changes, np.float64).reshape(-1, 2)
 
 
-def steadying(
-    steps: Float[np.ndarray, "t 2"], reach: float
+def steady_corrections(
+    changes: Float[np.ndarray, "t 2"], reach: float
 ) -> Float[np.ndarray, "t 2"]:
-    """(scale, shift) for each frame that evens its scale out over its neighbours.
+    """Returns (scale, shift) for each frame that averages its scale with neighbours.
 
     Args:
-      steps: as `steps` gives them.
-      reach: frames; the standard deviation of the Gaussian window. 0 = off.
+      changes: result of `estimate_changes`.
+      reach: standard deviation of the Gaussian window, in frames. 0 = off.
     """
-    count = len(steps)
+    count = len(changes)
     corrections = np.tile([1.0, 0.0], (count, 1))
     if reach <= 0 or count < 3:
         return corrections
     offsets = range(-int(np.ceil(3 * reach)), int(np.ceil(3 * reach)) + 1)
-    weights = _local_linear(count, np.array(offsets), reach)
+    weights = _local_linear_weights(count, np.array(offsets), reach)
     total = weights[:, offsets.index(0), None] * corrections
     for direction in (1, -1):
-        # From the values of frame i to those of frame i + offset, for all i at once.
+        # Chains the changes: (scale, shift) from frame i to frame i + offset, for all i
+        # at once.
         scale, shift = np.ones(count), np.zeros(count)
         for offset in range(direction, direction * len(offsets), direction):
             if offset not in offsets or abs(offset) >= count:
                 break
-            there = np.clip(np.arange(count) + offset, 0, count - 1)
+            neighbour = np.clip(np.arange(count) + offset, 0, count - 1)
             if direction > 0:
-                a, b = steps[there].T
+                a, b = changes[neighbour].T
                 scale, shift = a * scale, a * shift + b
             else:
-                a, b = steps[np.clip(there + 1, 0, count - 1)].T
+                a, b = changes[np.clip(neighbour + 1, 0, count - 1)].T
                 scale, shift = scale / a, (shift - b) / a
             weight = weights[:, offsets.index(offset)]
             total += weight[:, None] * np.stack([scale, shift], axis=1)
-    good = np.isfinite(total).all(axis=1) & (total[:, 0] > 0)
-    return np.where(good[:, None], total, corrections)
+    valid = np.isfinite(total).all(axis=1) & (total[:, 0] > 0)
+    return np.where(valid[:, None], total, corrections)
 
 
 def apply_corrections(
     frames: Iterable[Float[np.ndarray, "h w"]], corrections: Float[np.ndarray, "t 2"]
 ) -> Iterator[Float[np.ndarray, "h w"]]:
-    """Yields scale * frame + shift in float32; `corrections` as `steadying` returns."""
+    """Yields scale * frame + shift in float32, with `steady_corrections`' result."""
     for frame, (scale, shift) in zip(
         frames, corrections.astype(np.float32), strict=True
     ):
         yield frame * scale + shift
 
 
-def _local_linear(
+def _local_linear_weights(
     count: int, offsets: np.ndarray, reach: float
 ) -> Float[np.ndarray, "t k"]:
-    """Weights of the neighbours that leave a steady trend as it is, also at the ends.
+    """Returns the neighbours' weights of a local linear fit under a Gaussian window.
 
-    Those of a straight line that is fitted under the window.
+    They preserve a linear trend, also at both ends of the shot.
     """
-    there = np.arange(count)[:, None] + offsets
-    kernel = np.exp(-0.5 * (offsets / reach) ** 2) * ((there >= 0) & (there < count))
+    neighbours = np.arange(count)[:, None] + offsets
+    inside = (neighbours >= 0) & (neighbours < count)
+    kernel = np.exp(-0.5 * (offsets / reach) ** 2) * inside
     zeroth, first, second = (
         (kernel * offsets**power).sum(axis=1, keepdims=True) for power in range(3)
     )
@@ -95,7 +99,7 @@ def _local_linear(
 
 
 def _reduced(frame: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "rows columns"]:
-    """Means of blocks; NaN where a block has a pixel without depth."""
+    """Returns means of blocks; NaN where a block has a pixel without depth."""
     height, width = frame.shape
     rows, columns = max(1, height // ROWS), max(1, width // COLUMNS)
     h, w = height // rows * rows, width // columns * columns
@@ -104,14 +108,15 @@ def _reduced(frame: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "rows columns
     return blocks.mean(axis=(1, 3))
 
 
-def _step(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
-    """Scale and shift between two frames by what most of their pixels say.
+def _change(previous: np.ndarray, current: np.ndarray) -> tuple[float, float]:
+    """Returns a robust estimate of scale and shift between two frames.
 
-    The scale is the ratio of spreads, which noise in both leaves alone; least squares
-    would find it too small. What moved is far from the line, and counts ever less.
+    The scale is the ratio of the standard deviations: noise in both frames does not
+    bias it, while least squares would give too small a scale. Pixels that moved are far
+    from the line, and are weighted down in each iteration.
     """
-    known = np.isfinite(before) & np.isfinite(now)
-    x, y = before[known], now[known]
+    valid = np.isfinite(previous) & np.isfinite(current)
+    x, y = previous[valid], current[valid]
     weight = np.ones(len(x))
     scale, shift = 1.0, 0.0
     for _ in range(ITERATIONS):
@@ -121,14 +126,14 @@ def _step(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
         mean_x, mean_y = (weight @ x) / total, (weight @ y) / total
         dx, dy = x - mean_x, y - mean_y
         spread_x, spread_y = weight @ dx**2, weight @ dy**2
-        likeness = weight @ (dx * dy)
-        if likeness <= LIKENESS * np.sqrt(spread_x * spread_y):
-            return 1.0, 0.0  # flat, or another picture
+        covariance = weight @ (dx * dy)
+        if covariance <= MIN_CORRELATION * np.sqrt(spread_x * spread_y):
+            return 1.0, 0.0  # flat, or another scene
         scale = float(np.sqrt(spread_y / spread_x))
         shift = float(mean_y - scale * mean_x)
         residual = np.abs(y - scale * x - shift)
-        middle = np.median(residual)
-        if middle <= 1e-12 * np.sqrt(spread_y / total):
-            break  # all on the line
-        weight = 1 / (1 + (residual / (2 * middle)) ** 2) ** 2
+        median = np.median(residual)
+        if median <= 1e-12 * np.sqrt(spread_y / total):
+            break  # an exact fit
+        weight = 1 / (1 + (residual / (2 * median)) ** 2) ** 2
     return scale, shift

@@ -22,7 +22,11 @@ from stereojax.depth.files.depth_file import (
 )
 from stereojax.depth.files.from_file import open_depth
 from stereojax.depth.normalize import RangeStatistics, shot_range
-from stereojax.depth.steady import apply_corrections, steadying, steps
+from stereojax.depth.steady import (
+    apply_corrections,
+    estimate_changes,
+    steady_corrections,
+)
 from stereojax.inference.choose_depth import DepthChoice
 from stereojax.inference.depth_resume import ShotStateStore
 from stereojax.inference.index_stage import Span
@@ -65,7 +69,9 @@ class Disparity:
         found = cls(file, (), offset)
         if steady > 0 and file.units == "relative" and file.per_frame_scale:
             parts = [
-                steadying(steps(found.depth(shot.start, shot.stop)), steady)
+                steady_corrections(
+                    estimate_changes(found.depth(shot.start, shot.stop)), steady
+                )
                 for shot in index.shots
             ]
             found = cls(file, (), offset, np.concatenate(parts))

@@ -24,7 +24,7 @@ from stereojax.inpaint.tiles import Tiles
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.shapes import Array, Float
 from stereojax.stage_types import is_hole
-from stereojax.svd.denoise import TILES, Conditioning, denoise
+from stereojax.svd.denoise import TILES, Batching, Conditioning, denoise
 from stereojax.svd.networks import SVDNetworks
 from stereojax.svd.scheduler import initial_scale, schedule
 from stereojax.svd.vae_decode import decode
@@ -124,9 +124,11 @@ class Diffusion:
                 if mix and len(tiles) > 1
                 else None
             ),
-            at_once=self._settings.tiles_at_once or None,
-            count=int(active.sum()),
-            mesh=self._mesh,
+            batching=Batching(
+                count=int(active.sum()),
+                at_once=self._settings.tiles_at_once or None,
+                mesh=self._mesh,
+            ),
         )
         pieces = jax.device_put(pieces, self._device)[np.argsort(order)]
         if self.published:

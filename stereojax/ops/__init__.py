@@ -1,1 +1,1 @@
-"""Array operations that JAX lacks or does differently, one file each."""
+"""Array operations that JAX lacks or computes differently, one per file."""

@@ -1,4 +1,4 @@
-"""Attention that never holds all scores at once."""
+"""Attention in bounded memory: the scores are never all in memory."""
 
 from typing import Literal
 
@@ -9,9 +9,9 @@ from jax.extend.backend import get_backend
 from stereojax.shapes import Array, Float
 
 Implementation = Literal["cudnn", "chunked"]
-QUERIES = 512  # rows of scores computed together
-# Scores held at once. A CPU works best out of its cache, one head at a time; an
-# accelerator wants many heads in one call.
+QUERIES = 512  # queries whose scores are computed together
+# Scores in memory at a time. A CPU is fastest within its cache, one head at a time; an
+# accelerator needs many heads in one call.
 CPU_BYTES = 8 << 20
 ACCELERATOR_BYTES = 256 << 20
 
@@ -23,16 +23,16 @@ def attention(
     *,
     implementation: Implementation | None = None,
 ) -> Float[Array, "b n h d"]:
-    """softmax(q k^T / sqrt(d)) v for each head, softmax in float32.
+    """Returns softmax(q k^T / sqrt(d)) v for each head, softmax in float32.
 
-    `implementation` None is cuDNN's flash attention for what it can take (16-bit
-    floats, at most 256 channels a head) on an NVIDIA GPU, and `chunked` anywhere else:
+    `implementation` None is cuDNN's flash attention for inputs that it supports (16-bit
+    floats, at most 256 channels a head) on an NVIDIA GPU, and `chunked` otherwise:
     blocks of queries, mapped over the heads. Gradients recompute the scores.
     """
     if implementation is None:
         half = q.dtype in (jnp.bfloat16, jnp.float16)
-        fits = half and q.shape[-1] % 8 == 0 and q.shape[-1] <= 256
-        implementation = "cudnn" if fits and _on_nvidia() else "chunked"
+        supported = half and q.shape[-1] % 8 == 0 and q.shape[-1] <= 256
+        implementation = "cudnn" if supported and _on_nvidia() else "chunked"
     if implementation == "cudnn":
         return jax.nn.dot_product_attention(q, k, v, implementation="cudnn")
     return _chunked(q, k, v)
@@ -48,7 +48,7 @@ def _chunked(q: Array, k: Array, v: Array) -> Array:
     blocks = -(-n // QUERIES)
     rows = -(-n // blocks)
     limit = CPU_BYTES if jax.default_backend() == "cpu" else ACCELERATOR_BYTES
-    together = max(1, min(b * heads, limit // (4 * rows * m)))
+    heads_at_once = max(1, min(b * heads, limit // (4 * rows * m)))
 
     def by_head(x: Array) -> Array:
         return x.swapaxes(1, 2).reshape(b * heads, x.shape[1], d)
@@ -58,11 +58,11 @@ def _chunked(q: Array, k: Array, v: Array) -> Array:
         q, k, v = qkv
         return jax.lax.map(lambda block: _block(block, k, v), q)
 
-    # The last block is filled up with queries of zeros, cut off again below.
+    # The last block is padded with zero queries, which are cut off below.
     queries = jnp.pad(by_head(q), ((0, 0), (0, blocks * rows - n), (0, 0)))
     queries = queries.reshape(b * heads, blocks, rows, d)
     out = jax.lax.map(
-        one_head, (queries, by_head(k), by_head(v)), batch_size=together
+        one_head, (queries, by_head(k), by_head(v)), batch_size=heads_at_once
     ).reshape(b, heads, blocks * rows, d)
     return out[:, :, :n].swapaxes(1, 2)
 

@@ -1,4 +1,4 @@
-"""Bilinear resizing as torch does it: `jax.image` has no `align_corners`."""
+"""Bilinear resizing with torch's results; `jax.image` has no `align_corners`."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from stereojax.ops.taps import Taps, clamped
 
 
 def bilinear(size: int, out: int, *, align_corners: bool) -> Taps:
-    """The taps of `torch.nn.functional.interpolate(mode="bilinear")`, no antialias.
+    """Returns the taps of torch's `interpolate(mode="bilinear")`, without antialias.
 
     With `align_corners` the first and last samples stay in place; without, the outer
     edges of the picture do. Positions are rounded to float32 as torch rounds them.
@@ -16,7 +16,7 @@ def bilinear(size: int, out: int, *, align_corners: bool) -> Taps:
         step = np.float32(size - 1) / np.float32(max(out - 1, 1))
         source = position * step
     else:
-        # One rounding of product and sum together: torch multiplies and adds at once.
+        # Product and sum are rounded once: torch uses a fused multiply-add.
         step = np.float32(size) / np.float32(out)
         source = np.maximum((position + 0.5) * step - 0.5, 0)
     source = source.astype(np.float32)

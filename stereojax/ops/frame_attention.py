@@ -1,11 +1,11 @@
-"""Attention of each pixel among the frames of its window: short, and very many."""
+"""Attention over the frames of a window at each pixel: many short sequences."""
 
 import jax
 import jax.numpy as jnp
 
 from stereojax.shapes import Array, Float
 
-SCORES = 1 << 28  # held at once
+SCORES = 1 << 28  # limit of the scores in memory at a time
 
 
 def frame_attention(
@@ -13,14 +13,14 @@ def frame_attention(
     k: Float[Array, "b t s n d"],
     v: Float[Array, "b t s n d"],
 ) -> Float[Array, "b t s n d"]:
-    """softmax(q k^T / sqrt(d)) v over the frames t, for each pixel s and head n.
+    """Returns softmax(q k^T / sqrt(d)) v over frames t, for each pixel s and head n.
 
-    Plain XLA: a flash kernel would fill 25 frames up to 128. Where the scores of all
-    pixels would be too many, parts of the picture follow one another.
+    Plain XLA: a flash kernel would pad 25 frames to 128. If the scores of all pixels
+    exceed `SCORES`, parts of the picture are computed one after the other.
     """
     b, t, s, n, _ = q.shape
     parts = min(s, -(-b * s * n * t * t // SCORES))
-    while s % parts:  # the picture is cut into equal parts
+    while s % parts:  # the parts have equal size
         parts += 1
     if parts == 1:
         return _attend(q, k, v)

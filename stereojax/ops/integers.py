@@ -1,4 +1,4 @@
-"""Pictures as integers of full range, and as numbers in [0, 1]."""
+"""Converts pictures between full-range unsigned integers and floats in [0, 1]."""
 
 import functools
 
@@ -10,7 +10,7 @@ from stereojax.shapes import Array, Float, Shaped
 
 
 def as_float(image: Shaped[Array | np.ndarray, "*s"]) -> Float[Array, "*s"]:
-    """float32 in [0, 1] from the full range of an unsigned integer."""
+    """Returns unsigned integers as float32 in [0, 1]; floats only change to float32."""
     if not jnp.issubdtype(image.dtype, jnp.unsignedinteger):
         return image.astype(jnp.float32)
     return jnp.asarray(image).astype(jnp.float32) / jnp.iinfo(image.dtype).max
@@ -18,6 +18,6 @@ def as_float(image: Shaped[Array | np.ndarray, "*s"]) -> Float[Array, "*s"]:
 
 @functools.partial(jax.jit, static_argnames="like")
 def as_integers(image: Float[Array, "*s"], like: jnp.dtype) -> Shaped[Array, "*s"]:
-    """[0, 1] as the full range of the unsigned integer `like`, rounded."""
+    """Returns floats in [0, 1], clipped and rounded, as unsigned integers of `like`."""
     top = jnp.iinfo(like).max
     return jnp.round(jnp.clip(image, 0, 1) * top).astype(like)

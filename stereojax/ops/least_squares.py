@@ -1,4 +1,4 @@
-"""The scale and the shift that bring one set of numbers closest to another."""
+"""Least-squares fit of a scale and a shift between two arrays."""
 
 import numpy as np
 
@@ -10,10 +10,11 @@ def scale_and_shift(
     target: Float[np.ndarray, "*s"],
     mask: Bool[np.ndarray, "*s"] | None = None,
 ) -> tuple[float, float]:
-    """(a, b) of the least squares of `a * values + b - target`, over the mask.
+    """Returns (a, b) that minimise the squares of `a * values + b - target`.
 
-    In float64 and about the means: with the bare sums of many pixels, what tells scale
-    from shift is lost in the digits. Values that are all equal keep their scale, 1.
+    Only values where `mask` is true count. Computed in float64 about the means: sums of
+    the raw values of many pixels would lose the digits that separate scale from shift.
+    If all values are equal, the scale is 1.
     """
     x, y = (a.astype(np.float64).reshape(-1) for a in (values, target))
     if mask is not None:

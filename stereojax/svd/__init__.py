@@ -1,12 +1,13 @@
 """Stable Video Diffusion in Flax NNX: U-Net, VAE, CLIP image encoder, sampler.
 
-The names below are imported when they are first used.
+The public names are imported on first use, so that importing one part of the package
+does not load the others. Import `denoise` from `stereojax.svd.denoise`.
 """
 
 import importlib
 from typing import Any
 
-# `denoise` is to be had from the module of that name.
+# Public name -> module. `denoise` is absent: the module of that name would replace it.
 _PUBLIC = {
     "AutoencoderKLTemporalDecoder": "vae",
     "CLIPVisionConfig": "clip",
@@ -27,5 +28,5 @@ __all__ = sorted(_PUBLIC)
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'stereojax.svd' has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)

@@ -1,4 +1,4 @@
-"""CLIPVisionModelWithProjection: a picture to one embedding.
+"""CLIPVisionModelWithProjection: embeds a picture as one vector.
 
 Follows transformers 5 (Apache-2.0), models/clip/modeling_clip.py.
 """
@@ -13,8 +13,7 @@ from flax.typing import Dtype
 
 from stereojax.ops.attention import attention
 from stereojax.shapes import Array, Float
-from stereojax.svd.layers import Compute, linear
-from stereojax.svd.norms import layer_norm
+from stereojax.svd.layers import Compute, layer_norm, linear
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,18 +54,18 @@ class CLIPVisionModelWithProjection(nnx.Module):
         param_dtype: Dtype = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        more = {"compute": Compute(dtype, param_dtype), "rngs": rngs}
+        kwargs = {"compute": Compute(dtype, param_dtype), "rngs": rngs}
         self.config, self.dtype = config, dtype
-        self.vision_model = VisionModel(config, **more)
+        self.vision_model = VisionModel(config, **kwargs)
         self.visual_projection = linear(
-            config.hidden_size, config.projection_dim, use_bias=False, **more
+            config.hidden_size, config.projection_dim, use_bias=False, **kwargs
         )
 
     def __call__(self, pixels: Float[Array, "b h w 3"]) -> Float[Array, "b d"]:
-        """`pixels`: normalised as `clip_pixels` does.
+        """Returns the embedding of `pixels`, which `clip_pixels` has normalised.
 
         Raises:
-          ValueError: the picture is not `config.image_size` square.
+          ValueError: height and width are not `config.image_size`.
         """
         size = self.config.image_size
         if pixels.shape[1:3] != (size, size):
@@ -77,12 +76,14 @@ class CLIPVisionModelWithProjection(nnx.Module):
 
 
 class VisionModel(nnx.Module):
+    """Embeddings, the transformer, and a norm of the class token."""
+
     def __init__(self, config: CLIPVisionConfig, *, compute: Compute, rngs: nnx.Rngs):
-        more = {"compute": compute, "rngs": rngs}
-        self.embeddings = Embeddings(config, **more)
-        self.pre_layrnorm = layer_norm(config.hidden_size, **more)  # sic
-        self.encoder = VisionEncoder(config, **more)
-        self.post_layernorm = layer_norm(config.hidden_size, **more)
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.embeddings = Embeddings(config, **kwargs)
+        self.pre_layrnorm = layer_norm(config.hidden_size, **kwargs)  # sic
+        self.encoder = VisionEncoder(config, **kwargs)
+        self.post_layernorm = layer_norm(config.hidden_size, **kwargs)
 
     def __call__(self, pixels: Float[Array, "b h w 3"]) -> Float[Array, "b c"]:
         x = self.encoder(self.pre_layrnorm(self.embeddings(pixels)))
@@ -90,7 +91,7 @@ class VisionModel(nnx.Module):
 
 
 class Embeddings(nnx.Module):
-    """A class token, then the patches; plus a learned position each."""
+    """A class token and the patches, plus learned position embeddings."""
 
     def __init__(self, config: CLIPVisionConfig, *, compute: Compute, rngs: nnx.Rngs):
         width, patch = config.hidden_size, config.patch_size
@@ -120,6 +121,8 @@ class Embeddings(nnx.Module):
 
 
 class VisionEncoder(nnx.Module):
+    """The transformer's layers."""
+
     def __init__(self, config: CLIPVisionConfig, *, compute: Compute, rngs: nnx.Rngs):
         self.layers = nnx.List(
             EncoderLayer(config, compute=compute, rngs=rngs)
@@ -133,15 +136,15 @@ class VisionEncoder(nnx.Module):
 
 
 class EncoderLayer(nnx.Module):
-    """Attention and a two-layer network, each on a norm and added."""
+    """Attention and an MLP, each with a norm before it and a residual."""
 
     def __init__(self, config: CLIPVisionConfig, *, compute: Compute, rngs: nnx.Rngs):
-        more = {"compute": compute, "rngs": rngs}
+        kwargs = {"compute": compute, "rngs": rngs}
         width = config.hidden_size
-        self.layer_norm1 = layer_norm(width, **more)
-        self.self_attn = SelfAttention(width, config.num_attention_heads, **more)
-        self.layer_norm2 = layer_norm(width, **more)
-        self.mlp = MLP(width, config.intermediate_size, **more)
+        self.layer_norm1 = layer_norm(width, **kwargs)
+        self.self_attn = SelfAttention(width, config.num_attention_heads, **kwargs)
+        self.layer_norm2 = layer_norm(width, **kwargs)
+        self.mlp = MLP(width, config.intermediate_size, **kwargs)
 
     def __call__(self, x: Float[Array, "b n c"]) -> Float[Array, "b n c"]:
         x = x + self.self_attn(self.layer_norm1(x))
@@ -149,24 +152,26 @@ class EncoderLayer(nnx.Module):
 
 
 class SelfAttention(nnx.Module):
+    """Multi-head attention over all tokens."""
+
     def __init__(self, width: int, heads: int, *, compute: Compute, rngs: nnx.Rngs):
-        more = {"compute": compute, "rngs": rngs}
-        self.q_proj = linear(width, width, **more)
-        self.k_proj = linear(width, width, **more)
-        self.v_proj = linear(width, width, **more)
-        self.out_proj = linear(width, width, **more)
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.q_proj = linear(width, width, **kwargs)
+        self.k_proj = linear(width, width, **kwargs)
+        self.v_proj = linear(width, width, **kwargs)
+        self.out_proj = linear(width, width, **kwargs)
         self.heads = heads
 
     def __call__(self, x: Float[Array, "b n c"]) -> Float[Array, "b n c"]:
         b, n, c = x.shape
         projections = (self.q_proj, self.k_proj, self.v_proj)
         qkv = (project(x).reshape(b, n, self.heads, -1) for project in projections)
-        # 257 tokens: cuDNN would gain nothing here.
+        # cuDNN is not faster for 257 tokens.
         return self.out_proj(attention(*qkv, implementation="chunked").reshape(b, n, c))
 
 
 class MLP(nnx.Module):
-    """The exact GELU, not CLIP's usual quick one."""
+    """Two linear layers with the exact GELU, not CLIP's usual quick one."""
 
     def __init__(self, width: int, hidden: int, *, compute: Compute, rngs: nnx.Rngs):
         self.fc1 = linear(width, hidden, compute=compute, rngs=rngs)

@@ -1,7 +1,8 @@
-"""From a picture to what CLIP sees: an antialiased resize and a normalisation.
+"""Preprocesses pictures for CLIP: an antialiased resize and a normalisation.
 
 Follows diffusers 0.42 (Apache-2.0), pipelines/stable_video_diffusion: a Gaussian blur
-with reflected edges, then a bicubic resize that keeps the corners, whatever the aspect.
+with reflected edges, then a bicubic resize with aligned corners to a square, for any
+aspect ratio.
 """
 
 import jax.numpy as jnp
@@ -18,40 +19,37 @@ STD = np.float32([0.26862954, 0.26130258, 0.27577711])
 def clip_pixels(
     frames: Float[Array, "*b h w 3"], size: int = 224
 ) -> Float[Array, "*b size size 3"]:
-    """RGB in [0, 1] to normalised float32 pixels; overshoot of the resize is kept.
+    """Returns normalised float32 pixels of RGB in [0, 1]; keeps the resize's overshoot.
 
-    diffusers resizes in [-1, 1] and comes back: the weights sum to 1, so that does not
-    matter.
+    diffusers resizes in [-1, 1] and maps back to [0, 1]: the weights sum to 1, so the
+    result is the same.
     """
     height, width = frames.shape[-3:-1]
     x = frames.astype(jnp.float32)
-    x = resize(x, antialiased(height, size), antialiased(width, size))
+    x = resize(x, _antialiased(height, size), _antialiased(width, size))
     return (x - MEAN) / STD
 
 
-def antialiased(size: int, out: int) -> Taps:
-    """One axis: blurred by as much as it shrinks, then resized.
-
-    Both at once: the taps of the resize, each spread by the blur.
-    """
+def _antialiased(size: int, out: int) -> Taps:
+    """Returns one axis of the blur and the resize, as the taps of their product."""
     matrix = bicubic(size, out, align_corners=True).matrix() @ _blur(size, size / out)
-    used = matrix != 0
-    first = used.argmax(axis=1)
-    count = int((size - used[:, ::-1].argmax(axis=1) - first).max())
+    nonzero = matrix != 0
+    first = nonzero.argmax(axis=1)
+    count = int((size - nonzero[:, ::-1].argmax(axis=1) - first).max())
     first = np.minimum(first, size - count)
     index = first[:, None] + np.arange(count)
     return Taps(size, index, np.take_along_axis(matrix, index, axis=1))
 
 
 def _blur(size: int, factor: float) -> np.ndarray:
-    """The (size, size) matrix of a Gaussian for shrinking by `factor`."""
+    """Returns the (size, size) matrix of the Gaussian for shrinking by `factor`."""
     sigma = max((factor - 1) / 2, 0.001)
     taps = int(max(4 * sigma, 3))
     taps += taps % 2 == 0
     reach = taps // 2
     if reach >= size:
         raise ValueError(f"{size} pixels are too few to blur over {taps}")
-    # torch's float32 arithmetic; a sigma of 0.001 leaves a single 1.
+    # torch's float32 arithmetic; a sigma of 0.001 gives a single weight of 1.
     offset = np.arange(-reach, reach + 1, dtype=np.float32)
     weight = np.exp(-np.square(offset) / (2 * np.square(np.float32(sigma))))
     weight = (weight / weight.sum()).astype(np.float64)

@@ -1,4 +1,4 @@
-"""One window from noise to latents: every step in one scan, compiled once a shape."""
+"""Denoises one window of latents: all steps in one scan, compiled once per shape."""
 
 import dataclasses
 import functools
@@ -13,27 +13,67 @@ from stereojax.shapes import Array, Float
 from stereojax.svd.scheduler import euler_step, scaled, timestep
 from stereojax.svd.unet import UNetSpatioTemporalConditionModel
 
+TILES = "tiles"  # the mesh axis that the batch is sharded over
+REPLICATED, BATCH = PartitionSpec(), PartitionSpec(TILES)
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Conditioning:
-    """What the U-Net is given beside the noisy latents; b tiles of one window."""
+    """The U-Net's inputs besides the noisy latents, for b tiles of one window."""
 
-    channels: Float[Array, "b t h w c"]  # after the noisy ones: frame latents, mask
-    context: Float[Array, "b k d"]  # image embeddings, k = 1 or one a frame
+    channels: Float[Array, "b t h w c"]  # follow the noisy ones: frame latents, mask
+    context: Float[Array, "b k d"]  # image embeddings, k = 1 or one per frame
     time_ids: Float[Array, "b 3"]  # frames per second, motion bucket, augmentation
 
-    def times(self, keep: Float[Array, ""] | float) -> "Conditioning":
-        """At 0 what guidance leads away from: zeros, but the same time ids."""
+    def times(self, factor: Float[Array, ""] | float) -> "Conditioning":
+        """Scales channels and context; 0 gives guidance's unconditional input."""
         return dataclasses.replace(
-            self, channels=self.channels * keep, context=self.context * keep
+            self, channels=self.channels * factor, context=self.context * factor
         )
 
 
-# Called with the latents and the next noise level after every step; returns latents.
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Batching:
+    """How the batch is split over devices and over time; no result depends on it."""
+
+    # Windows that pass the U-Net, the first ones of the batch; the result for the
+    # others is undefined. None is all. Another count does not compile again.
+    count: int | Array | None = None
+    # Windows that a device computes together, which bounds the memory. None is all.
+    at_once: int | None = dataclasses.field(default=None, metadata={"static": True})
+    # Devices along one axis, `TILES`, that the batch is sharded over; the U-Net must be
+    # replicated over it. None is the device of the arrays.
+    mesh: Mesh | None = dataclasses.field(default=None, metadata={"static": True})
+
+
+# A pure function of the latents and the noise level after a step; returns latents.
 AfterStep = Callable[[Array, Array], Array]
 
-TILES = "tiles"  # the axis of a mesh over which the batch is spread
+
+def sample(
+    predict: Callable[[Array, Array], Array],
+    latents: Float[Array, "*b"],
+    sigmas: Float[Array, " n"],
+    after_step: AfterStep | None = None,
+) -> Float[Array, "*b"]:
+    """Samples with Euler steps from noise level `sigmas[0]` to `sigmas[-1]`.
+
+    Args:
+      predict: v-prediction of noisy latents at a noise level.
+      latents: start of sampling.
+      sigmas: n noise levels, for n - 1 steps.
+      after_step: changes the latents after each step, such as by blending tiles.
+    """
+
+    def step(x: Array, levels: tuple[Array, Array]) -> tuple[Array, None]:
+        sigma, next_sigma = levels
+        x = euler_step(predict(x, sigma), x, sigma, next_sigma)
+        return (x if after_step is None else after_step(x, next_sigma)), None
+
+    x, _ = jax.lax.scan(step, latents.astype(jnp.float32), (sigmas[:-1], sigmas[1:]))
+    return x
 
 
 def predict_v(
@@ -47,8 +87,8 @@ def predict_v(
     Inference and training both predict v here.
     """
     level = sigma.reshape(-1, *[1] * (noisy.ndim - 1))
-    sample = jnp.concatenate([scaled(noisy, level), conditioning.channels], axis=-1)
-    v = unet(sample, timestep(sigma), conditioning.context, conditioning.time_ids)
+    inputs = jnp.concatenate([scaled(noisy, level), conditioning.channels], axis=-1)
+    v = unet(inputs, timestep(sigma), conditioning.context, conditioning.time_ids)
     return v.astype(jnp.float32)
 
 
@@ -60,35 +100,32 @@ def denoise(
     *,
     guidance: float = 1.0,
     after_step: AfterStep | None = None,
-    at_once: int | None = None,
-    count: int | None = None,
-    mesh: Mesh | None = None,
+    batching: Batching = Batching(),
 ) -> Float[Array, "b t h w z"]:
-    """Takes `latents` from noise level `sigmas[0]` to `sigmas[-1]`, with n - 1 steps.
-
-    Args:
-      unet: predicts v; its dtype is what it computes in. Steps are float32.
-      latents: float32 noise times `scheduler.initial_scale()`. Donated: where the
-        device can, the result takes their memory, and they cannot be used again.
-      conditioning: constant over the steps.
-      sigmas: of `scheduler.schedule`.
-      guidance: 1 is a single pass of the U-Net a step. Any other value is two, one
-        without conditioning, one after the other: the memory is that of one.
-      after_step: pure; a pytree with `__call__`, so a dataclass that is registered as
-        one. Blends tiles, for example.
-      at_once: windows of the batch that a device works on together: what bounds the
-        memory. All by default.
-      count: only so many windows, the first ones, go through the U-Net; the others are
-        left as something that is of no use. No other number compiles anew.
-      mesh: devices with one axis, `TILES`, over which the batch is spread; the U-Net
-        must be replicated over it.
+    """Samples a batch of windows (`sample`) with the U-Net, in one compiled program.
 
     Compiled once for each U-Net configuration, shape, number of steps, guidance on or
-    off, and kind of `after_step`.
+    off, and type of `after_step`.
+
+    Args:
+      unet: predicts v in its own dtype; the steps are float32.
+      latents: float32 noise times `scheduler.initial_scale()`. Donated: where the
+        device supports it, the result reuses their memory, and they cannot be used
+        again.
+      conditioning: constant over the steps.
+      sigmas: noise levels of `scheduler.schedule`.
+      guidance: scale of classifier-free guidance. 1 is a single pass of the U-Net per
+        step; other values take two passes, one without conditioning, one after the
+        other, in the memory of one.
+      after_step: as in `sample`; a pytree with `__call__`, so a dataclass that is
+        registered as one.
+      batching: split of the batch over devices and over time.
     """
-    if mesh is not None:
-        everywhere = NamedSharding(mesh, PartitionSpec())
-        latents, conditioning = jax.device_put((latents, conditioning), everywhere)
+    if batching.mesh is not None:
+        replicated = NamedSharding(batching.mesh, REPLICATED)
+        latents, conditioning = jax.device_put((latents, conditioning), replicated)
+    if batching.count is not None:
+        batching = dataclasses.replace(batching, count=jnp.int32(batching.count))
     return _run(
         unet,
         latents,
@@ -96,15 +133,11 @@ def denoise(
         jnp.asarray(sigmas, jnp.float32),
         None if guidance == 1 else jnp.float32(guidance),
         after_step,
-        None if count is None else jnp.int32(count),
-        at_once,
-        mesh,
+        batching,
     )
 
 
-@functools.partial(
-    jax.jit, static_argnames=("at_once", "mesh"), donate_argnames=("latents",)
-)
+@functools.partial(jax.jit, donate_argnames=("latents",))
 def _run(
     unet: UNetSpatioTemporalConditionModel,
     latents: Array,
@@ -112,62 +145,59 @@ def _run(
     sigmas: Array,
     guidance: Array | None,
     after_step: AfterStep | None = None,
-    count: Array | None = None,
-    at_once: int | None = None,
-    mesh: Mesh | None = None,
+    batching: Batching = Batching(),
 ) -> Array:
-    predict = functools.partial(
-        _predict_all, unet, guidance, count=count, at_once=at_once, mesh=mesh
-    )
+    def predict(x: Array, sigma: Array) -> Array:
+        return _predict_batch(unet, guidance, x, sigma, conditioning, batching)
 
-    def step(x: Array, levels: tuple[Array, Array]) -> tuple[Array, None]:
-        sigma, lower = levels
-        x = euler_step(predict(x, sigma, conditioning), x, sigma, lower)
-        return (x if after_step is None else after_step(x, lower)), None
-
-    x, _ = jax.lax.scan(step, latents.astype(jnp.float32), (sigmas[:-1], sigmas[1:]))
-    return x
+    return sample(predict, latents, sigmas, after_step)
 
 
-def _predict_all(
+def _predict_batch(
     unet: UNetSpatioTemporalConditionModel,
     guidance: Array | None,
     x: Array,
     sigma: Array,
-    given: Conditioning,
-    *,
-    count: Array | None,
-    at_once: int | None,
-    mesh: Mesh | None,
+    conditioning: Conditioning,
+    batching: Batching,
 ) -> Array:
-    """v of the batch, in groups of `at_once` windows a device."""
+    """Predicts v for the batch, in groups of `at_once` windows per device."""
+    mesh, count = batching.mesh, batching.count
     predict, devices = _predict, 1
     if mesh is not None:
-        each, whole = PartitionSpec(TILES), PartitionSpec()
-        specs = (whole, whole, each, whole, each)
         devices = mesh.size
         predict = jax.shard_map(
-            _predict, mesh=mesh, in_specs=specs, out_specs=each, check_vma=False
+            _predict,
+            mesh=mesh,
+            in_specs=(REPLICATED, REPLICATED, BATCH, REPLICATED, BATCH),
+            out_specs=BATCH,
+            check_vma=False,
         )
     total = len(x)
-    group = devices * (at_once or -(-total // devices))
+    group = devices * (batching.at_once or -(-total // devices))
     groups = -(-total // group)
     if count is None and group == total:
-        return predict(unet, guidance, x, sigma, given)
-    x, given = jax.tree.map(lambda a: _padded(a, groups * group), (x, given))
+        return predict(unet, guidance, x, sigma, conditioning)
 
-    def one(i: Array, v: Array) -> Array:
-        own = jax.tree.map(
-            lambda a: jax.lax.dynamic_slice_in_dim(a, i * group, group), (x, given)
+    # All groups have one size: the last window repeats until they do.
+    x, conditioning = jax.tree.map(
+        lambda a: _repeat_last(a, groups * group), (x, conditioning)
+    )
+
+    def predict_group(i: Array, v: Array) -> Array:
+        x_group, conditioning_group = jax.tree.map(
+            lambda a: jax.lax.dynamic_slice_in_dim(a, i * group, group),
+            (x, conditioning),
         )
-        part = predict(unet, guidance, own[0], sigma, own[1])
+        v_group = predict(unet, guidance, x_group, sigma, conditioning_group)
         if mesh is not None:
-            everywhere = NamedSharding(mesh, PartitionSpec())
-            part = jax.lax.with_sharding_constraint(part, everywhere)
-        return jax.lax.dynamic_update_slice_in_dim(v, part, i * group, axis=0)
+            replicated = NamedSharding(mesh, REPLICATED)
+            v_group = jax.lax.with_sharding_constraint(v_group, replicated)
+        return jax.lax.dynamic_update_slice_in_dim(v, v_group, i * group, axis=0)
 
-    needed = groups if count is None else -(-count // group)
-    return jax.lax.fori_loop(0, needed, one, jnp.zeros_like(x))[:total]
+    groups_to_run = groups if count is None else -(-count // group)
+    v = jax.lax.fori_loop(0, groups_to_run, predict_group, jnp.zeros_like(x))
+    return v[:total]
 
 
 def _predict(
@@ -175,19 +205,18 @@ def _predict(
     guidance: Array | None,
     x: Array,
     sigma: Array,
-    given: Conditioning,
+    conditioning: Conditioning,
 ) -> Array:
-    """v of some windows; with guidance from two passes, one after the other."""
-
+    """Predicts v; with guidance from two passes, one after the other."""
     sigmas = jnp.broadcast_to(sigma, x.shape[:1])
     if guidance is None:
-        return predict_v(unet, x, sigmas, given)
-    without, v = jax.lax.map(
-        lambda keep: predict_v(unet, x, sigmas, given.times(keep)), jnp.arange(2.0)
+        return predict_v(unet, x, sigmas, conditioning)
+    unconditional, conditional = jax.lax.map(
+        lambda factor: predict_v(unet, x, sigmas, conditioning.times(factor)),
+        jnp.arange(2.0),
     )
-    return without + guidance * (v - without)
+    return unconditional + guidance * (conditional - unconditional)
 
 
-def _padded(x: Array, length: int) -> Array:
-    """The last element repeats up to `length`."""
+def _repeat_last(x: Array, length: int) -> Array:
     return x[jnp.minimum(jnp.arange(length), len(x) - 1)]

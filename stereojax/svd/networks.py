@@ -1,4 +1,4 @@
-"""The three networks of Stable Video Diffusion: built by class name, loaded, random."""
+"""Builds and loads the three networks of Stable Video Diffusion; random weights."""
 
 import dataclasses
 from pathlib import Path
@@ -71,8 +71,9 @@ def build(name: str, sizes: dict[str, Any], **settings: Any) -> nnx.Module:
 def random_arrays(network: nnx.Module, seed: int) -> dict[str, np.ndarray]:
     """Draws initial weights for an abstract network, the same on every machine.
 
-    Drawn by NumPy: thousands of small arrays take JAX half a minute. Kernels preserve
-    the scale of activations; biases and the mixing factors of temporal layers are 0.
+    NumPy draws them: JAX takes half a minute for thousands of small arrays. Kernels
+    preserve the scale of activations; biases and the mixing factors of temporal layers
+    are 0.
     """
     rng = np.random.default_rng(seed)
     arrays = {}
@@ -99,9 +100,9 @@ def random_network(network: nnx.Module, seed: int) -> nnx.Module:
 
 
 def with_mask_channel(kernel: np.ndarray) -> np.ndarray:
-    """Adds a ninth input channel, for the mask, to an 8-channel `conv_in.kernel`.
+    """Returns an 8-channel `conv_in.kernel` with a ninth input channel, for the mask.
 
-    Its weights are zero: training begins with a network that ignores the mask, as
+    The new weights are zero: training begins with a network that ignores the mask, as
     StereoCrafter's does. `kernel` is (height, width, in, out).
     """
     return np.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 0)))

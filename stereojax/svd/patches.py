@@ -1,7 +1,7 @@
-"""A stand-in for the VAE without weights or loss: pixels, rearranged.
+"""A lossless substitute for the VAE, without weights: rearranges pixels.
 
 Each latent holds the colours of a square of pixels. For small networks trained without
-SVD's VAE: whatever such a network learns is not held back by what a VAE loses.
+SVD's VAE: a VAE's reconstruction loss does not limit them.
 """
 
 import dataclasses
@@ -16,8 +16,9 @@ from stereojax.shapes import Array, Float
 class PatchesConfig:
     """Sizes, under the names of `VAEConfig`."""
 
-    factor: int = 2  # pixels a latent, each way
-    scaling_factor: float = 2.0  # pixels in [-1, 1] have a deviation of about a half
+    factor: int = 2  # pixels per latent along each axis
+    # Pixels in [-1, 1] have a standard deviation of about 0.5, latents of about 1.
+    scaling_factor: float = 2.0
 
     @property
     def latent_channels(self) -> int:
@@ -29,13 +30,13 @@ class PatchesConfig:
 
 
 class Patches(nnx.Module):
-    """Encodes and decodes as `AutoencoderKLTemporalDecoder` does, each frame alone."""
+    """Has the interface of `AutoencoderKLTemporalDecoder`; frames are independent."""
 
     def __init__(self, config: PatchesConfig = PatchesConfig()):
         self.config = config
 
     def encode(self, frames: Float[Array, "b t h w 3"]) -> Float[Array, "b t h2 w2 z"]:
-        """Frames in [-1, 1]; height and width are multiples of the factor."""
+        """Encodes frames in [-1, 1] whose sides are multiples of the factor."""
         b, t, h, w, c = frames.shape
         f = self.config.factor
         x = frames.reshape(b, t, h // f, f, w // f, f, c)

@@ -1,18 +1,34 @@
-"""Residual blocks: one within each frame, one across frames, and the pair of them.
+"""Residual blocks: within each frame, across frames, and both in sequence.
 
 Follows diffusers 0.42 (Apache-2.0), models/resnet.py.
 """
+
+from collections.abc import Sequence
 
 import jax
 from flax import nnx
 
 from stereojax.shapes import Array, Float
-from stereojax.svd.layers import AlphaBlender, Compute, TemporalConv, conv, linear
-from stereojax.svd.norms import GroupNorm, Moments
+from stereojax.svd.layers import (
+    AlphaBlender,
+    Compute,
+    GroupNorm,
+    Moments,
+    TemporalConv,
+    conv,
+    linear,
+)
+
+
+def residual_blocks(
+    block: type[nnx.Module], features_in: Sequence[int], features_out: int, **kwargs
+) -> nnx.Module:
+    """Returns one `block` per entry of `features_in`, the channels into it."""
+    return nnx.List(block(features, features_out, **kwargs) for features in features_in)
 
 
 class ResnetBlock2D(nnx.Module):
-    """Norm, SiLU and 3x3 convolution, twice, on each frame by itself."""
+    """Norm, SiLU and 3x3 convolution, twice, on each frame separately."""
 
     def __init__(
         self,
@@ -24,16 +40,16 @@ class ResnetBlock2D(nnx.Module):
         compute: Compute,
         rngs: nnx.Rngs,
     ):
-        more = {"compute": compute, "rngs": rngs}
-        self.norm1 = GroupNorm(features_in, epsilon=epsilon, **more)
-        self.conv1 = conv(features_in, features_out, 3, **more)
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.norm1 = GroupNorm(features_in, epsilon=epsilon, **kwargs)
+        self.conv1 = conv(features_in, features_out, 3, **kwargs)
         self.time_emb_proj = (
-            linear(time_features, features_out, **more) if time_features else None
+            linear(time_features, features_out, **kwargs) if time_features else None
         )
-        self.norm2 = GroupNorm(features_out, epsilon=epsilon, **more)
-        self.conv2 = conv(features_out, features_out, 3, **more)
+        self.norm2 = GroupNorm(features_out, epsilon=epsilon, **kwargs)
+        self.conv2 = conv(features_out, features_out, 3, **kwargs)
         self.conv_shortcut = (
-            conv(features_in, features_out, 1, **more)
+            conv(features_in, features_out, 1, **kwargs)
             if features_in != features_out
             else None
         )
@@ -49,9 +65,9 @@ class ResnetBlock2D(nnx.Module):
 
 
 class TemporalResnetBlock(nnx.Module):
-    """The same with convolutions over frames, and norms over all frames jointly.
+    """A residual block with convolutions over frames, and norms over all frames.
 
-    So every frame of a window depends on every other, and on how many there are.
+    So every frame of a window depends on every other, and on their number.
     """
 
     def __init__(
@@ -63,14 +79,14 @@ class TemporalResnetBlock(nnx.Module):
         compute: Compute,
         rngs: nnx.Rngs,
     ):
-        more = {"compute": compute, "rngs": rngs}
-        self.norm1 = GroupNorm(features, epsilon=epsilon, over="frames", **more)
-        self.conv1 = TemporalConv(features, features, **more)
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.norm1 = GroupNorm(features, epsilon=epsilon, over="frames", **kwargs)
+        self.conv1 = TemporalConv(features, features, **kwargs)
         self.time_emb_proj = (
-            linear(time_features, features, **more) if time_features else None
+            linear(time_features, features, **kwargs) if time_features else None
         )
-        self.norm2 = GroupNorm(features, epsilon=epsilon, over="frames", **more)
-        self.conv2 = TemporalConv(features, features, **more)
+        self.norm2 = GroupNorm(features, epsilon=epsilon, over="frames", **kwargs)
+        self.conv2 = TemporalConv(features, features, **kwargs)
 
     def __call__(
         self, x: Float[Array, "b t h w c"], temb: Float[Array, "b k"] | None = None
@@ -78,8 +94,8 @@ class TemporalResnetBlock(nnx.Module):
         hidden = self.inner(x, self.norm1.moments(x), temb)
         return self.outer(x, hidden, self.norm2.moments(hidden))
 
-    # In two halves, each given the moments of its norm: so a part of the picture can be
-    # computed with those of the whole.
+    # Split after the first convolution, with the moments of the norms as arguments: so
+    # a band of the picture can be computed with the moments of the whole picture.
     def inner(
         self, x: Array, moments: Moments, temb: Array | None = None
     ) -> Float[Array, "b t h w c"]:
@@ -95,9 +111,9 @@ class TemporalResnetBlock(nnx.Module):
 
 
 class SpatioTemporalResBlock(nnx.Module):
-    """A spatial block, then a temporal one, mixed with what went into the latter.
+    """A spatial block, then a temporal one; the mixer blends the results of both.
 
-    With `time_features` it is the UNet's form; without, the VAE decoder's, whose
+    With `time_features` this is the U-Net's form; without, the VAE decoder's, whose
     temporal epsilon is 1e-5 and whose mixer is switched.
     """
 
@@ -112,12 +128,12 @@ class SpatioTemporalResBlock(nnx.Module):
         rngs: nnx.Rngs,
     ):
         in_vae = time_features is None
-        more = {"time_features": time_features, "compute": compute, "rngs": rngs}
+        kwargs = {"time_features": time_features, "compute": compute, "rngs": rngs}
         self.spatial_res_block = ResnetBlock2D(
-            features_in, features_out, epsilon=epsilon, **more
+            features_in, features_out, epsilon=epsilon, **kwargs
         )
         self.temporal_res_block = TemporalResnetBlock(
-            features_out, epsilon=1e-5 if in_vae else epsilon, **more
+            features_out, epsilon=1e-5 if in_vae else epsilon, **kwargs
         )
         self.time_mixer = AlphaBlender(
             initial=0.0 if in_vae else 0.5, switched=in_vae, compute=compute

@@ -1,4 +1,4 @@
-"""Noise levels, and one Euler step of v-prediction.
+"""Noise levels of the sampler, and one Euler step with v-prediction.
 
 Follows diffusers 0.42 (Apache-2.0), EulerDiscreteScheduler, as SVD configures it:
 continuous timesteps, no churn.
@@ -19,29 +19,29 @@ ALIGN_YOUR_STEPS = (
 
 
 def karras(steps: int) -> np.ndarray:
-    """(steps,) levels, evenly spaced in sigma ** (1 / 7)."""
+    """Returns (steps,) levels, evenly spaced in sigma ** (1 / 7)."""
     low, high = SIGMA_MIN ** (1 / RHO), SIGMA_MAX ** (1 / RHO)
     return (high + np.linspace(0, 1, steps) * (low - high)) ** RHO
 
 
 def align_your_steps(steps: int) -> np.ndarray:
-    """(steps,) levels: the published ones, interpolated in their logarithm."""
+    """Returns (steps,) levels: the published ones, interpolated in the logarithm."""
     table = np.log(ALIGN_YOUR_STEPS)
-    at = np.linspace(0, 1, steps)
-    return np.exp(np.interp(at, np.linspace(0, 1, len(table)), table))
+    positions = np.linspace(0, 1, steps)
+    return np.exp(np.interp(positions, np.linspace(0, 1, len(table)), table))
 
 
 SCHEDULES = {"karras": karras, "align_your_steps": align_your_steps}
 
 
 def schedule(name: str, steps: int, *, drop_last: bool = False) -> np.ndarray:
-    """Noise levels from 700 down, float32: one more than there are network calls.
+    """Returns decreasing noise levels from 700, float32: one more than network calls.
 
     Args:
       name: "karras" (published) or "align_your_steps" (better at 8 steps or fewer).
-      steps: noise levels above 0.
-      drop_last: do without the call at 0.002, which changes next to nothing: the
-        levels then end at 0.002 instead of 0, with one call less.
+      steps: number of noise levels above 0.
+      drop_last: leave out the call at 0.002, which changes next to nothing: the
+        levels then end at 0.002 instead of 0.
 
     Raises:
       ValueError: fewer than 2 steps, or an unknown name.
@@ -55,24 +55,24 @@ def schedule(name: str, steps: int, *, drop_last: bool = False) -> np.ndarray:
 
 
 def initial_scale(sigma_max: float = SIGMA_MAX) -> float:
-    """The standard deviation of the noise that sampling starts from."""
+    """Returns the standard deviation of the latents at the start of sampling."""
     return float(np.sqrt(sigma_max**2 + 1))
 
 
 def timestep(sigma: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """What the U-Net is told of the noise level."""
+    """Returns the U-Net's timestep input for a noise level."""
     return 0.25 * jnp.log(sigma)
 
 
 def scaled(x: Float[Array, "*s"], sigma: Float[Array, "*s2"]) -> Float[Array, "*s"]:
-    """Noisy latents as the U-Net sees them."""
+    """Returns noisy latents scaled as the U-Net expects them."""
     return x * (1 / jnp.sqrt(jnp.square(sigma) + 1))
 
 
 def denoised(
     v: Float[Array, "*s"], x: Float[Array, "*s"], sigma: Float[Array, "*s2"]
 ) -> Float[Array, "*s"]:
-    """The clean latents that `v` and the noisy `x` stand for."""
+    """Returns the estimate of the clean latents from `v` and the noisy `x`."""
     variance = jnp.square(sigma) + 1
     return x / variance - v * (sigma / jnp.sqrt(variance))
 
@@ -81,8 +81,8 @@ def euler_step(
     v: Float[Array, "*s"],
     x: Float[Array, "*s"],
     sigma: Float[Array, ""],
-    lower: Float[Array, ""],
+    next_sigma: Float[Array, ""],
 ) -> Float[Array, "*s"]:
-    """From noise level `sigma` to `lower`, in float32."""
+    """Takes `x` from noise level `sigma` to `next_sigma`, in float32."""
     v, x = v.astype(jnp.float32), x.astype(jnp.float32)
-    return x + (x - denoised(v, x, sigma)) * ((lower - sigma) / sigma)
+    return x + (x - denoised(v, x, sigma)) * ((next_sigma - sigma) / sigma)

@@ -1,4 +1,4 @@
-"""Transformer blocks of the UNet: over the pixels of a frame, then over frames.
+"""Transformer blocks of the U-Net: over the pixels of a frame, then over frames.
 
 Follows diffusers 0.42 (Apache-2.0), models/attention.py and
 models/transformers/transformer_temporal.py.
@@ -10,14 +10,20 @@ from flax import nnx
 from stereojax.ops.attention import attention
 from stereojax.ops.frame_attention import frame_attention
 from stereojax.shapes import Array, Float
-from stereojax.svd.embeddings import TimestepEmbedding, sinusoids
-from stereojax.svd.feed_forward import FeedForward
-from stereojax.svd.layers import AlphaBlender, Compute, linear
-from stereojax.svd.norms import GroupNorm, layer_norm
+from stereojax.svd.layers import (
+    AlphaBlender,
+    Compute,
+    FeedForward,
+    GroupNorm,
+    TimestepEmbedding,
+    layer_norm,
+    linear,
+    sinusoids,
+)
 
 
 class SelfAttention(nnx.Module):
-    """Attention among the pixels of each frame, or of each pixel among the frames."""
+    """Attention over the pixels of each frame, or over the frames at each pixel."""
 
     def __init__(
         self,
@@ -28,11 +34,11 @@ class SelfAttention(nnx.Module):
         compute: Compute,
         rngs: nnx.Rngs,
     ):
-        more = {"compute": compute, "rngs": rngs}
-        self.to_q = linear(features, features, use_bias=False, **more)
-        self.to_k = linear(features, features, use_bias=False, **more)
-        self.to_v = linear(features, features, use_bias=False, **more)
-        self.to_out = nnx.List([linear(features, features, **more)])
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.to_q = linear(features, features, use_bias=False, **kwargs)
+        self.to_k = linear(features, features, use_bias=False, **kwargs)
+        self.to_v = linear(features, features, use_bias=False, **kwargs)
+        self.to_out = nnx.List([linear(features, features, **kwargs)])
         self.heads, self.over = heads, over
         self.implementation = compute.attention
 
@@ -51,25 +57,25 @@ class OneTokenAttention(nnx.Module):
     """Cross-attention to a single token.
 
     A softmax over one key is 1, so the result is the projected value at every query.
-    `to_q` and `to_k` (and the norm before) change nothing; they are kept so that a
-    checkpoint survives the way here and back.
+    `to_q` and `to_k` (and the norm before) have no effect; they are kept so that a
+    checkpoint can be converted in both directions.
     """
 
     def __init__(
         self, features: int, context_features: int, *, compute: Compute, rngs: nnx.Rngs
     ):
-        more = {"compute": compute, "rngs": rngs}
-        self.to_q = linear(features, features, use_bias=False, **more)
-        self.to_k = linear(context_features, features, use_bias=False, **more)
-        self.to_v = linear(context_features, features, use_bias=False, **more)
-        self.to_out = nnx.List([linear(features, features, **more)])
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.to_q = linear(features, features, use_bias=False, **kwargs)
+        self.to_k = linear(context_features, features, use_bias=False, **kwargs)
+        self.to_v = linear(context_features, features, use_bias=False, **kwargs)
+        self.to_out = nnx.List([linear(features, features, **kwargs)])
 
     def __call__(self, context: Float[Array, "b k d"]) -> Float[Array, "b k 1 c"]:
         return self.to_out[0](self.to_v(context))[:, :, None]
 
 
 class BasicTransformerBlock(nnx.Module):
-    """Attention over a frame's pixels, the context, a feed-forward layer."""
+    """Self-attention within a frame, attention to the context, a feed-forward layer."""
 
     def __init__(
         self,
@@ -80,13 +86,13 @@ class BasicTransformerBlock(nnx.Module):
         compute: Compute,
         rngs: nnx.Rngs,
     ):
-        more = {"compute": compute, "rngs": rngs}
-        self.norm1 = layer_norm(features, **more)
-        self.attn1 = SelfAttention(features, heads=heads, **more)
-        self.norm2 = layer_norm(features, **more)
-        self.attn2 = OneTokenAttention(features, context_features, **more)
-        self.norm3 = layer_norm(features, **more)
-        self.ff = FeedForward(features, **more)
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.norm1 = layer_norm(features, **kwargs)
+        self.attn1 = SelfAttention(features, heads=heads, **kwargs)
+        self.norm2 = layer_norm(features, **kwargs)
+        self.attn2 = OneTokenAttention(features, context_features, **kwargs)
+        self.norm3 = layer_norm(features, **kwargs)
+        self.ff = FeedForward(features, **kwargs)
 
     def __call__(
         self, x: Float[Array, "b t s c"], context: Float[Array, "b k d"]
@@ -97,7 +103,7 @@ class BasicTransformerBlock(nnx.Module):
 
 
 class TemporalBasicTransformerBlock(nnx.Module):
-    """The same over frames, with one more feed-forward layer in front."""
+    """`BasicTransformerBlock` over frames, with one more feed-forward layer first."""
 
     def __init__(
         self,
@@ -108,15 +114,15 @@ class TemporalBasicTransformerBlock(nnx.Module):
         compute: Compute,
         rngs: nnx.Rngs,
     ):
-        more = {"compute": compute, "rngs": rngs}
-        self.norm_in = layer_norm(features, **more)
-        self.ff_in = FeedForward(features, **more)
-        self.norm1 = layer_norm(features, **more)
-        self.attn1 = SelfAttention(features, heads=heads, over="frames", **more)
-        self.norm2 = layer_norm(features, **more)
-        self.attn2 = OneTokenAttention(features, context_features, **more)
-        self.norm3 = layer_norm(features, **more)
-        self.ff = FeedForward(features, **more)
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.norm_in = layer_norm(features, **kwargs)
+        self.ff_in = FeedForward(features, **kwargs)
+        self.norm1 = layer_norm(features, **kwargs)
+        self.attn1 = SelfAttention(features, heads=heads, over="frames", **kwargs)
+        self.norm2 = layer_norm(features, **kwargs)
+        self.attn2 = OneTokenAttention(features, context_features, **kwargs)
+        self.norm3 = layer_norm(features, **kwargs)
+        self.ff = FeedForward(features, **kwargs)
 
     def __call__(
         self, x: Float[Array, "b t s c"], context: Float[Array, "b 1 d"]
@@ -128,10 +134,10 @@ class TemporalBasicTransformerBlock(nnx.Module):
 
 
 class TransformerSpatioTemporalModel(nnx.Module):
-    """One spatial and one temporal block, mixed; a residual branch.
+    """A residual branch of one spatial and one temporal block, blended.
 
-    The temporal block also sees which frame is which (a sinusoid of the frame's index),
-    and its context is that of the window's first frame.
+    The temporal block also gets a sinusoidal embedding of the frame's index, and its
+    context is that of the window's first frame.
     """
 
     def __init__(
@@ -143,19 +149,19 @@ class TransformerSpatioTemporalModel(nnx.Module):
         compute: Compute,
         rngs: nnx.Rngs,
     ):
-        more = {"compute": compute, "rngs": rngs}
-        sizes = {"heads": heads, "context_features": context_features, **more}
-        self.norm = GroupNorm(features, epsilon=1e-6, **more)
-        self.proj_in = linear(features, features, **more)
+        kwargs = {"compute": compute, "rngs": rngs}
+        sizes = {"heads": heads, "context_features": context_features, **kwargs}
+        self.norm = GroupNorm(features, epsilon=1e-6, **kwargs)
+        self.proj_in = linear(features, features, **kwargs)
         self.transformer_blocks = nnx.List([BasicTransformerBlock(features, **sizes)])
         self.temporal_transformer_blocks = nnx.List(
             [TemporalBasicTransformerBlock(features, **sizes)]
         )
         self.time_pos_embed = TimestepEmbedding(
-            features, 4 * features, features, **more
+            features, 4 * features, features, **kwargs
         )
         self.time_mixer = AlphaBlender(initial=0.5, switched=False, compute=compute)
-        self.proj_out = linear(features, features, **more)
+        self.proj_out = linear(features, features, **kwargs)
 
     def __call__(
         self, x: Float[Array, "b t h w c"], context: Float[Array, "b k d"]

@@ -1,4 +1,4 @@
-"""UNetSpatioTemporalConditionModel: SVD's network, StereoCrafter's and DepthCrafter's.
+"""UNetSpatioTemporalConditionModel: the U-Net of SVD, StereoCrafter and DepthCrafter.
 
 Follows diffusers 0.42 (Apache-2.0), models/unets/unet_spatio_temporal_condition.py.
 """
@@ -13,9 +13,7 @@ from flax.typing import Dtype
 
 from stereojax.ops.attention import Implementation
 from stereojax.shapes import Array, Float
-from stereojax.svd.embeddings import TimestepEmbedding, sinusoids
-from stereojax.svd.layers import Compute, conv
-from stereojax.svd.norms import GroupNorm
+from stereojax.svd.layers import Compute, GroupNorm, TimestepEmbedding, conv, sinusoids
 from stereojax.svd.unet_blocks import DownBlock, MidBlock, UpBlock
 
 TIME_IDS = 3  # frames per second, motion bucket, noise augmentation
@@ -32,26 +30,24 @@ class UNetConfig:
     num_attention_heads: tuple[int, ...] = (5, 10, 20, 20)
     cross_attention_dim: int = 1024
     addition_time_embed_dim: int = 256
-    num_frames: int = 25  # that it was trained with
+    num_frames: int = 25  # window length of the training
 
     @classmethod
     def from_dict(cls, sizes: dict[str, Any]) -> "UNetConfig":
-        """Of JSON, where tuples are lists."""
+        """Builds the config from JSON, where tuples are lists."""
         return cls(
             **{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()}
         )
 
     @property
     def multiple(self) -> int:
-        """Height and width of the latents must be multiples of this."""
+        """Number that height and width of the latents must be multiples of."""
         return 2 ** (len(self.block_out_channels) - 1)
 
 
-SVD_XT = UNetConfig()
+SVD_XT = UNetConfig()  # DepthCrafter has the same shapes, and one context per frame
 # The mask is the ninth channel, after 4 of noise and 4 of the warped view.
 STEREOCRAFTER = UNetConfig(in_channels=9)
-# SVD's shapes; its context is one embedding a frame.
-DEPTHCRAFTER = UNetConfig()
 # For tests and for `:runlocal`: 1.3 M parameters.
 TINY = UNetConfig(
     block_out_channels=(32, 64),
@@ -76,22 +72,22 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
         rngs: nnx.Rngs,
     ):
         compute = Compute(dtype, param_dtype, attention, remat)
-        more = {"compute": compute, "rngs": rngs}
-        precise = {"compute": compute.precise, "rngs": rngs}
+        kwargs = {"compute": compute, "rngs": rngs}
+        in_float32 = {"compute": compute.in_float32, "rngs": rngs}
         widths = config.block_out_channels
-        embedding = 4 * widths[0]
-        # All levels but the deepest have attention; the middle always has.
+        embedded = 4 * widths[0]
+        # All levels but the deepest have attention; so has the middle block.
         heads = (*config.num_attention_heads[:-1], None)
         sizes = {
             "context_features": config.cross_attention_dim,
-            "time_features": embedding,
-            **more,
+            "time_features": embedded,
+            **kwargs,
         }
         self.config, self.dtype = config, dtype
-        self.conv_in = conv(config.in_channels, widths[0], 3, **precise)
-        self.time_embedding = TimestepEmbedding(widths[0], embedding, embedding, **more)
+        self.conv_in = conv(config.in_channels, widths[0], 3, **in_float32)
+        self.time_embedding = TimestepEmbedding(widths[0], embedded, embedded, **kwargs)
         self.add_embedding = TimestepEmbedding(
-            TIME_IDS * config.addition_time_embed_dim, embedding, embedding, **more
+            TIME_IDS * config.addition_time_embed_dim, embedded, embedded, **kwargs
         )
         self.down_blocks = nnx.List(
             DownBlock(
@@ -117,8 +113,8 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
             )
             for i in reversed(range(len(widths)))
         )
-        self.conv_norm_out = GroupNorm(widths[0], epsilon=1e-5, **precise)
-        self.conv_out = conv(widths[0], config.out_channels, 3, **precise)
+        self.conv_norm_out = GroupNorm(widths[0], epsilon=1e-5, **in_float32)
+        self.conv_out = conv(widths[0], config.out_channels, 3, **in_float32)
 
     def __call__(
         self,
@@ -127,19 +123,19 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
         context: Float[Array, "b k d"],
         added_time_ids: Float[Array, "b 3"],
     ) -> Float[Array, "b t h w e"]:
-        """Predicts v, as float32.
+        """Returns the v-prediction, float32.
 
         Args:
           sample: noisy latents, scaled by 1 / sqrt(sigma^2 + 1), and the conditioning
             channels; height and width multiples of `config.multiple`.
           timestep: 0.25 ln(sigma).
           context: image embeddings, one for the window (k = 1; SVD, StereoCrafter) or
-            one a frame (k = t; DepthCrafter).
+            one per frame (k = t; DepthCrafter).
           added_time_ids: frames per second (less 1 in SVD), motion bucket, strength
             of noise augmentation.
 
         Raises:
-          ValueError: for a shape that the network cannot take.
+          ValueError: channels, height, width or number of embeddings do not fit.
         """
         self._check(sample, context)
         temb = self._embed(timestep, added_time_ids)
@@ -147,15 +143,15 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
         x = self.conv_in(sample).astype(self.dtype)
         skips = [x]
         for block in self.down_blocks:
-            x, more = block(x, temb, context)
-            skips += more
+            x, block_skips = block(x, temb, context)
+            skips += block_skips
         x = self.mid_block(x, temb, context)
         for block in self.up_blocks:
             x = block(x, skips, temb, context)
         return self.conv_out(jax.nn.silu(self.conv_norm_out(x)))
 
     def _embed(self, timestep: Array, added_time_ids: Array) -> Array:
-        """(b, 4 * width): the same for every frame."""
+        """Returns the (b, 4 * width) time embedding, the same for every frame."""
         width = self.config.block_out_channels[0]
         time = sinusoids(timestep, width).astype(self.dtype)
         added = sinusoids(added_time_ids, self.config.addition_time_embed_dim)
@@ -183,13 +179,13 @@ class UNetSpatioTemporalConditionModel(nnx.Module):
 
 
 def _up_widths(widths: tuple[int, ...], level: int, layers: int) -> list[int]:
-    """Channels into each layer of an up block: from below or before, and the skip's.
+    """Returns the channels into each layer of an up block, those of its skip included.
 
-    The skips of a level come in reverse: its layers, then what entered the level.
+    The skips of a level come in reverse order: its layers, then the level's input.
     """
-    before = widths[min(level + 1, len(widths) - 1)]
-    entered = widths[max(level - 1, 0)]
-    own = widths[level]
-    inputs = [before] + [own] * layers
-    skips = [own] * layers + [entered]
+    below = widths[min(level + 1, len(widths) - 1)]
+    above = widths[max(level - 1, 0)]
+    width = widths[level]
+    inputs = [below] + [width] * layers
+    skips = [width] * layers + [above]
     return [a + b for a, b in zip(inputs, skips, strict=True)]

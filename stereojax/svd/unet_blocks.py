@@ -1,4 +1,4 @@
-"""Down, middle and up blocks of the UNet.
+"""Down, middle and up blocks of the U-Net.
 
 Follows diffusers 0.42 (Apache-2.0), models/unets/unet_3d_blocks.py. One class serves
 the blocks with and without attention: without, `attentions` is None.
@@ -12,20 +12,58 @@ from flax import nnx
 
 from stereojax.shapes import Array, Float
 from stereojax.svd.layers import Compute, Downsample2D, Upsample2D
-from stereojax.svd.resnet import SpatioTemporalResBlock
+from stereojax.svd.resnet import SpatioTemporalResBlock, residual_blocks
 from stereojax.svd.transformer import TransformerSpatioTemporalModel
 
 
 class UNetBlock(nnx.Module):
-    """What the blocks share: residual blocks, each with attention after it or none."""
+    """Residual blocks, followed by attention if the block has any."""
 
-    resnets: nnx.List
-    attentions: nnx.List | None
-    remat: bool
+    def __init__(
+        self,
+        features_in: list[int],
+        features_out: int,
+        *,
+        attentions: int,
+        heads: int | None,
+        context_features: int,
+        time_features: int,
+        epsilon: float,
+        compute: Compute,
+        rngs: nnx.Rngs,
+    ):
+        """`features_in`: channels into each block; without `heads`, no attention."""
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.remat = compute.remat
+        self.resnets = residual_blocks(
+            SpatioTemporalResBlock,
+            features_in,
+            features_out,
+            time_features=time_features,
+            epsilon=epsilon,
+            **kwargs,
+        )
+        self.attentions = (
+            None
+            if heads is None
+            else nnx.List(
+                TransformerSpatioTemporalModel(
+                    features_out,
+                    heads=heads,
+                    context_features=context_features,
+                    **kwargs,
+                )
+                for _ in range(attentions)
+            )
+        )
 
-    def layer(self, i: int, x: Array, temb: Array, context: Array) -> Array:
-        run = _recomputed if self.remat else _layer
-        attention = None if self.attentions is None else self.attentions[i]
+    def layer(
+        self, i: int, x: Array, temb: Array, context: Array, *, attend: bool = True
+    ) -> Array:
+        """Applies residual block `i` and, if there is any, the attention after it."""
+        run = _rematerialized if self.remat else _layer
+        attend = attend and self.attentions is not None
+        attention = self.attentions[i] if attend else None
         return run(self.resnets[i], attention, x, temb, context)
 
 
@@ -40,16 +78,17 @@ def _layer(
     return x if attention is None else attention(x, context)
 
 
-def _recomputed(
+def _rematerialized(
     resnet: nnx.Module,
     attention: nnx.Module | None,
     x: Array,
     temb: Array,
     context: Array,
 ) -> Array:
-    """As `_layer`; a gradient computes it again. `nnx.remat` would not go in a loop.
+    """As `_layer`; gradients compute it again instead of storing its intermediates.
 
-    It writes the arrays back to the modules, which are from outside of it there.
+    Not `nnx.remat`: it writes the arrays back to the modules, which fails inside a loop
+    that closes over the network.
     """
     graph, state = nnx.split((resnet, attention))
 
@@ -63,7 +102,7 @@ def _recomputed(
 class DownBlock(UNetBlock):
     """CrossAttnDownBlockSpatioTemporal, or with `heads` None DownBlockSpatioTemporal.
 
-    Returns every layer's result too, for the up blocks.
+    Also returns every layer's result, as skips for the up blocks.
     """
 
     def __init__(
@@ -73,29 +112,25 @@ class DownBlock(UNetBlock):
         *,
         layers: int,
         heads: int | None,
-        context_features: int,
         downsample: bool,
-        time_features: int,
         compute: Compute,
         rngs: nnx.Rngs,
+        **sizes: int,
     ):
-        more = {"compute": compute, "rngs": rngs}
-        self.remat = compute.remat
-        self.resnets = nnx.List(
-            SpatioTemporalResBlock(
-                features_in if i == 0 else features_out,
-                features_out,
-                time_features=time_features,
-                epsilon=1e-5 if heads is None else 1e-6,
-                **more,
-            )
-            for i in range(layers)
-        )
-        self.attentions = _attentions(
-            layers, features_out, heads, context_features, **more
+        super().__init__(
+            [features_in, *[features_out] * (layers - 1)],
+            features_out,
+            attentions=layers,
+            heads=heads,
+            epsilon=1e-5 if heads is None else 1e-6,
+            compute=compute,
+            rngs=rngs,
+            **sizes,
         )
         self.downsamplers = (
-            nnx.List([Downsample2D(features_out, pad=(1, 1), **more)])
+            nnx.List(
+                [Downsample2D(features_out, pad=(1, 1), compute=compute, rngs=rngs)]
+            )
             if downsample
             else None
         )
@@ -119,25 +154,10 @@ class DownBlock(UNetBlock):
 class MidBlock(UNetBlock):
     """UNetMidBlockSpatioTemporal: residual block, attention, residual block."""
 
-    def __init__(
-        self,
-        features: int,
-        *,
-        heads: int,
-        context_features: int,
-        time_features: int,
-        compute: Compute,
-        rngs: nnx.Rngs,
-    ):
-        more = {"compute": compute, "rngs": rngs}
-        self.remat = compute.remat
-        self.resnets = nnx.List(
-            SpatioTemporalResBlock(
-                features, features, time_features=time_features, epsilon=1e-5, **more
-            )
-            for _ in range(2)
+    def __init__(self, features: int, **kwargs: Any):
+        super().__init__(
+            [features, features], features, attentions=1, epsilon=1e-5, **kwargs
         )
-        self.attentions = _attentions(1, features, heads, context_features, **more)
 
     def __call__(
         self,
@@ -146,8 +166,7 @@ class MidBlock(UNetBlock):
         context: Float[Array, "b n d"],
     ) -> Float[Array, "b t h w c"]:
         x = self.layer(0, x, temb, context)
-        run = _recomputed if self.remat else _layer
-        return run(self.resnets[1], None, x, temb, context)
+        return self.layer(1, x, temb, context, attend=False)
 
 
 class UpBlock(UNetBlock):
@@ -158,31 +177,25 @@ class UpBlock(UNetBlock):
         features_in: list[int],
         features_out: int,
         *,
-        heads: int | None,
-        context_features: int,
         upsample: bool,
-        time_features: int,
         compute: Compute,
         rngs: nnx.Rngs,
+        **kwargs: Any,
     ):
-        """`features_in` has one number a layer: what comes in and its skip together."""
-        more = {"compute": compute, "rngs": rngs}
-        self.remat = compute.remat
-        self.resnets = nnx.List(
-            SpatioTemporalResBlock(
-                features,
-                features_out,
-                time_features=time_features,
-                epsilon=1e-6,
-                **more,
-            )
-            for features in features_in
-        )
-        self.attentions = _attentions(
-            len(features_in), features_out, heads, context_features, **more
+        """`features_in`: channels into each layer, those of its skip included."""
+        super().__init__(
+            features_in,
+            features_out,
+            attentions=len(features_in),
+            epsilon=1e-6,
+            compute=compute,
+            rngs=rngs,
+            **kwargs,
         )
         self.upsamplers = (
-            nnx.List([Upsample2D(features_out, **more)]) if upsample else None
+            nnx.List([Upsample2D(features_out, compute=compute, rngs=rngs)])
+            if upsample
+            else None
         )
 
     def __call__(
@@ -196,26 +209,3 @@ class UpBlock(UNetBlock):
             x = jnp.concatenate([x, skips.pop()], axis=-1)
             x = self.layer(i, x, temb, context)
         return x if self.upsamplers is None else self.upsamplers[0](x)
-
-
-def _attentions(
-    layers: int,
-    features: int,
-    heads: int | None,
-    context_features: int,
-    *,
-    compute: Compute,
-    rngs: nnx.Rngs,
-) -> nnx.Module | None:
-    if heads is None:
-        return None
-    return nnx.List(
-        TransformerSpatioTemporalModel(
-            features,
-            heads=heads,
-            context_features=context_features,
-            compute=compute,
-            rngs=rngs,
-        )
-        for _ in range(layers)
-    )

@@ -1,4 +1,4 @@
-"""AutoencoderKLTemporalDecoder: frames to latents one by one, and back jointly.
+"""AutoencoderKLTemporalDecoder: encodes frames one by one, decodes them jointly.
 
 Follows diffusers 0.42 (Apache-2.0), models/autoencoders/.
 """
@@ -25,18 +25,18 @@ class VAEConfig:
     latent_channels: int = 4
     block_out_channels: tuple[int, ...] = (128, 256, 512, 512)
     layers_per_block: int = 2
-    scaling_factor: float = 0.18215  # what the U-Net sees is this times the latents
+    scaling_factor: float = 0.18215  # the U-Net's latents are this times the VAE's
 
     @classmethod
     def from_dict(cls, sizes: dict[str, Any]) -> "VAEConfig":
-        """Of JSON, where tuples are lists."""
+        """Builds the config from JSON, where tuples are lists."""
         return cls(
             **{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()}
         )
 
     @property
     def factor(self) -> int:
-        """Pixels a latent, each way."""
+        """Pixels per latent along each axis."""
         return 2 ** (len(self.block_out_channels) - 1)
 
 
@@ -45,10 +45,10 @@ TINY_VAE = VAEConfig(block_out_channels=(32, 32, 64, 64), layers_per_block=1)
 
 
 class AutoencoderKLTemporalDecoder(nnx.Module):
-    """SVD's VAE. Pixels are in [-1, 1]; latents are not scaled here; both float32.
+    """SVD's VAE. Pixels are in [-1, 1], latents unscaled; both are float32.
 
-    `dtype` and `param_dtype` are the decoder's: the encoder is always float32, as in
-    the published pipelines, which upcast it alone (`force_upcast`).
+    `dtype` and `param_dtype` apply to the decoder: the encoder is always float32, as in
+    the published pipelines, which upcast only the encoder (`force_upcast`).
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
         rngs: nnx.Rngs,
     ):
         compute = Compute(dtype, param_dtype, attention)
-        precise = Compute(attention=attention)
+        in_float32 = Compute(attention=attention)
         sizes = {
             "widths": config.block_out_channels,
             "layers": config.layers_per_block,
@@ -69,15 +69,15 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
         }
         moments = 2 * config.latent_channels
         self.config, self.dtype = config, dtype
-        self.encoder = Encoder(moments, compute=precise, **sizes)
-        self.quant_conv = conv(moments, moments, 1, compute=precise, rngs=rngs)
+        self.encoder = Encoder(moments, compute=in_float32, **sizes)
+        self.quant_conv = conv(moments, moments, 1, compute=in_float32, rngs=rngs)
         self.decoder = TemporalDecoder(config.latent_channels, compute=compute, **sizes)
 
     def encode(self, frames: Float[Array, "b t h w 3"]) -> Float[Array, "b t h2 w2 z"]:
-        """The mode of the latents' distribution; each frame for itself.
+        """Returns the mode of the latents' distribution, frame by frame.
 
         Raises:
-          ValueError: height or width are no multiples of `config.factor`.
+          ValueError: height or width is not a multiple of `config.factor`.
         """
         _, _, h, w, _ = frames.shape
         factor = self.config.factor
@@ -89,7 +89,7 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
         return jnp.split(moments, 2, axis=-1)[0]  # the mean; then the log variance
 
     def decode(self, latents: Float[Array, "b t h w z"]) -> Float[Array, "b t h2 w2 3"]:
-        """All frames jointly: norms and convolutions reach over every frame given.
+        """Decodes all frames jointly: norms and convolutions reach over all of them.
 
         So decoding in chunks of frames gives another result than decoding at once.
         """
@@ -100,5 +100,5 @@ class AutoencoderKLTemporalDecoder(nnx.Module):
 def encode_frames(
     vae: AutoencoderKLTemporalDecoder, frames: Float[Array, "t h w 3"]
 ) -> Float[Array, "t h2 w2 z"]:
-    """`vae.encode` frame after frame: the memory is that of one."""
+    """Encodes frame after frame, in the memory of one."""
     return jax.lax.map(lambda frame: vae.encode(frame[None, None])[0, 0], frames)

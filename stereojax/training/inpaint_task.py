@@ -22,7 +22,7 @@ from stereojax.splat import forward_splat
 from stereojax.splat.api import sharpness_for
 from stereojax.stage_types import is_hole
 from stereojax.svd.clip_image import clip_pixels
-from stereojax.svd.denoise import Conditioning, denoise
+from stereojax.svd.denoise import Batching, Conditioning, denoise
 from stereojax.svd.scheduler import initial_scale, schedule
 from stereojax.training import initial_model
 from stereojax.training.input.clips import Clip
@@ -172,7 +172,11 @@ def _validate(
     noise = jax.vmap(lambda key: jax.random.normal(key, latent))(keys)
     sigmas = schedule("align_your_steps", settings.validation_steps, drop_last=True)
     latents = denoise(
-        model.unet, noise * initial_scale(), told(given, nothing), sigmas, at_once=1
+        model.unet,
+        noise * initial_scale(),
+        told(given, nothing),
+        sigmas,
+        batching=Batching(at_once=1),
     )
     pictures = decode(model.vae, latents / model.vae.config.scaling_factor)
     hole = is_hole(views.occlusion)

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import depth
 from stereojax.cli import InputError
-from stereojax.depth.key_windows import key_windows
+from stereojax.depth.video_depth_windows import key_windows
 
 
 class Model:

@@ -67,4 +67,4 @@ def test_without_a_compiler_it_is_skipped(monkeypatch, capsys):
 
     monkeypatch.setattr(svd, "described", missing)
     svd.main([])
-    assert "H200: skipped, no compiler for it here" in capsys.readouterr().out
+    assert "H200: skipped, its compiler is not available" in capsys.readouterr().out

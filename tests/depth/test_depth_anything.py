@@ -1,4 +1,4 @@
-"""The estimator: batches, order, sizes, and what it loads."""
+"""The estimator DepthAnything: batches, order, sizes, loading."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ SIZES = DepthAnythingV2Config(
 
 
 class Weighted(DepthAnythingV2):
-    """In place of the network: a weighted sum of the channels."""
+    """A substitute for the network: a weighted sum of the channels."""
 
     def __init__(self):
         self.config = SIZES
@@ -53,7 +53,7 @@ def frames(count, dtype=np.uint8, size=(30, 50)):
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5])
-def test_any_number_of_frames_in_order_whatever_the_batch(count):
+def test_any_number_of_frames_is_estimated_in_order(count):
     video = frames(count)
     depth = list(estimator(2).estimate(iter(video)))
     assert len(depth) == count
@@ -64,14 +64,14 @@ def test_any_number_of_frames_in_order_whatever_the_batch(count):
         assert actual.dtype == np.float32
 
 
-def test_one_compiled_shape_serves_a_short_last_batch():
+def test_a_short_last_batch_does_not_compile_again():
     estimate = estimator(3).estimate
     before = per_frame._forward._cache_size()
     list(estimate(iter(frames(5, size=(31, 52)))))
     assert per_frame._forward._cache_size() == before + 1
 
 
-def test_it_reads_no_more_than_a_batch_ahead():
+def test_the_estimator_reads_at_most_one_batch_ahead():
     read = 0
 
     def source():
@@ -86,7 +86,7 @@ def test_it_reads_no_more_than_a_batch_ahead():
     assert read <= 4
 
 
-def test_sixteen_bits_mean_the_same_picture():
+def test_8_and_16_bits_give_the_same_depth():
     eight = frames(1)
     sixteen = [frame.astype(np.uint16) * 257 for frame in eight]
     estimate = estimator(1).estimate

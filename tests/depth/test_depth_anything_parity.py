@@ -19,7 +19,7 @@ from stereojax.depth.networks.depth_anything_v2 import (
 from stereojax.depth.networks.dpt import upsample
 from stereojax.weights.abstract import abstract
 
-SQUARE, WIDE = (70, 70), (42, 98)  # at the size of training, and not
+SQUARE, WIDE = (70, 70), (42, 98)  # the training size, and another
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def run(module, *args):
 
 
 def error(actual, expected):
-    """DESIGN.md's: relative to the largest value of a reference that is alive."""
+    """Largest error relative to the largest value of the reference."""
     if isinstance(expected, torch.Tensor):
         expected = expected.detach().numpy()
     assert expected.std() >= 0.1
@@ -72,18 +72,18 @@ def error(actual, expected):
 @torch.no_grad()
 def expected_depth(model, x):
     depth = model(x).predicted_depth.numpy()
-    assert depth.min() > 0, "clipped: the reference is dead"
+    assert depth.min() > 0, "the reference is clipped at zero"
     return depth
 
 
 @pytest.mark.parametrize("size", [SQUARE, WIDE])
-def test_the_network_is_transformers(model, network, size):
+def test_the_network_matches_transformers(model, network, size):
     x = noise(1, 3, *size)
     assert error(run(network, ours(x)), expected_depth(model, x)) < 1e-5
 
 
-def test_positions_follow_the_original_by_default(part, model):
-    """The published recipe: a factor with 0.1 added, resized by torch."""
+def test_positions_follow_the_published_code_by_default(part, model):
+    """The published code resizes by a factor with an offset of 0.1, with torch."""
     default = load(part)
     table = model.backbone.embeddings.position_embeddings.detach()
     for rows, columns in ((3, 7), (6, 5), (5, 4)):
@@ -102,7 +102,7 @@ def test_positions_follow_the_original_by_default(part, model):
 
 
 @torch.no_grad()
-def test_each_block_is_transformers(model, network):
+def test_each_block_matches_transformers(model, network):
     x = noise(2, 11, 32)
     block, ours_block = model.backbone.encoder.layer[0], network.pretrained.blocks[0]
     assert error(run(ours_block, x.numpy()), block(x)) < 1e-5
@@ -131,7 +131,7 @@ def test_each_block_is_transformers(model, network):
 
 
 def _swap_first(x):
-    """Query for key, where that is what the first third is."""
+    """Rolls the thirds, so that query, key and value are exchanged."""
     third = x.shape[-1] // 3
     return jnp.roll(x, third, axis=-1)
 
@@ -159,7 +159,7 @@ WRONG = {
 }
 
 
-def test_one_wrong_weight_of_each_kind_is_noticed(model, network):
+def test_one_wrong_weight_of_each_kind_is_detected(model, network):
     x = noise(1, 3, *WIDE)
     expected = expected_depth(model, x)
     graph, state = nnx.split(network)
@@ -175,19 +175,20 @@ def test_one_wrong_weight_of_each_kind_is_noticed(model, network):
 
 
 @torch.no_grad()
-def test_bfloat16_stays_close_and_gives_float32(model, part):
+def test_bfloat16_is_close_and_returns_float32(model, part):
     x = noise(1, 3, *SQUARE)
     depth = run(load(part, dtype=jnp.bfloat16), ours(x))
     expected = expected_depth(model, x)
     assert depth.dtype == jnp.float32
     assert 1e-5 < error(depth, expected) < 0.05
-    # As many values as float32 has, not bfloat16's few: no steps in a smooth picture.
+    # Almost all values differ: with bfloat16's precision a smooth picture would show
+    # steps.
     assert len(np.unique(np.asarray(depth))) > 0.9 * depth.size
 
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_full_size_small_is_transformers(tmp_path):
+def test_full_size_small_matches_transformers(tmp_path):
     from transformers import (
         DepthAnythingConfig,
         DepthAnythingForDepthEstimation,

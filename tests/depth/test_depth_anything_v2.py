@@ -1,4 +1,4 @@
-"""The published sizes, by shape only, and what the network refuses."""
+"""The published sizes, by shape only, and errors for invalid sizes."""
 
 import math
 
@@ -26,16 +26,16 @@ def network(name):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_parameter_of_the_published_size_is_there(name):
+def test_the_number_of_parameters_is_the_published_one(name):
     config = PRESETS[name]
     arrays = jax.tree.leaves(nnx.state(network(name)))
     count = sum(math.prod(array.shape) for array in arrays)
-    # The mask token, and the skip of the coarsest map, are published and never read.
-    unread = config.dim + 2 * (9 * config.features**2 + config.features)
-    assert count + unread == PUBLISHED[name]
+    # The checkpoints also have a mask token and the coarsest map's skip, both unused.
+    unused = config.dim + 2 * (9 * config.features**2 + config.features)
+    assert count + unused == PUBLISHED[name]
 
 
-def test_the_largest_maps_a_full_picture_to_its_depth():
+def test_the_largest_network_takes_a_full_size_picture():
     graph, state = nnx.split(network("depth_anything_v2_large"))
     depth = jax.eval_shape(
         lambda state, x: nnx.merge(graph, state)(x),
@@ -45,7 +45,7 @@ def test_the_largest_maps_a_full_picture_to_its_depth():
     assert (depth.shape, depth.dtype) == ((2, 518, 924), jnp.float32)
 
 
-def test_sides_must_be_whole_patches():
+def test_sides_must_be_multiples_of_the_patch():
     config = DepthAnythingV2Config(
         dim=16, depth=1, heads=1, taps=(0, 0, 0, 0), features=4, out_channels=(4,) * 4
     )

@@ -1,4 +1,4 @@
-"""Ramps become steps where there is a silhouette, and nothing else changes."""
+"""Ramps become steps at silhouettes, and nothing else changes."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +21,7 @@ def cleaned(depth, height=None, width=None, **how):
 
 
 def ramp(length, start=500, near=0.9, far=0.2, height=9):
-    """(height, W): near on the left; `length` values in between, then far."""
+    """(height, W) depth: near on the left, `length` values in between, then far."""
     unit = np.clip((np.arange(W) - start + 1) / (length + 1), 0, 1)
     return np.tile(near + (far - near) * unit, (height, 1)).astype(np.float32)
 
@@ -76,13 +76,13 @@ def test_the_near_side_grows_to_the_right_only(reach):
 
 
 @pytest.mark.parametrize("thickness", [1, 2, 3])
-def test_thin_things_are_not_lost(thickness):
+def test_thin_objects_are_kept(thickness):
     x = np.full((40, W), 0.2, np.float32)
     x[:, 300 : 300 + thickness] = 0.9
     np.testing.assert_array_equal(cleaned(x, dilate=0.0), x)
 
 
-def test_off_is_a_resize_and_the_identity_at_the_same_size():
+def test_without_both_steps_depth_is_only_resized():
     x = np.random.default_rng(0).uniform(0, 1, (2, 3, 5, 7)).astype(np.float32)
     np.testing.assert_array_equal(cleaned(x, **OFF), x)
     import torch
@@ -99,12 +99,12 @@ def test_settings_are_in_pixels_at_1024():
     large = np.repeat(np.repeat(x, 2, 0), 2, 1)
     large = cleaned(large, sharpen=3.0, dilate=2.0)
     np.testing.assert_allclose(large[::2, ::2], small, atol=1e-6)
-    # However small the picture, a setting above 0 does something.
+    # A setting above 0 has an effect in small pictures, too.
     tiny = cleaned(ramp(0)[:, 470:530], sharpen=0.0, dilate=0.1)
     assert ((tiny > 0.5).sum(1) == 500 - 470 + 1).all()
 
 
-@settings(deadline=None)  # the first of each shape is compiled
+@settings(deadline=None)  # the first example of each shape compiles
 @given(
     hnp.arrays(
         np.float32,
@@ -112,8 +112,8 @@ def test_settings_are_in_pixels_at_1024():
         elements=st.floats(0, 1, width=32),
     )
 )
-def test_depth_stays_within_what_lies_around(x):
-    # 1 pixel of each setting, in pictures this small.
+def test_depth_stays_within_the_range_of_its_neighbourhood(x):
+    # Each setting is 1 pixel in pictures this small.
     got = cleaned(x, sharpen=1.0, dilate=1.0)
     padded = np.pad(x, [(0, 0)] * (x.ndim - 2) + [(2, 2), (2, 2)], mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (-2, -1))
@@ -121,7 +121,7 @@ def test_depth_stays_within_what_lies_around(x):
     assert (got <= windows.max((-2, -1)) + 1e-6).all()
 
 
-def test_it_moves_with_the_picture():
+def test_the_result_moves_with_the_picture():
     rng = np.random.default_rng(0)
     x = np.repeat(np.repeat(rng.uniform(0, 1, (5, 64)), 16, 1), 4, 0)
     x = (x[:, 1:] + x[:, :-1]) / 2
@@ -132,7 +132,7 @@ def test_it_moves_with_the_picture():
 def test_a_step_that_slowly_grows_never_jumps():
     heights = np.arange(0.0, 0.2, 0.001)
     got = np.stack([cleaned(ramp(4, near=0.2 + h)) for h in heights])
-    # Around the threshold it turns from a ramp to a step over some 40 heights.
+    # Around the threshold, the ramp changes to a step over about 40 heights.
     assert np.abs(np.diff(got, axis=0)).max() < 0.01
     assert (
         between(got[-1], 0.2 + heights[-1], 0.2)
@@ -141,7 +141,7 @@ def test_a_step_that_slowly_grows_never_jumps():
     )
 
 
-def test_the_gap_behind_an_object_is_empty_and_not_rubber():
+def test_the_hole_next_to_an_object_is_empty_and_not_stretched():
     image = np.random.default_rng(0).uniform(0.2, 1, (9, W, 3)).astype(np.float32)
     gaps = {}
     for name, how in {"soft": OFF, "clean": {"dilate": 0.0}}.items():

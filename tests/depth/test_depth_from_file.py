@@ -1,4 +1,4 @@
-"""Foreign depth is read as it is, frame by frame, or refused in one clear line."""
+"""Depth of other programs is read frame by frame, or refused with one line."""
 
 import struct
 from fractions import Fraction
@@ -28,7 +28,7 @@ def codes():
 
 
 def check(source, expected, units="relative"):
-    """Every range of frames reads as the array says, and reading again does too."""
+    """Checks ranges of frames against the array."""
     assert (len(source), source.width, source.height) == (T, W, H)
     assert source.units == units
     for start, stop in [(0, T), (3, 7), (T - 1, T), (5, 5)]:
@@ -124,7 +124,7 @@ def test_png_folder_is_read_in_the_order_of_its_numbers(tmp_path, codes):
     check(open_depth(pngs(tmp_path / "p", codes), **SIZE), codes)
 
 
-def test_png_that_others_wrote(tmp_path, codes):
+def test_png_of_another_encoder(tmp_path, codes):
     from PIL import Image
 
     for i, frame in enumerate(codes):
@@ -132,7 +132,7 @@ def test_png_that_others_wrote(tmp_path, codes):
     check(open_depth(tmp_path, **SIZE), codes)
 
 
-def test_gray_in_rgb_and_8_bits_are_taken_with_a_warning(tmp_path, codes, capsys):
+def test_gray_rgb_is_accepted_and_8_bits_with_a_warning(tmp_path, codes, capsys):
     deep = np.repeat(codes[..., None], 3, axis=-1)
     check(open_depth(pngs(tmp_path / "48", deep, "rgb48be"), **SIZE), codes)
     assert capsys.readouterr().err == ""
@@ -151,15 +151,15 @@ def test_exr_without_compression(tmp_path, floats, dtype):
 
 @pytest.mark.parametrize("compression", ["none", "rle", "zip1", "zip16"])
 @pytest.mark.parametrize("kind", ["half", "float"])
-def test_exr_as_ffmpeg_writes_it(tmp_path, compression, kind):
-    # Long runs and noise: both kinds of chunk, and more lines than one chunk holds.
+def test_exr_written_by_ffmpeg(tmp_path, compression, kind):
+    # Long runs and noise, for both kinds of chunk; more lines than one chunk has.
     x = np.random.default_rng(0).standard_normal((37, 50)).astype(np.float32)
     x[5:25] = np.arange(50) // 7
-    x = x.astype(np.float16).astype(np.float32)  # how half is rounded is not ours
+    x = x.astype(np.float16).astype(np.float32)  # exact in half precision
     options = {"compression": compression, "format": kind}
     picture(tmp_path / "a.exr", x, "grayf32le", "exr", **options)
     np.testing.assert_array_equal(read_exr(tmp_path / "a.exr"), x)
-    rgb = np.stack([x, 2 * x, 4 * x], axis=-1)  # red is what counts
+    rgb = np.stack([x, 2 * x, 4 * x], axis=-1)  # red is read
     picture(tmp_path / "b.exr", rgb, "gbrpf32le", "exr", **options)
     np.testing.assert_array_equal(read_exr(tmp_path / "b.exr"), x)
 
@@ -168,7 +168,7 @@ def test_exr_as_ffmpeg_writes_it(tmp_path, compression, kind):
     ("names", "chosen"),
     [("RGB", "R"), ("ABZ", "Z"), ("Q", "Q"), (["G", "left.depth"], "left.depth")],
 )
-def test_the_channel_is_the_one_that_sounds_like_depth(tmp_path, floats, names, chosen):
+def test_the_channel_is_chosen_by_its_name(tmp_path, floats, names, chosen):
     channels = {n: floats[i] for i, n in enumerate(names)}
     exr(tmp_path / "a.exr", channels)
     np.testing.assert_array_equal(read_exr(tmp_path / "a.exr"), channels[chosen])
@@ -195,7 +195,7 @@ def own_file(tmp_path, floats, units="relative"):
     )
 
 
-def test_our_own_file_is_given_as_it_is(tmp_path, floats):
+def test_the_projects_own_file_is_opened_as_a_depth_file(tmp_path, floats):
     file = own_file(tmp_path, floats, "pixels")
     source = open_depth(file.path, width=100, height=70, frames=T)
     assert isinstance(source, DepthFile) and source == file
@@ -206,13 +206,13 @@ def test_our_own_file_is_given_as_it_is(tmp_path, floats):
 
 
 REFUSED = (
-    ({"frames": 11}, "11 frames were expected, as many as the film has; 12 came"),
-    ({"height": 7}, "depth of 9x7 was expected, the film's size; it is of 9x6"),
+    ({"frames": 11}, "expected 11 frames, as the film has; it has 12"),
+    ({"height": 7}, "expected depth of 9x7, the film's size; it is 9x6"),
 )
 
 
 @pytest.mark.parametrize("kind", ["npz", "png", "mkv", "exr"])
-def test_what_does_not_fit_the_film_is_refused(tmp_path, floats, codes, kind):
+def test_depth_that_does_not_fit_the_film_is_refused(tmp_path, floats, codes, kind):
     path = tmp_path / f"depth.{kind}"
     if kind == "npz":
         np.savez(path, depth=floats)
@@ -235,12 +235,16 @@ def test_a_frame_of_another_size_is_named(tmp_path, codes):
     folder = pngs(tmp_path / "p", codes)
     picture(folder / "depth_10.png", codes[0, :, :5].copy(), "gray16be", "png")
     source = open_depth(folder, **SIZE)
-    with pytest.raises(InputError, match=r"depth_10\.png: 9x6 was expected.* 5x6 came"):
+    with pytest.raises(InputError, match=r"depth_10\.png: expected 9x6.* it is 5x6"):
         list(source.read())
 
 
 def npz(**arrays):
     return lambda path: np.savez(path / "d.npz", **arrays)
+
+
+def garbage(name):
+    return lambda path: (path / name).write_bytes(b"x")
 
 
 def cut(data):
@@ -270,23 +274,23 @@ BAD = {
     "no array of a known name": (npz(x=np.zeros((T, H, W))), "d.npz", "it has x"),
     "a flat array": (npz(depth=np.zeros((H, W))), "d.npz", r"shape \(6, 9\)"),
     "colours": (npz(depth=np.zeros((T, H, W, 3))), "d.npz", r"shape \(12, 6, 9, 3\)"),
-    "words": (npz(depth=np.full((T, H, W), "a")), "d.npz", "expected real numbers"),
+    "strings": (npz(depth=np.full((T, H, W), "a")), "d.npz", "expected real numbers"),
     "Fortran order": (
         npz(depth=np.zeros((T, H, W), order="F")),
         "d.npz",
         "Fortran order",
     ),
-    "no zip": (lambda p: (p / "d.npz").write_bytes(b"x"), "d.npz", "not an npz file"),
-    "nothing there": (lambda p: None, "d.npz", "no such depth file or folder"),
+    "not a zip": (garbage("d.npz"), "d.npz", "not an npz file"),
+    "no file": (lambda p: None, "d.npz", "no such depth file or folder"),
     "an empty folder": (lambda p: None, "", "neither"),
     "PNG and EXR": (lambda p: (bad_exr(p), colored(p)), "", ".png and .exr"),
-    "no PNG": (lambda p: (p / "a.png").write_bytes(b"x"), "", "a.png: not a readable"),
-    "a coloured PNG": (colored, "", "a.png: gray depth was expected"),
-    "a cut EXR": (bad_exr, "", "a.exr: damaged or cut short"),
-    "no EXR": (lambda p: (p / "a.exr").write_bytes(b"x"), "", "not an OpenEXR"),
-    "a film": (film, "d.mkv", "gray16 video was expected .*ffv1 yuv420p came"),
-    "no film": (lambda p: (p / "d.mkv").write_bytes(b"x"), "d.mkv", "not a readable"),
-    "a text": (lambda p: (p / "d.txt").write_bytes(b"x"), "d.txt", r"\.npz, or a fold"),
+    "not a PNG": (garbage("a.png"), "", "a.png: not a readable"),
+    "a coloured PNG": (colored, "", "a.png: expected gray depth"),
+    "a truncated EXR": (bad_exr, "", "a.exr: damaged or truncated"),
+    "not an EXR": (garbage("a.exr"), "", "not an OpenEXR"),
+    "a film": (film, "d.mkv", "expected lossless gray16 video .*got ffv1 yuv420p"),
+    "not a video": (garbage("d.mkv"), "d.mkv", "not a readable"),
+    "a text file": (garbage("d.txt"), "d.txt", r"\.npz, or a fold"),
 }
 
 
@@ -306,10 +310,10 @@ def test_codes_have_no_scale_in_pixels(tmp_path, codes):
             open_depth(path, units="pixels", **SIZE)
 
 
-def test_a_cut_npz_is_noticed_when_it_is_read(tmp_path, floats):
+def test_a_truncated_array_is_an_error_when_it_is_read(tmp_path, floats):
     np.save(tmp_path / "d.npy", floats)
     data = (tmp_path / "d.npy").read_bytes()
     (tmp_path / "d.npy").write_bytes(cut(data))
     source = open_depth(tmp_path / "d.npy", **SIZE)
-    with pytest.raises(InputError, match=r"cut short at frame [78]"):
+    with pytest.raises(InputError, match=r"truncated at frame [78]"):
         list(source.read())

@@ -1,4 +1,4 @@
-"""Ranges are robust and the same however a shot was cut; disparity is the formula."""
+"""Ranges are robust and independent of segments; disparity follows the formula."""
 
 import jax
 import jax.numpy as jnp
@@ -28,16 +28,16 @@ def counted(*parts):
 @pytest.mark.parametrize(
     ("scale", "shift"), [(1, 0), (1e-4, 0), (3000, 500), (0.1, 7), (1, -20)]
 )
-def test_percentiles_are_numpys_within_a_bin(scale, shift):
+def test_percentiles_match_numpy_within_a_bin(scale, shift):
     rng = np.random.default_rng(0)
     x = (rng.standard_normal(200_000) ** 3 * scale + shift).astype(np.float32)
     got = np.array(counted(x).percentiles(PERCENTS))
     expected = np.percentile(x.astype(np.float64), PERCENTS)
-    # A bin's width, and the step between neighbours at the thin ends.
+    # Tolerance: a bin's width, and the distance of neighbours in the sparse tails.
     np.testing.assert_allclose(got, expected, rtol=1 / 8192, atol=1e-5 * scale)
 
 
-@settings(max_examples=30, deadline=None)  # each counts into four million bins
+@settings(max_examples=30, deadline=None)  # each has four million bins
 @given(
     hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(width=32)),
     st.lists(st.integers(0, 60), max_size=4),
@@ -54,7 +54,7 @@ def test_percentiles_do_not_depend_on_order_or_cuts(x, cuts, random):
         assert got[0] == finite.min() and got[-1] == finite.max()
 
 
-def test_a_few_particles_in_front_do_not_move_the_range():
+def test_a_few_near_particles_do_not_change_the_range():
     rng = np.random.default_rng(0)
     frames = rng.uniform(1, 2, (8, 40, 50)).astype(np.float32)
     low, high = shot_range(iter(frames))
@@ -74,14 +74,14 @@ def test_masked_and_invalid_pixels_do_not_count():
     assert RangeStatistics().percentiles((1.0, 99.0)) == (0.0, 0.0)
 
 
-def test_the_range_becomes_the_unit_interval_and_near_stays_near():
+def test_the_range_becomes_the_unit_interval():
     depth = jnp.array([[-1.0, 2.0, 3.0, 4.0, 9.0, jnp.nan, jnp.inf]])
     expected = [[0.0, 0.0, 0.5, 1.0, 1.0, 0.0, 1.0]]
     np.testing.assert_array_equal(normalize(depth, 2.0, 4.0), expected)
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0, -1e6, 1e30])
-def test_flat_depth_lies_where_it_is_told(value):
+def test_flat_depth_becomes_the_value_of_flat(value):
     depth = jnp.full((2, 3), value).at[0, 0].set(jnp.nan)
     low, high = shot_range([np.asarray(depth)])
     np.testing.assert_array_equal(normalize(depth, low, high), 0.5)
@@ -96,7 +96,7 @@ def test_disparity_is_a_share_of_the_width():
     np.testing.assert_allclose(got, [[-19.2, 0.0, 19.2]], rtol=1e-6)
 
 
-def test_both_run_under_jit_with_traced_settings():
+def test_normalize_and_to_disparity_run_under_jit_with_traced_settings():
     depth = np.random.default_rng(0).uniform(0, 9, (2, 4, 5)).astype(np.float32)
 
     @jax.jit

@@ -1,4 +1,4 @@
-"""Preprocessing against the published recipe in OpenCV and numpy."""
+"""Preprocessing against the published code's, in OpenCV and numpy."""
 
 import cv2
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from stereojax.depth.preprocess import network_size, preprocess
 def test_network_size_is_the_published_rule(size, expected):
     assert network_size(*size) == expected
     scale = max(518 / n for n in size)
-    sides = [np.round(scale * n / 14) * 14 for n in size]  # of the published code
+    sides = [np.round(scale * n / 14) * 14 for n in size]  # as in the published code
     sides = [
         s if s >= 518 else np.ceil(scale * n / 14) * 14
         for s, n in zip(sides, size, strict=True)
@@ -35,7 +35,7 @@ def test_network_size_is_the_published_rule(size, expected):
 
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
 @pytest.mark.parametrize(("size", "out"), [((40, 60), (28, 42)), ((30, 20), (84, 56))])
-def test_preprocess_is_the_published_recipe(dtype, top, size, out):
+def test_preprocess_matches_the_published_code(dtype, top, size, out):
     frame = np.random.default_rng(0).integers(0, top + 1, (*size, 3)).astype(dtype)
     actual = preprocess(jnp.asarray(frame)[None], out)[0]
     x = cv2.resize(frame / top, out[::-1], interpolation=cv2.INTER_CUBIC)
@@ -44,6 +44,6 @@ def test_preprocess_is_the_published_recipe(dtype, top, size, out):
     assert actual.dtype == jnp.float32
 
 
-def test_floats_are_refused():
+def test_float_frames_are_an_error():
     with pytest.raises(ValueError, match="frames of float32: expected uint8 or uint16"):
         preprocess(jnp.zeros((1, 4, 4, 3)), (14, 14))

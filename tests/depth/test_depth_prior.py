@@ -1,4 +1,4 @@
-"""The rules of the stand-in, each on a picture that isolates it; and it is calm."""
+"""The rules of the depth prior, each on a picture that isolates it; stability."""
 
 import itertools
 from pathlib import Path
@@ -23,43 +23,43 @@ def plain(h=90, w=160, color=(120, 140, 160)):
 
 
 def room():
-    """A wall over a floor; on the floor stands a dark figure, up into the wall."""
+    """A wall above a floor, and a dark figure that stands on the floor."""
     picture = plain(color=(200, 195, 185))
     picture[55:] = (120, 80, 50)
     picture[20:75, 70:90] = (30, 40, 70)
     return picture
 
 
-def test_lower_is_nearer_where_nothing_else_is_known():
+def test_lower_is_nearer_in_a_plain_picture():
     (depth,) = depth_of(plain())
     assert depth.shape == (90, 160) and depth.dtype == np.float32
     assert (np.diff(depth.mean(1)) > 0).all()
 
 
-def test_what_stands_on_the_floor_is_as_near_as_its_foot():
+def test_a_standing_figure_is_as_near_as_its_foot():
     (depth,) = depth_of(room())
     head, waist, foot = depth[26:30, 75:85], depth[48:52, 75:85], depth[68:72, 75:85]
     wall = np.concatenate([depth[26:30, 30:50], depth[26:30, 110:130]])
     floor_beside = depth[68:72, 20:50]
     assert head.min() - wall.max() > 0.2
     assert abs(foot.mean() - floor_beside.mean()) < 0.1
-    # Over these rows the floor's own depth changes by more than the figure's does.
+    # Over these rows the floor's depth changes by more than the figure's.
     assert foot.mean() - head.mean() < 0.7 * (70 - 28) / 90
     assert head.mean() < waist.mean() < foot.mean()
 
 
-def test_edges_of_depth_lie_on_edges_of_the_picture():
+def test_edges_of_depth_are_at_edges_of_the_picture():
     (depth,) = depth_of(room())
     rise = np.abs(np.diff(depth[30:50].mean(0)))
     assert set(np.argsort(rise)[-2:]) == {69, 89}
     assert rise[[69, 89]].min() > 4 * rise[:60].max()
 
 
-def test_sky_that_something_cuts_off_from_the_top_is_sky_by_its_color():
+def test_sky_below_an_object_is_background_by_its_color():
     picture = plain(color=(110, 160, 220))
     picture[40:48] = (90, 50, 30)
     (depth,) = depth_of(picture)
-    # Although it is lower.
+    # The lower sky is farther than the object above it.
     assert depth[44].min() - depth[60].max() > 0.03
 
 
@@ -87,13 +87,13 @@ def test_black_bars_do_not_hide_the_sky():
         (101, 1025, (34, 342)),
     ],
 )
-def test_any_size_reduced_to_512_at_most(h, w, size):
+def test_any_size_is_reduced_to_at_most_512(h, w, size):
     frame = np.random.default_rng(0).integers(0, 256, (h, w, 3)).astype(np.uint8)
     (depth,) = depth_of(frame)
     assert depth.shape == size and np.isfinite(depth).all()
 
 
-def test_16_bits_are_the_same_picture():
+def test_8_and_16_bits_give_the_same_depth():
     (depth,) = depth_of(room())
     (deep,) = depth_of(room().astype(np.uint16) * 257)
     np.testing.assert_allclose(deep, depth, atol=1e-4)
@@ -105,7 +105,7 @@ def test_black_and_white_frames_are_finite():
         assert np.isfinite(depth).all() and 0 <= depth.min() < depth.max() <= 1
 
 
-def test_noise_of_the_camera_does_not_shake_it():
+def test_camera_noise_changes_depth_little():
     rng = np.random.default_rng(0)
     frames = [
         np.clip(room() + rng.normal(0, 3, (90, 160, 3)), 0, 255).astype(np.uint8)
@@ -115,24 +115,23 @@ def test_noise_of_the_camera_does_not_shake_it():
         assert np.abs(one - two).mean() < 0.015 and np.abs(one - two).max() < 0.15
 
 
-def test_a_moving_figure_takes_its_depth_along():
+def test_depth_moves_with_a_figure():
     pictures = [np.roll(room(), shift, axis=1) for shift in (0, 3)]
     one, two = depth_of(*pictures)
     moved = np.abs(np.roll(one, 3, axis=1) - two)[:, 40:120]
     assert moved.mean() < 0.01 < np.abs(one - two)[:, 40:120].mean()
 
 
-def test_each_frame_stands_for_itself():
+def test_frames_are_independent():
     frames = [room(), plain(), room()[:, ::-1]]
-    whole = depth_of(*frames)
-    for frame, depth in zip(frames, whole, strict=True):
+    for frame, depth in zip(frames, depth_of(*frames), strict=True):
         np.testing.assert_array_equal(depth_of(frame)[0], depth)
     assert (DepthPrior.name, DepthPrior.per_frame) == ("prior", True)
 
 
-def test_a_real_film_varies_with_its_content_and_is_calm():
+def test_depth_of_a_real_film_follows_its_content_and_is_stable():
     if not DATA.exists():
-        pytest.skip(f"{DATA.name} is not there")
+        pytest.skip(f"{DATA.name} is missing")
     import av
 
     with av.open(DATA) as film:
@@ -145,11 +144,11 @@ def test_a_real_film_varies_with_its_content_and_is_calm():
     assert len(rows) > 100 and np.mean(gaps) > 0.2 and np.min(gaps) > 0
     span = np.ptp(np.percentile(depth[0], [1, 99]))
     for one, two in itertools.pairwise(depth):
-        # The camera pans; the picture itself changes by more than 5 % of its range.
+        # The camera pans: the picture changes by more than 5 % of its range.
         assert np.abs(one - two).mean() < 0.06 * span
 
 
-def test_box_mean_is_the_mean_of_what_is_inside():
+def test_box_mean_is_the_mean_of_the_window_inside_the_picture():
     x = np.random.default_rng(0).standard_normal((9, 13, 2)).astype(np.float32)
     got = box_mean(jnp.asarray(x), 3)
     for r, c in [(0, 0), (4, 6), (8, 12), (1, 11)]:
@@ -157,7 +156,7 @@ def test_box_mean_is_the_mean_of_what_is_inside():
         np.testing.assert_allclose(got[r, c], window.mean((0, 1)), atol=1e-5)
 
 
-def test_the_guided_filter_smooths_inside_a_color_and_not_across():
+def test_the_guided_filter_smooths_within_a_color_and_keeps_edges():
     rng = np.random.default_rng(0)
     guide = np.zeros((64, 96, 3), np.float32)
     guide[:, 48:] = (0.6, 0.3, 0.1)
@@ -166,9 +165,9 @@ def test_the_guided_filter_smooths_inside_a_color_and_not_across():
     smooth = jax.jit(guided_filter, static_argnames=("radius", "epsilon"))
     got = np.asarray(smooth(guide, noisy, radius=12, epsilon=1e-4))
     assert np.abs(got - step).max() < 0.06 and np.abs(noisy - step).max() > 0.3
-    # What is linear in the guide's colours passes through.
+    # Functions that are linear in the guide's colours do not change.
     colors = rng.uniform(0, 1, (64, 96, 3)).astype(np.float32)
-    colors = np.repeat(np.repeat(colors[::4, ::4], 4, 0), 4, 1)  # its own coarse grid
+    colors = np.repeat(np.repeat(colors[::4, ::4], 4, 0), 4, 1)  # constant per block
     linear = colors @ np.array([[0.5], [-0.2], [0.9]], np.float32) + 0.1
     got = smooth(colors, linear, radius=12, epsilon=1e-7)
     np.testing.assert_allclose(got, linear, atol=1e-3)

@@ -1,4 +1,4 @@
-"""DepthCrafter's whole chain against the published one, of diffusers' networks."""
+"""DepthCrafter's pipeline against the published one with diffusers' networks."""
 
 import dataclasses
 import functools
@@ -41,7 +41,7 @@ def theirs_clip():
     config = transformers.CLIPVisionConfig(
         **dataclasses.asdict(CLIP), hidden_act="gelu"
     )
-    return reference.alive(transformers.CLIPVisionModelWithProjection(config))
+    return reference.randomized(transformers.CLIPVisionModelWithProjection(config))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def networks():
 
 
 class PerFrame(torch.Tensor):
-    """A context that is there for every frame already."""
+    """A context with one entry per frame, which is not repeated over the frames."""
 
     @staticmethod
     def __new__(cls, context):
@@ -76,8 +76,8 @@ class PerFrame(torch.Tensor):
         return self.as_subclass(torch.Tensor)
 
 
-class Given(Noise):
-    """Noise from outside."""
+class FixedNoise(Noise):
+    """Noise that both pipelines share."""
 
     def __init__(self):
         self.of_pixels = noise(16, 3, *SIZE, seed=5)
@@ -99,11 +99,11 @@ def film(count, size=SIZE):
 
 @torch.no_grad()
 def published(frames, sampling, chunks):
-    """The published pipeline, all frames at once, with `Given`'s noise.
+    """Runs the published pipeline on all frames at once, with `FixedNoise`.
 
-    Yields the depth for each of `chunks`, lengths of what is decoded jointly.
+    Yields the depth for each of `chunks`, the number of frames decoded jointly.
     """
-    given, unet, vae = Given(), reference.unet(8), reference.vae()
+    fixed, unet, vae = FixedNoise(), reference.unet(8), reference.vae()
     count, window, overlap = len(frames), sampling.window, sampling.overlap
     if count <= window:
         window, overlap = count, 0
@@ -112,49 +112,49 @@ def published(frames, sampling, chunks):
     mean = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
     std = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
     context = theirs_clip()(((seen + 1) / 2 - mean) / std).image_embeds
-    video = video + 0.02 * given.of_pixels[:count]
+    video = video + 0.02 * fixed.of_pixels[:count]
     channels = vae.encode(video).latent_dist.mode()
     ids = torch.tensor([[7.0, 127.0, 0.02]])
-    buffer = given.of_latents[:window] * initial_scale()
+    buffer = fixed.of_latents[:window] * initial_scale()
 
     def predict(x, time, channels, context):
         x = torch.cat([x, channels], dim=1)[None]
         return unet(x, time, PerFrame(context[:, None]), ids).sample[0]
 
-    whole = None
+    result = None
     for start in range(0, max(1, count - overlap), window - overlap):
         part = slice(start, min(start + window, count))
         x = buffer[: part.stop - start].clone()
         scheduler = reference.published(sampling.steps)
         if overlap:
             buffer = torch.cat([buffer[-overlap:], buffer[: window - overlap]])
-        if whole is not None:
+        if result is not None:
             x[:overlap] = (
-                whole[-overlap:] + x[:overlap] / initial_scale() * scheduler.sigmas[0]
+                result[-overlap:] + x[:overlap] / initial_scale() * scheduler.sigmas[0]
             )
         for time in scheduler.timesteps:
             scaled = scheduler.scale_model_input(x, time)
             v = predict(scaled, time, channels[part], context[part])
             if sampling.guidance > 1:
-                nothing = torch.zeros_like(channels[part])
+                no_channels = torch.zeros_like(channels[part])
                 no_context = torch.zeros_like(context[part])
-                without = predict(scaled, time, nothing, no_context)
-                v = without + sampling.guidance * (v - without)
+                unconditional = predict(scaled, time, no_channels, no_context)
+                v = unconditional + sampling.guidance * (v - unconditional)
             x = scheduler.step(v, time, x).prev_sample
-        if whole is None:
-            whole = x
+        if result is None:
+            result = x
         else:
-            share = torch.linspace(0, 1, overlap)[:, None, None, None]
-            whole[-overlap:] = x[:overlap] * share + whole[-overlap:] * (1 - share)
-            whole = torch.cat([whole, x[overlap:]])
+            weight = torch.linspace(0, 1, overlap)[:, None, None, None]
+            result[-overlap:] = x[:overlap] * weight + result[-overlap:] * (1 - weight)
+            result = torch.cat([result, x[overlap:]])
     for chunk in chunks:
         pictures = torch.cat(
             [
                 vae.decode(part / 0.18215, num_frames=len(part)).sample
-                for part in whole.split(chunk)
+                for part in result.split(chunk)
             ]
         )
-        # What follows halves it and takes means; few of its values may be clipped.
+        # The pictures have contrast, and few of their values are clipped.
         assert pictures.std() >= 0.1
         assert (pictures.abs() < 1).float().mean() > 0.9
         yield (pictures * 0.5 + 0.5).clamp(0, 1).mean(dim=1).numpy()
@@ -163,19 +163,19 @@ def published(frames, sampling, chunks):
 @pytest.mark.parametrize(
     ("count", "guidance"), [(5, 1.2), (1, 1.0)], ids=["two windows", "one frame"]
 )
-def test_it_is_the_published_chain(networks, monkeypatch, count, guidance):
+def test_depth_matches_the_published_pipeline(networks, monkeypatch, count, guidance):
     monkeypatch.setattr(depthcrafter, "CHUNK", 3)
     sampling = dataclasses.replace(SAMPLING, guidance=guidance)
-    model = DepthCrafter(networks, sampling, licence="x", noise=Given())
+    model = DepthCrafter(networks, sampling, licence="x", noise=FixedNoise())
     expected, other = published(film(count), sampling, (3, 8))
     actual = np.stack(list(model.estimate(iter(film(count)))))
     assert actual.shape == expected.shape == (count, *SIZE)
     assert np.abs(actual - expected).max() / np.abs(expected).max() < 1e-4
-    # Chunks know only themselves.
+    # Chunks are decoded independently, so their size matters.
     assert count == 1 or np.abs(actual - other).max() > 1e-3
 
 
-def test_the_contract_and_the_two_settings(networks):
+def test_it_is_an_estimator_with_the_recommended_settings(networks):
     model = DepthCrafter(networks, SAMPLING, licence="x")
     assert isinstance(model, Estimator)
     assert not model.per_frame
@@ -190,13 +190,13 @@ def test_the_same_seed_gives_the_same_depth(networks):
         return np.stack(list(model.estimate(iter(film(3, (40, 60))))))
 
     first = estimate(1)
-    assert first.shape == (3, 40, 64)  # each side to a multiple of 8 by itself
+    assert first.shape == (3, 40, 64)  # each side is rounded to a multiple of 8
     np.testing.assert_array_equal(first, estimate(1))
     assert np.abs(first - estimate(2)).max() > 1e-3
 
 
-class Kept:
-    """Every state that was offered, and one to begin with."""
+class Recorder:
+    """A state store that keeps every offered state, and loads `state`."""
 
     def __init__(self, state=None):
         self.state, self.offers = state, {}
@@ -208,21 +208,21 @@ class Kept:
         self.offers[done] = state()
 
 
-def test_it_goes_on_where_it_was_left(networks, monkeypatch):
+def test_a_stopped_shot_resumes_with_the_same_depth(networks, monkeypatch):
     monkeypatch.setattr(depthcrafter, "CHUNK", 2)
     sampling = Sampling(steps=2, guidance=1.0, window=2, overlap=1)
     model = DepthCrafter(networks, sampling, licence="x")
     assert isinstance(model, ResumableEstimator)
-    video, kept = film(5, (40, 60)), Kept()
-    whole = list(model.resume(lambda first: iter(video[first:]), kept))
-    assert len(whole) == 5
-    assert list(kept.offers) == [0, 2]  # what comes later takes the place of the first
-    for done, state in kept.offers.items():
-        rest = list(model.resume(lambda first: iter(video[first:]), Kept(state)))
-        np.testing.assert_array_equal(rest, whole[done:])
+    video, store = film(5, (40, 60)), Recorder()
+    uninterrupted = list(model.resume(lambda first: iter(video[first:]), store))
+    assert len(uninterrupted) == 5
+    assert list(store.offers) == [0, 2]  # later states with the same key replace it
+    for done, state in store.offers.items():
+        rest = list(model.resume(lambda first: iter(video[first:]), Recorder(state)))
+        np.testing.assert_array_equal(rest, uninterrupted[done:])
 
 
-def test_a_frame_has_its_noise_whatever_the_shot_is_long():
+def test_noise_of_a_frame_does_not_depend_on_the_length_of_the_shot():
     ours = Noise(3)
     few, many = (ours.latents(n, (2, 3, 4)) for n in (2, 5))
     np.testing.assert_array_equal(few, many[:2])
@@ -245,14 +245,14 @@ def test_sizes_follow_the_published_rule(picture, expected):
     assert picture_size(*picture) == expected
 
 
-def test_networks_of_another_kind_are_refused(networks):
+def test_a_wrong_network_and_a_wrong_overlap_are_errors(networks):
     unet = abstract(
         lambda rngs: UNetSpatioTemporalConditionModel(
             UNetConfig(**{**vars(UNET), "in_channels": 9}), rngs=rngs
         )
     )
     other = dataclasses.replace(networks, unet=unet)
-    with pytest.raises(InputError, match="takes 9 channels where 8"):
+    with pytest.raises(InputError, match="has 9 input channels, expected 8"):
         DepthCrafter(other, licence="x")
     with pytest.raises(InputError, match="depth_overlap=9: expected less than"):
         DepthCrafter(networks, Sampling(window=9, overlap=9), licence="x")

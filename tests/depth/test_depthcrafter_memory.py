@@ -1,4 +1,4 @@
-"""A long shot takes no more memory than a short one."""
+"""DepthCrafter's memory does not grow with the length of the shot."""
 
 import subprocess
 import sys
@@ -43,5 +43,5 @@ def test_5000_frames_take_the_memory_of_a_few_windows():
         return int(subprocess.check_output(command, text=True))
 
     few, many = peak(500), peak(5000)
-    # The pictures alone, as bytes, would be 41 MB more.
+    # Keeping the pictures, as bytes, would take 41 MB more.
     assert many - few < 20e6

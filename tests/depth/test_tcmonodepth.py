@@ -1,4 +1,4 @@
-"""TCMonoDepth as an estimator: sizes, preparation, loading, steadiness by name."""
+"""The estimator TCMonoDepth: sizes, preprocessing, loading, per-frame scale."""
 
 import cv2
 import jax.numpy as jnp
@@ -58,11 +58,11 @@ def frames(count, size=(90, 130)):
         ((800, 1920), (256, 608)),
     ],
 )
-def test_the_size_is_that_of_the_published_resize(picture, expected):
+def test_the_size_follows_the_published_resize(picture, expected):
     assert network_size(*picture, shortest=256, multiple=32) == expected
 
 
-def test_depth_is_that_of_the_published_preprocessing(model, root):
+def test_depth_matches_the_published_preprocessing(model, root):
     """OpenCV's cubic filter, clipped; short side 256; no mean and no deviation."""
     estimator = TCMonoDepth.load(root / SMALL, batch=2)
     video = frames(3, (300, 410))
@@ -84,13 +84,13 @@ def test_depth_is_that_of_the_published_preprocessing(model, root):
 def test_overshoot_of_the_cubic_filter_is_clipped():
     edge = np.zeros((1, 40, 40, 3), np.uint8)
     edge[:, :, 20:] = 255
-    prepared = np.asarray(tcmonodepth.prepare(jnp.asarray(edge), (64, 64)))
+    prepared = np.asarray(tcmonodepth.preprocess(jnp.asarray(edge), (64, 64)))
     assert prepared.min() == 0 and prepared.max() == 1
     published = cv2.resize(edge[0], (64, 64), interpolation=cv2.INTER_CUBIC) / 255
     np.testing.assert_allclose(prepared[0], published, atol=0.51 / 255)
 
 
-def test_sixteen_bits_mean_the_same_picture(root):
+def test_8_and_16_bits_give_the_same_depth(root):
     estimator = TCMonoDepth.load(root / SMALL)
     eight = frames(1)
     sixteen = [frame.astype(np.uint16) * 257 for frame in eight]
@@ -98,7 +98,7 @@ def test_sixteen_bits_mean_the_same_picture(root):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(a).max())
 
 
-def test_it_is_a_model_of_single_frames_whose_scale_wanders():
+def test_the_model_is_per_frame_with_a_per_frame_scale():
     for name in PRESETS:
         assert name in DEPTH_MODELS
     assert TCMonoDepth.per_frame and TCMonoDepth.per_frame_scale
@@ -110,7 +110,7 @@ def test_weights_of_another_network_are_refused(root):
         DepthAnything.load(root / SMALL)
 
 
-def test_a_film_is_converted_with_it(root, tmp_path, monkeypatch):
+def test_a_film_is_converted_with_tcmonodepth(root, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert isinstance(choose(SMALL, Options(weights_dir=root)).estimator, TCMonoDepth)
     source = write_film(tmp_path / "film.mp4", 3)

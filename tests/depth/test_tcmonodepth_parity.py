@@ -12,8 +12,8 @@ import torch
 from flax import nnx
 
 from convert_weights import convert
+from stereojax.depth.networks.load import load_depth_network
 from stereojax.depth.networks.tcmonodepth import TCMonoDepthConfig, TCMonoDepthNetwork
-from stereojax.depth.per_frame import load_per_frame
 
 SIZES = [(64, 96), (32, 160), (46, 70)]  # the last: odd sizes at 1/4 and below
 PUBLISHED = (
@@ -38,7 +38,7 @@ def network(part):
 
 
 def load(part, dtype=jnp.float32):
-    return load_per_frame(part, TCMonoDepthNetwork, TCMonoDepthConfig, dtype)[0]
+    return load_depth_network(part, TCMonoDepthNetwork, TCMonoDepthConfig, dtype)[0]
 
 
 def picture(*size):
@@ -65,7 +65,7 @@ def run(module, *args):
 
 
 def error(actual, expected, *, spread=0.1):
-    """DESIGN.md's: relative to the largest value of a reference that is alive."""
+    """Largest error relative to the largest value of the reference."""
     expected = expected.detach().numpy()
     actual = np.asarray(actual)
     if actual.ndim == 4:
@@ -76,7 +76,7 @@ def error(actual, expected, *, spread=0.1):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_network_is_the_reference(model, network, size):
+def test_the_network_matches_the_reference(model, network, size):
     x = picture(*size)
     expected = model(x)
     assert expected.min() > 0, "clipped: the reference is dead"
@@ -91,7 +91,7 @@ def test_depth_is_clipped_at_zero(model, network):
 
 
 def load_low(network):
-    """The network with its last bias lowered by the mean depth."""
+    """Returns the network with its last bias lowered by the mean depth."""
     depth = run(network, ours(picture(64, 96)) / 255)
     graph, state = nnx.split(network)
     flat = dict(nnx.to_flat_state(state))
@@ -101,7 +101,7 @@ def load_low(network):
 
 
 @torch.no_grad()
-def test_each_block_is_the_reference(model, network):
+def test_each_block_matches_the_reference(model, network):
     one, two, three, _ = reference.CHANNELS
     their, our = model.encoder, network.encoder
     for height, width in ((12, 20), (11, 7)):
@@ -127,7 +127,7 @@ def test_each_block_is_the_reference(model, network):
 
 
 @torch.no_grad()
-def test_the_depthwise_convolution_is_the_grouped_one(network):
+def test_the_depthwise_convolution_equals_the_grouped_one(network):
     for block, stride in ((0, 2), (1, 1)):
         layer = network.encoder.features[block].branch_main[3]
         assert layer.strides == stride
@@ -168,7 +168,7 @@ WRONG = {
 }
 
 
-def test_one_wrong_weight_of_each_kind_is_noticed(model, network):
+def test_one_wrong_weight_of_each_kind_is_detected(model, network):
     x = picture(46, 70)
     expected = model(x)
     graph, state = nnx.split(network)
@@ -182,7 +182,7 @@ def test_one_wrong_weight_of_each_kind_is_noticed(model, network):
         assert error(run(wrong, ours(x) / 255), expected) > 1e-3, name
 
 
-def test_bfloat16_stays_close_and_gives_float32(model, part):
+def test_bfloat16_is_close_and_returns_float32(model, part):
     x = picture(64, 96)
     depth = run(load(part, jnp.bfloat16), ours(x) / 255)
     assert depth.dtype == jnp.float32
@@ -214,7 +214,7 @@ def test_published_weights_give_the_depth_of_the_reference(published, tmp_path):
     assert error(run(network, ours(x) / 255), expected, spread=0.02) < 1e-5
 
 
-def test_the_stages_of_the_published_weights_are_the_features_again(published):
+def test_the_stages_of_the_published_weights_equal_the_features(published):
     """The converter reads only `encoder.features`."""
     state = torch.load(published, map_location="cpu", weights_only=True)
     copies = [name for name in state if name.startswith("encoder.stage")]

@@ -1,4 +1,4 @@
-"""The estimator: order, windows, memory, sizes, and what it loads."""
+"""The estimator VideoDepth: order, windows, memory, sizes, loading."""
 
 import dataclasses
 import gc
@@ -12,14 +12,13 @@ from flax import nnx
 
 from stereojax.cli import InputError
 from stereojax.depth.estimator import Estimator, ResumableEstimator, StateStore
-from stereojax.depth.key_windows import LENGTH, key_windows
 from stereojax.depth.networks.video_depth_anything import (
     VideoDepthAnything,
     VideoDepthAnythingConfig,
 )
 from stereojax.depth.preprocess import preprocess
-from stereojax.depth.stitch import stitch
 from stereojax.depth.video_depth import VideoDepth, picture_size
+from stereojax.depth.video_depth_windows import LENGTH, align_window, key_windows
 from stereojax.weights import save
 
 SIZES = VideoDepthAnythingConfig(
@@ -38,7 +37,7 @@ SIZES = VideoDepthAnythingConfig(
 def network():
     net = VideoDepthAnything(SIZES, rngs=nnx.Rngs(0))
     bias = net.head.scratch.output_conv2[2].bias
-    bias[...] = bias[...] + 1  # nothing is clipped at zero
+    bias[...] = bias[...] + 1  # so that no depth is clipped at zero
     return net
 
 
@@ -53,24 +52,23 @@ def frames(count, size=(15, 20), dtype=np.uint8):
 
 
 @pytest.mark.parametrize("count", [1, 71])
-def test_it_is_the_network_on_every_window_stitched(network, count):
+def test_depth_is_the_networks_on_every_window_aligned(network, count):
     ours = list(estimator(network).estimate(frames(count)))
     pictures = [preprocess(jnp.asarray(f)[None], (14, 14))[0] for f in frames(count)]
     run = nnx.jit(lambda net, x: net(x))
-    expected = list(
-        stitch(
-            (np.asarray(run(network, jnp.stack(w.items))), w.known)
-            for w in key_windows(iter(pictures))
-        )
-    )
+    expected, end = [], None
+    for window in key_windows(iter(pictures)):
+        depth = np.asarray(run(network, jnp.stack(window.items)))
+        aligned, end = align_window(depth, window.known, end)
+        expected += list(aligned)
     assert len(ours) == count
     assert np.std(expected) > 1e-3
     np.testing.assert_allclose(ours, expected, atol=1e-5)
     assert ours[0].dtype == np.float32
 
 
-class Kept:
-    """Every state that was offered, and one to begin with."""
+class Recorder:
+    """A state store that keeps every offered state, and loads `state`."""
 
     def __init__(self, state=None):
         self.state, self.offers = state, {}
@@ -83,22 +81,22 @@ class Kept:
 
 
 @pytest.mark.parametrize("count", [32, 71])
-def test_it_goes_on_where_it_was_left(network, count):
+def test_a_stopped_shot_resumes_with_the_same_depth(network, count):
     model = estimator(network, batch=1)
-    assert isinstance(model, ResumableEstimator) and isinstance(Kept(), StateStore)
-    kept = Kept()
+    store = Recorder()
+    assert isinstance(model, ResumableEstimator) and isinstance(store, StateStore)
     video = list(frames(count))
-    whole = list(model.resume(lambda first: iter(video[first:]), kept))
-    np.testing.assert_array_equal(whole, list(model.estimate(iter(video))))
-    assert list(kept.offers) == [24] if count == 32 else [24, 46]
-    for done, state in kept.offers.items():
-        again = Kept(state)
-        rest = list(model.resume(lambda first: iter(video[first:]), again))
-        np.testing.assert_array_equal(rest, whole[done:])
-        assert list(again.offers) == [d for d in kept.offers if d > done]
+    uninterrupted = list(model.resume(lambda first: iter(video[first:]), store))
+    np.testing.assert_array_equal(uninterrupted, list(model.estimate(iter(video))))
+    assert list(store.offers) == [24] if count == 32 else [24, 46]
+    for done, state in store.offers.items():
+        resumed = Recorder(state)
+        rest = list(model.resume(lambda first: iter(video[first:]), resumed))
+        np.testing.assert_array_equal(rest, uninterrupted[done:])
+        assert list(resumed.offers) == [d for d in store.offers if d > done]
 
 
-def test_no_frame_gives_no_depth(network):
+def test_no_frames_give_no_depth(network):
     assert list(estimator(network).estimate(iter([]))) == []
 
 
@@ -122,7 +120,7 @@ def test_it_reads_no_more_than_a_window_ahead(network):
 
 
 def test_5000_frames_take_the_memory_of_one_window(network):
-    """There are never more frames, or arrays on the device, than at the start."""
+    """The number of frames and of device arrays does not grow."""
     alive, most = 0, 0
     peaks = []
 
@@ -153,7 +151,7 @@ def test_5000_frames_take_the_memory_of_one_window(network):
     assert max(peaks) <= peaks[0]
 
 
-def test_sixteen_bits_mean_the_same_picture(network):
+def test_8_and_16_bits_give_the_same_depth(network):
     eight = list(frames(2))
     sixteen = [frame.astype(np.uint16) * 257 for frame in eight]
     estimate = estimator(network).estimate
@@ -175,7 +173,7 @@ def test_sixteen_bits_mean_the_same_picture(network):
 )
 def test_wide_pictures_are_reduced(picture, expected):
     assert picture_size(*picture) == expected
-    # The published rule, in its own words.
+    # The published rule.
     ratio = max(picture) / min(picture)
     size = 518
     if ratio > 1.78:

@@ -22,7 +22,7 @@ from stereojax.depth.networks.video_depth_anything import (
 from stereojax.svd.layers import Compute
 from stereojax.weights.abstract import abstract
 
-PUBLISHED = {  # all parameters of the published networks, buffers apart
+PUBLISHED = {  # parameters without and in temporal modules; buffers not counted
     "video_depth_anything_small": (24_785_089, 4_250_000),
     "video_depth_anything_base": (97_470_785, 16_970_000),
     "video_depth_anything_large": (335_315_649, 49_070_000),
@@ -47,7 +47,7 @@ def network(part):
 
 def load(part, dtype=None):
     config, state = weights.load(part)
-    # transformers has no offset in the places of patches; another test has.
+    # transformers has no offset in the positions of patches; another test covers it.
     sizes = {**config["sizes"], "pos_embed_offset": 0.0}
     sizes = VideoDepthAnythingConfig.from_dict(sizes)
     shapes = abstract(lambda rngs: VideoDepthAnything(sizes, dtype=dtype, rngs=rngs))
@@ -69,7 +69,7 @@ def run(module, *args):
 
 
 def error(actual, expected):
-    """Relative to the largest value of a reference that is alive."""
+    """Largest error relative to the largest value of the reference."""
     expected = expected.detach().numpy()
     assert expected.std() >= 0.1
     assert actual.shape == expected.shape
@@ -79,7 +79,7 @@ def error(actual, expected):
 @torch.no_grad()
 def expected_depth(model, x):
     depth = model(x)
-    assert depth.min() > 0, "clipped: the reference is dead"
+    assert depth.min() > 0, "the reference is clipped at zero"
     return depth
 
 
@@ -103,14 +103,14 @@ def test_the_temporal_module_is_diffusers(frames):
     x = noise(frames, features, 6, 7)
     expected = theirs(x, num_frames=frames)
     assert error(run(module, ours(x)), expected.movedim(1, -1)) < 1e-5
-    # A norm over all frames together, as diffusers has it, is something else.
+    # diffusers' norm over all frames jointly gives another result.
     theirs.norm.__class__ = torch.nn.GroupNorm
     joint = theirs(x, num_frames=frames)
     assert frames == 1 or error(run(module, ours(x)), joint.movedim(1, -1)) > 1e-3
 
 
 class Holder:
-    """What `reference.original` needs of a model, without its still part."""
+    """The attributes of a model that `reference.original` reads."""
 
     def __init__(self, module):
         self.temporal = [module]
@@ -118,6 +118,8 @@ class Holder:
 
 
 class Dictionary:
+    """A module with a given state dict."""
+
     def __init__(self, state):
         self.state_dict = lambda: state
 
@@ -127,23 +129,23 @@ def test_bands_of_rows_change_nothing(network, monkeypatch):
 
     module = network.head.motion_modules[3]
     x = jnp.asarray(noise(4, 6, 5, 64).numpy())
-    whole = module(x)
+    expected = module(x)
     monkeypatch.setattr(temporal, "CPU_BYTES", 1)
-    assert temporal._rows_together(x) == 1
-    np.testing.assert_allclose(module(x), whole, atol=1e-5 * np.abs(whole).max())
+    assert temporal._rows_at_once(x) == 1
+    np.testing.assert_allclose(module(x), expected, atol=1e-5 * np.abs(expected).max())
 
 
-def test_places_are_the_buffers_of_the_checkpoint(model):
+def test_positions_are_the_buffers_of_the_checkpoint(model):
     buffer = reference.original(model)[
         "head.motion_modules.1.temporal_transformer.transformer_blocks.0."
         "attention_blocks.1.pos_encoder.pe"
     ]
-    # Theirs are the sines of angles up to 31 in float32, which are 2e-6 apart.
+    # The buffers are sines of angles up to 31 in float32, whose spacing is 2e-6.
     np.testing.assert_allclose(positions(32, 96), buffer[0], atol=3e-6)
 
 
 @pytest.mark.parametrize(("frames", "size"), [(1, (70, 70)), (6, (42, 98))])
-def test_the_network_is_theirs(model, network, frames, size):
+def test_the_network_matches_the_reference(model, network, frames, size):
     x = noise(frames, 3, *size)
     expected = expected_depth(model, x)
     assert error(run(network, ours(x)), expected) < 1e-5
@@ -151,12 +153,12 @@ def test_the_network_is_theirs(model, network, frames, size):
     assert frames == 1 or error(run(network, ours(x)), alone) > 1e-2
 
 
-def test_frames_may_be_finished_in_parts(network):
+def test_the_number_of_frames_at_once_does_not_matter(network):
     features = [jnp.asarray(noise(4, 2, 3, 32, seed=i).numpy()) for i in range(4)]
 
     @nnx.jit
     def both(head):
-        return [head(features, together=n) for n in (1, 4)]
+        return [head(features, frames_at_once=n) for n in (1, 4)]
 
     one, all_ = both(network.head)
     assert one.std() > 0.1
@@ -224,11 +226,11 @@ def test_the_published_sizes(name):
     def count(chosen):
         return sum(math.prod(x.shape) for path, x in arrays if chosen(path))
 
-    still, over_time = PUBLISHED[name]
-    unread = config.dim + 2 * (9 * config.features**2 + config.features)
-    assert count(lambda path: "motion_modules" not in path) + unread == still
+    per_frame, temporal = PUBLISHED[name]
+    unused = config.dim + 2 * (9 * config.features**2 + config.features)
+    assert count(lambda path: "motion_modules" not in path) + unused == per_frame
     assert count(lambda path: "motion_modules" in path) == pytest.approx(
-        over_time, rel=2e-3
+        temporal, rel=2e-3
     )
     graph, state = nnx.split(net)
     depth = jax.eval_shape(
@@ -239,6 +241,6 @@ def test_the_published_sizes(name):
     assert (depth.shape, depth.dtype) == ((32, 518, 924), jnp.float32)
 
 
-def test_a_window_that_is_too_long_is_said(network):
+def test_a_window_that_is_too_long_is_an_error(network):
     with pytest.raises(ValueError, match="a window of 33 frames: at most 32"):
         network.head.motion_modules[2](jnp.zeros((33, 2, 2, 64)))

@@ -10,7 +10,7 @@ import pytest
 
 from stereojax.cli import InputError
 from stereojax.depth.files.depth_file import join_segments, write_segment
-from stereojax.depth.steady import steadying, steps
+from stereojax.depth.steady import estimate_changes, steady_corrections
 from stereojax.evaluation.depth import evaluate, table
 from stereojax.synthetic import make_film
 
@@ -84,7 +84,7 @@ def test_breathing_shows_and_so_does_its_removal(film, tmp_path):
     steady = []
     for shot in film.shots:
         part = frames[shot.start : shot.stop]
-        correction = steadying(steps(iter(part)), 12.0)
+        correction = steady_corrections(estimate_changes(iter(part)), 12.0)
         steady += [a * f + b for f, (a, b) in zip(part, correction, strict=True)]
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from stereojax.cli import InputError
-from stereojax.depth.depthcrafter import PAPER, PARTS, DepthCrafter, Sampling
+from stereojax.depth.depthcrafter import PARTS, DepthCrafter, Sampling
 from stereojax.inference.choose_depth import choose
 from stereojax.settings import resolve
 from stereojax.settings.run_options import Options
@@ -17,6 +17,8 @@ from stereojax.svd.networks import NETWORKS, build
 from stereojax.svd.unet import TINY
 from stereojax.svd.vae import TINY_VAE
 from stereojax.weights import save
+
+PAPER = Sampling(steps=8, guidance=1.2, window=70, overlap=25)
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def test_a_tile_without_a_hole_is_not_denoised(networks, monkeypatch):
     diffusion = make(networks)
     right = np.s_[:, 116:]  # only the last tile has it
     found = latents(diffusion, right)
-    assert [call["count"] for call in spy.given] == [1]
+    assert [call["batching"].count for call in spy.given] == [1]
     begins = diffusion.plan.tiles(H, W).lefts[-1]
     assert begins == 44  # 88 pixels
     # The tile that is denoised has the canvas to itself: it does not depend on others.

@@ -1,4 +1,4 @@
-"""Abstract networks: the real one's structure, and no arrays."""
+"""Abstract networks have the structure of the real one, and no arrays."""
 
 import jax
 import pytest
@@ -15,7 +15,7 @@ class Net(nnx.Module):
         self.token = nnx.Param(rngs.params.normal((1, 4)))
 
 
-def test_shapes_and_types_are_the_real_ones_and_nothing_is_made():
+def test_shapes_and_types_are_the_real_ones_without_arrays():
     real = nnx.state(Net(rngs=nnx.Rngs(0)), nnx.Param)
     shapes = nnx.state(abstract(lambda rngs: Net(rngs=rngs)), nnx.Param)
     assert all(isinstance(x, jax.ShapeDtypeStruct) for x in jax.tree.leaves(shapes))
@@ -26,6 +26,6 @@ def test_shapes_and_types_are_the_real_ones_and_nothing_is_made():
     assert described[0] == described[1]
 
 
-def test_errors_of_the_network_come_through():
+def test_errors_of_the_network_are_raised():
     with pytest.raises(ValueError, match="too deep"):
         abstract(lambda rngs: (_ for _ in ()).throw(ValueError("too deep")))

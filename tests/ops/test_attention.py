@@ -1,4 +1,4 @@
-"""Attention in blocks against the whole matrix."""
+"""Chunked attention against torch's attention."""
 
 import jax
 import jax.numpy as jnp
@@ -31,13 +31,13 @@ def error(actual, expected):
 @pytest.mark.parametrize(
     ("b", "n", "m", "heads"), [(1, 1, 1, 1), (2, 50, 33, 3), (2, 513, 64, 2)]
 )
-def test_it_is_softmax_attention(b, n, m, heads):
+def test_attention_matches_torch(b, n, m, heads):
     args = qkv(b, n, m, heads, 16)
     assert error(jax.jit(attention)(*args), whole(*args)) < 1e-5
 
 
 @pytest.mark.parametrize("limit", [1, 3 * 4 * 8 * 20, 1 << 30])
-def test_blocks_and_heads_together_do_not_matter(monkeypatch, limit):
+def test_the_sizes_of_blocks_and_groups_of_heads_do_not_matter(monkeypatch, limit):
     monkeypatch.setattr(module, "QUERIES", 8)
     monkeypatch.setattr(module, "CPU_BYTES", limit)
     args = qkv(2, 21, 20, 4, 8)
@@ -73,18 +73,18 @@ def test_large_scores_do_not_overflow():
     ("dtype", "d", "expected"),
     [
         (jnp.bfloat16, 64, "cudnn"),
-        (jnp.bfloat16, 512, "chunked"),  # of the VAE: one head
+        (jnp.bfloat16, 512, "chunked"),  # the VAE's single head
         (jnp.bfloat16, 60, "chunked"),
         (jnp.float32, 64, "chunked"),
     ],
 )
-def test_cudnn_only_gets_what_it_can_take(monkeypatch, dtype, d, expected):
-    ran = []
+def test_cudnn_is_used_for_supported_inputs_only(monkeypatch, dtype, d, expected):
+    calls = []
     monkeypatch.setattr(module, "_on_nvidia", lambda: True)
     monkeypatch.setattr(
         jax.nn,
         "dot_product_attention",
-        lambda q, k, v, implementation: ran.append(implementation) or v,
+        lambda q, k, v, implementation: calls.append(implementation) or v,
     )
     attention(*qkv(1, 4, 4, 1, d, dtype))
-    assert (ran or ["chunked"]) == [expected]
+    assert (calls or ["chunked"]) == [expected]

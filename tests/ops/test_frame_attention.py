@@ -1,4 +1,4 @@
-"""Attention over frames against torch's, whole and in parts of the picture."""
+"""Attention over frames against torch's, at once and in parts of the picture."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ def whole(*args):
 
 
 @pytest.mark.parametrize("scores", [1 << 28, B * S * N * T * T // 2, 100, 1])
-def test_each_pixel_attends_to_itself_in_every_frame(monkeypatch, scores):
+def test_frame_attention_matches_torch(monkeypatch, scores):
     monkeypatch.setattr(module, "SCORES", scores)
     args = qkv()
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""Resizes against torch and OpenCV, and what must hold of any resize."""
+"""Resizes against torch and OpenCV, and properties of every resize."""
 
 import cv2
 import jax
@@ -26,7 +26,7 @@ def by_torch(x, **how):
 
 @pytest.mark.parametrize("align_corners", [True, False])
 @pytest.mark.parametrize(("size", "out"), [*SIZES, ((37, 66), (518, 924))])
-def test_bilinear_is_torchs(size, out, align_corners):
+def test_bilinear_matches_torch(size, out, align_corners):
     x = noise(2, *size, 3)
     taps = [
         bilinear(n, m, align_corners=align_corners)
@@ -38,7 +38,7 @@ def test_bilinear_is_torchs(size, out, align_corners):
 
 @pytest.mark.parametrize("align_corners", [True, False])
 @pytest.mark.parametrize(("size", "out"), SIZES)
-def test_bicubic_is_torchs(size, out, align_corners):
+def test_bicubic_matches_torch(size, out, align_corners):
     x = noise(2, *size, 3)
     taps = [
         bicubic(n, m, align_corners=align_corners)
@@ -61,7 +61,7 @@ def test_bicubic_takes_positions_from_the_given_scale(out):
 
 
 @pytest.mark.parametrize(("size", "out"), [*SIZES, ((270, 480), (518, 924))])
-def test_bicubic_is_opencvs(size, out):
+def test_bicubic_matches_opencv(size, out):
     x = noise(*size, 3)
     expected = cv2.resize(x, out[::-1], interpolation=cv2.INTER_CUBIC)
     taps = [bicubic(n, m) for n, m in zip(size, out, strict=True)]
@@ -79,12 +79,12 @@ def test_bicubic_is_opencvs(size, out):
     ],
 )
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 6), (9, 1), (11, 30), (30, 11)])
-def test_the_matrix_is_the_resize_and_keeps_a_constant(make, n, m):
+def test_the_matrix_gives_the_resize_and_preserves_constants(make, n, m):
     taps = make(n, m)
     np.testing.assert_allclose(taps.matrix().sum(axis=1), 1, atol=1e-6)
     x = noise(n, 4, 2)
-    still = bilinear(4, 4, align_corners=True)
-    actual = jax.jit(lambda x: resize(x, taps, still))(jnp.asarray(x))
+    identity = bilinear(4, 4, align_corners=True)
+    actual = jax.jit(lambda x: resize(x, taps, identity))(jnp.asarray(x))
     expected = np.einsum("mn,nwc->mwc", taps.matrix(), x)
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
@@ -99,5 +99,5 @@ def test_half_precision_sums_in_float32():
 
 def test_a_picture_of_another_size_is_an_error():
     taps = bilinear(8, 4, align_corners=True)
-    with pytest.raises(ValueError, match="axis -2 has 9 samples where 8 are needed"):
+    with pytest.raises(ValueError, match="axis -2 has 9 samples, expected 8"):
         resize(jnp.zeros((8, 9, 1)), taps, taps)

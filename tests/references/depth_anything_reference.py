@@ -1,4 +1,4 @@
-"""transformers' Depth Anything, small and alive, to compare with."""
+"""transformers' Depth Anything, small and with random weights."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ GRID, PATCH = 5, 14
 def tiny(
     seed: int = 0, maps: tuple[int, ...] = (8, 12, 16, 16), fused: int = 16
 ) -> DepthAnythingForDepthEstimation:
-    """Random weights, no ones and no zeros, and a signal that gets through.
+    """Returns a network with random weights whose depth is not clipped at zero.
 
-    Of `maps` channels at the four depths, and `fused` after that.
+    `maps` are the channels at the four depths, `fused` those after the fusion.
     """
     backbone = Dinov2Config(
         hidden_size=32,
@@ -42,6 +42,7 @@ def tiny(
 
 @torch.no_grad()
 def liven(model: torch.nn.Module, seed: int) -> torch.nn.Module:
+    """Randomizes all weights, and sets the last bias so that no depth is clipped."""
     generator = torch.Generator().manual_seed(seed)
     for name, weight in model.named_parameters():
         noise = torch.randn(weight.shape, generator=generator)
@@ -55,7 +56,7 @@ def liven(model: torch.nn.Module, seed: int) -> torch.nn.Module:
         else:
             weight.copy_(0.5 * noise)
     model.eval()
-    # The last layer clips at zero: lift the whole picture well above it.
+    # The last layer clips at zero: shift depth well above it.
     x = torch.randn(4, 3, GRID * PATCH, GRID * PATCH, generator=generator)
     model.head.conv3.bias += 1000
     depth = model(x).predicted_depth
@@ -64,14 +65,14 @@ def liven(model: torch.nn.Module, seed: int) -> torch.nn.Module:
 
 
 def save(model: torch.nn.Module, folder: Path, **how) -> Path:
-    """A folder as the hub has it."""
+    """Saves the model as on the hub, and returns the folder."""
     model.save_pretrained(folder, **how)
     assert (folder / "config.json").is_file()
     return folder
 
 
 def original(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors in the authors' layout, renamed by hand and not by our table."""
+    """Returns the tensors in the authors' layout, without the converter's table."""
     out = {}
     head = "depth_head.scratch."
     for name, tensor in state.items():
@@ -90,11 +91,11 @@ def original(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             block = f"pretrained.blocks.{part[3]}."
             if part[4] == "attention" and part[-2] in ("query", "key", "value"):
                 index = ("query", "key", "value").index(part[-2])
-                whole = out.setdefault(
+                qkv = out.setdefault(
                     f"{block}attn.qkv.{leaf}",
                     torch.full((3 * len(tensor), *tensor.shape[1:]), torch.nan),
                 )
-                whole[index * len(tensor) : (index + 1) * len(tensor)] = tensor
+                qkv[index * len(tensor) : (index + 1) * len(tensor)] = tensor
             elif part[4] == "attention":
                 out[f"{block}attn.proj.{leaf}"] = tensor
             elif part[4].startswith("layer_scale"):

@@ -1,4 +1,4 @@
-"""diffusers' and transformers' networks, small, with nothing left at its default."""
+"""Small networks of diffusers and transformers, with random values everywhere."""
 
 import contextlib
 import functools
@@ -19,7 +19,7 @@ from stereojax.svd.unet import UNetConfig
 from stereojax.svd.vae import VAEConfig
 from stereojax.weights import fill
 
-# Two channels a group at least: of one alone, a norm takes every bias away.
+# At least two channels per group: a norm over one channel removes every bias.
 UNET = UNetConfig(
     block_out_channels=(64, 128),
     layers_per_block=1,
@@ -42,7 +42,7 @@ run = jax.jit(lambda model, *inputs: model(*inputs))
 
 
 class Arrays:
-    """A state dict, as the converter reads a file."""
+    """A state dict with the interface of a weights file."""
 
     def __init__(self, module: torch.nn.Module):
         self._state = module.state_dict()
@@ -53,20 +53,20 @@ class Arrays:
 
 
 def converted(model: nnx.Module, module: torch.nn.Module, table=Table()):  # noqa: B008
-    """`model` with the weights of `module`, by the converter."""
+    """Returns `model` with the weights of `module`, through the converter."""
     state = convert_tensors(model, Arrays(module), table, what="the test")
     return fill(model, state, what="the test")
 
 
-def alive(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """`module` with every parameter moved: no zeros, no ones, no even mixing."""
+def randomized(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Randomizes every parameter of `module`: no zeros, no ones, no equal mixing."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, p in module.named_parameters():
             noise = torch.randn(p.shape, generator=generator)
             if name.endswith("mix_factor"):
                 p.copy_(noise)
-            elif p.ndim > 1:  # of a size that keeps the scale of what goes through
+            elif p.ndim > 1:  # preserves the scale of activations
                 p.copy_(noise / np.sqrt(p[0].numel()))
             else:
                 p.add_(0.2 * noise)
@@ -77,19 +77,20 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def ours(x: torch.Tensor) -> jax.Array:
-    """Channels last."""
+def to_jax(x: torch.Tensor) -> jax.Array:
+    """Converts a tensor to a JAX array, channels last."""
     return jnp.asarray(x.movedim(-3, -1).numpy() if x.ndim >= 4 else x.numpy())
 
 
-def theirs(x: torch.Tensor) -> np.ndarray:
-    """A reference result, channels last; never dead."""
+def to_numpy(x: torch.Tensor) -> np.ndarray:
+    """Converts a reference result to NumPy, channels last; checks that it varies."""
     x = x.detach().movedim(-3, -1) if x.ndim >= 4 else x.detach()
-    assert x.std() >= 0.1, "the reference is dead"
+    assert x.std() >= 0.1, "the reference is constant"
     return x.numpy()
 
 
 def error(actual: jax.Array, expected: np.ndarray) -> float:
+    """Returns the largest error relative to the largest expected value."""
     assert actual.shape == expected.shape
     return float(np.abs(np.asarray(actual) - expected).max() / np.abs(expected).max())
 
@@ -110,7 +111,7 @@ def unet(in_channels: int = 9, config: UNetConfig = UNET) -> torch.nn.Module:
         addition_time_embed_dim=config.addition_time_embed_dim,
         projection_class_embeddings_input_dim=3 * config.addition_time_embed_dim,
     )
-    return alive(module)
+    return randomized(module)
 
 
 @functools.cache
@@ -120,7 +121,7 @@ def vae(config: VAEConfig = VAE) -> torch.nn.Module:
         block_out_channels=config.block_out_channels,
         layers_per_block=config.layers_per_block,
     )
-    return alive(module)
+    return randomized(module)
 
 
 @functools.cache
@@ -135,11 +136,11 @@ def clip(sizes: CLIPVisionConfig = CLIP) -> torch.nn.Module:
         projection_dim=sizes.projection_dim,
         hidden_act="gelu",
     )
-    return alive(transformers.CLIPVisionModelWithProjection(config))
+    return randomized(transformers.CLIPVisionModelWithProjection(config))
 
 
 def published(steps: int) -> diffusers.EulerDiscreteScheduler:
-    """The scheduler as SVD configures it."""
+    """Returns diffusers' scheduler as SVD configures it."""
     reference = diffusers.EulerDiscreteScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -157,47 +158,48 @@ def published(steps: int) -> diffusers.EulerDiscreteScheduler:
 
 
 def role(path: tuple) -> str:
-    """A parameter's name without the numbers of blocks and layers."""
+    """Returns a parameter's name with "#" for the numbers of blocks and layers."""
     return ".".join("#" if isinstance(p, int) else p for p in path)
 
 
 def roles(model: nnx.Module) -> dict[str, tuple]:
-    """The path of one parameter of every role."""
+    """Returns the path of one parameter of every role."""
     return {role(p): p for p, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))}
 
 
 @contextlib.contextmanager
 def replaced(model: nnx.Module, path: tuple, change: Callable[[jax.Array], jax.Array]):
-    """`model` with `change` made to one parameter, for a while."""
+    """Applies `change` to one parameter of `model` inside the block."""
     variable = functools.reduce(
         lambda node, key: node[key] if isinstance(key, int) else getattr(node, key),
         path,
         model,
     )
-    right = variable[...]
-    variable[...] = change(right)
+    original = variable[...]
+    variable[...] = change(original)
     yield
-    variable[...] = right
+    variable[...] = original
 
 
-def silent(
+def undetected(
     model: nnx.Module, outcome: Callable[[tuple], float], *, at_least: int
 ) -> list[str]:
-    """Roles of which a wrong parameter leaves `outcome(path)`, an error, below 1e-4.
+    """Returns the roles whose wrong parameters keep the error `outcome` below 1e-4.
 
-    There are `at_least` so many roles, and all is well in the end.
+    Checks that the model has `at_least` as many roles, and that the error is below 1e-4
+    with the right parameters.
     """
     rng = np.random.default_rng(0)
-    found = roles(model)
-    assert len(found) >= at_least
-    quiet = []
-    for name, path in found.items():
+    paths = roles(model)
+    assert len(paths) >= at_least
+    undetected = []
+    for name, path in paths.items():
         with replaced(
             model, path, lambda x: x + 0.3 * rng.standard_normal(x.shape).astype("f")
         ):
             if outcome(path) < 1e-4:
-                quiet.append(name)
+                undetected.append(name)
     assert (
-        max(outcome(path) for path in {p[0]: p for p in found.values()}.values()) < 1e-4
+        max(outcome(path) for path in {p[0]: p for p in paths.values()}.values()) < 1e-4
     )
-    return sorted(quiet)
+    return sorted(undetected)

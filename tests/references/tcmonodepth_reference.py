@@ -29,7 +29,7 @@ def depthwise(channels: int, stride: int = 1) -> list[nn.Module]:
 
 
 class Block(nn.Module):
-    """One of the encoder: the first of a stage halves the size."""
+    """A block of the encoder; the first block of a stage halves the size."""
 
     def __init__(self, inputs: int, outputs: int, first: bool):
         super().__init__()
@@ -121,7 +121,7 @@ class Decoder(nn.Module):
 
 
 class Reference(nn.Module):
-    """Of b 3 h w in [0, 255], to b h w."""
+    """Returns depth (b, h, w) of pictures (b, 3, h, w) in [0, 255]."""
 
     def __init__(self, channels=CHANNELS, blocks=BLOCKS):
         super().__init__()
@@ -136,7 +136,7 @@ class Reference(nn.Module):
 
 @torch.no_grad()
 def alive(channels=CHANNELS, blocks=BLOCKS, seed: int = 0) -> Reference:
-    """With random weights and statistics, and a signal that gets through."""
+    """Returns the network with random weights and statistics, and varying depth."""
     model = Reference(channels, blocks)
     generator = torch.Generator().manual_seed(seed)
 
@@ -163,7 +163,7 @@ def alive(channels=CHANNELS, blocks=BLOCKS, seed: int = 0) -> Reference:
 
 
 def save(folder: Path, model: nn.Module, *, legacy: bool = True) -> Path:
-    """Its state dict as the authors' file has it: of a version before torch 1.6."""
+    """Saves the state dict in the file format of torch before 1.6, as published."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "_ckpt_small.pt.tar"
     torch.save(model.state_dict(), file, _use_new_zipfile_serialization=not legacy)

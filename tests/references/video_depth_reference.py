@@ -1,7 +1,7 @@
-"""Video Depth Anything of parts that others publish, small and alive.
+"""Video Depth Anything from transformers and diffusers, small, random weights.
 
 The encoder and DPT are transformers' Depth Anything; the temporal modules are those of
-diffusers' AnimateDiff, whose norm is made one of single frames.
+diffusers' AnimateDiff, with a norm within each frame.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ FRAMES, HEADS = 32, 8
 
 
 class FrameNorm(torch.nn.GroupNorm):
-    """Of (b, c, t, h, w), over each frame alone."""
+    """A group norm of (b, c, t, h, w) within each frame."""
 
     def forward(self, x):
         b, c, t, h, w = x.shape
@@ -24,6 +24,7 @@ class FrameNorm(torch.nn.GroupNorm):
 
 
 def temporal(features: int, seed: int) -> AnimateDiffTransformer3D:
+    """Returns a temporal module with random weights."""
     module = AnimateDiffTransformer3D(
         num_attention_heads=HEADS,
         attention_head_dim=features // HEADS,
@@ -47,6 +48,8 @@ def temporal(features: int, seed: int) -> AnimateDiffTransformer3D:
 
 
 class VideoDepthAnything(torch.nn.Module):
+    """Depth Anything (`still`) with temporal modules in its head."""
+
     def __init__(self, seed: int = 0):
         super().__init__()
         self.still = depth_anything.tiny(seed, MAPS, FUSED)
@@ -56,7 +59,7 @@ class VideoDepthAnything(torch.nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Frames of one window, (t, 3, h, w), to depth, (t, h, w)."""
+        """Returns the depth (t, h, w) of one window's frames (t, 3, h, w)."""
         t, _, height, width = x.shape
         rows, columns = (side // depth_anything.PATCH for side in (height, width))
         neck = self.still.neck
@@ -77,7 +80,7 @@ class VideoDepthAnything(torch.nn.Module):
 
 @torch.no_grad()
 def tiny(seed: int = 0) -> VideoDepthAnything:
-    """Nothing is clipped at zero, and time matters."""
+    """Returns a network whose depth is not clipped at zero."""
     model = VideoDepthAnything(seed).eval()
     side = depth_anything.GRID * depth_anything.PATCH
     x = torch.randn(6, 3, side, side, generator=torch.Generator().manual_seed(seed))
@@ -88,16 +91,16 @@ def tiny(seed: int = 0) -> VideoDepthAnything:
 
 
 def original(model: VideoDepthAnything) -> dict[str, torch.Tensor]:
-    """The tensors in the authors' layout, renamed by hand and not by our table."""
+    """Returns the tensors in the authors' layout, without the converter's table."""
     saved = {}
     for name, tensor in model.still.state_dict().items():
-        for memory, file in (
+        for loaded, saved_name in (
             ("attention.q_proj", "attention.attention.query"),
             ("attention.k_proj", "attention.attention.key"),
             ("attention.v_proj", "attention.attention.value"),
             ("attention.o_proj", "attention.output.dense"),
         ):
-            name = name.replace(memory, file)
+            name = name.replace(loaded, saved_name)
         saved[name] = tensor
     still = depth_anything.original(saved)
     out = {name.replace("depth_head.", "head."): x for name, x in still.items()}
@@ -105,26 +108,26 @@ def original(model: VideoDepthAnything) -> dict[str, torch.Tensor]:
         for name, tensor in module.state_dict().items():
             prefix = f"head.motion_modules.{i}.temporal_transformer."
             block = "transformer_blocks.0."
-            new = name
-            for old, ours in (
+            renamed = name
+            for old, new in (
                 (f"{block}attn1.", f"{block}attention_blocks.0."),
                 (f"{block}attn2.", f"{block}attention_blocks.1."),
                 (f"{block}norm1.", f"{block}norms.0."),
                 (f"{block}norm2.", f"{block}norms.1."),
                 (f"{block}norm3.", f"{block}ff_norm."),
             ):
-                new = new.replace(old, ours)
+                renamed = renamed.replace(old, new)
             if name.endswith("pos_embed.pe"):
                 for j in range(2):
-                    place = f"{prefix}{block}attention_blocks.{j}.pos_encoder.pe"
-                    out[place] = tensor.clone()
+                    buffer = f"{prefix}{block}attention_blocks.{j}.pos_encoder.pe"
+                    out[buffer] = tensor.clone()
             else:
-                out[prefix + new] = tensor
+                out[prefix + renamed] = tensor
     return out
 
 
 def save(model: VideoDepthAnything, folder: Path) -> Path:
-    """A folder with a .pth; its config.json says what the shapes do not."""
+    """Saves a .pth and a config.json with the sizes that shapes do not determine."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(original(model), folder / "video_depth_anything_vitx.pth")
     config = model.still.config.backbone_config

@@ -1,4 +1,4 @@
-"""The image encoder against transformers', and its input against diffusers'."""
+"""The image encoder against transformers', its preprocessing against diffusers'."""
 
 import math
 
@@ -12,7 +12,16 @@ from diffusers.pipelines.stable_video_diffusion import (
     pipeline_stable_video_diffusion as pipeline,
 )
 from flax import nnx
-from svd_reference import CLIP, converted, error, noise, ours, run, silent, theirs
+from svd_reference import (
+    CLIP,
+    converted,
+    error,
+    noise,
+    run,
+    to_jax,
+    to_numpy,
+    undetected,
+)
 
 from stereojax.svd.clip import SVD_CLIP, CLIPVisionModelWithProjection
 from stereojax.svd.clip_image import MEAN, STD, clip_pixels
@@ -32,22 +41,22 @@ def pixels() -> torch.Tensor:
 
 def expected() -> np.ndarray:
     with torch.no_grad():
-        return theirs(reference.clip()(pixels()).image_embeds)
+        return to_numpy(reference.clip()(pixels()).image_embeds)
 
 
-def test_it_embeds_as_transformers_does():
-    assert error(run(make(), ours(pixels())), expected()) < TOL
+def test_embeddings_match_transformers():
+    assert error(run(make(), to_jax(pixels())), expected()) < TOL
 
 
-def test_one_wrong_weight_of_any_kind_shows():
-    model, x, embeds = make(), ours(pixels()), expected()
+def test_one_wrong_weight_of_any_kind_is_detected():
+    model, x, embeds = make(), to_jax(pixels()), expected()
 
     def outcome(path: tuple) -> float:
         return error(run(model, x), embeds)
 
-    # A shift of all keys adds the same to every score of a query.
-    quiet = ["vision_model.encoder.layers.#.self_attn.k_proj.bias"]
-    assert silent(model, outcome, at_least=24) == quiet
+    # The keys' bias adds the same to every score of a query, which softmax ignores.
+    without_effect = ["vision_model.encoder.layers.#.self_attn.k_proj.bias"]
+    assert undetected(model, outcome, at_least=24) == without_effect
 
 
 def test_full_size():
@@ -59,22 +68,22 @@ def test_full_size():
     assert jax.eval_shape(run, model, x).shape == (2, 1024)
 
 
-def test_another_size_is_an_error():
+def test_a_picture_of_another_size_is_an_error():
     with pytest.raises(ValueError, match="28x30 must be 28x28"):
         jax.eval_shape(run, make(), jnp.zeros((1, 28, 30, 3)))
 
 
 @pytest.mark.parametrize("size", [(576, 1024), (100, 90), (224, 500), (720, 1280)])
-def test_the_picture_is_resized_as_diffusers_does(size):
+def test_the_resize_matches_diffusers(size):
     x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     resized = pipeline._resize_with_antialiasing(2 * x - 1, (224, 224))
     wanted = ((resized + 1) / 2).movedim(1, -1).numpy()
     wanted = (wanted - MEAN) / STD
-    assert error(clip_pixels(ours(x)), wanted) < 1e-5
-    # Blurred before it shrinks: without, the error is that of the noise.
+    assert error(clip_pixels(to_jax(x)), wanted) < 1e-5
+    # Without the blur, the difference is as large as the noise.
     plain = torch.nn.functional.interpolate(x, (224, 224), mode="bicubic")
     plain = (plain.movedim(1, -1).numpy() - MEAN) / STD
-    assert error(clip_pixels(ours(x)), plain) > 0.02
+    assert error(clip_pixels(to_jax(x)), plain) > 0.02
 
 
 def test_a_picture_too_small_to_blur_is_an_error():

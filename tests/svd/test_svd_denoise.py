@@ -1,4 +1,4 @@
-"""One window's denoising against diffusers' U-Net and scheduler, step by step."""
+"""Denoising one window against diffusers' U-Net and scheduler, step by step."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ import pytest
 import svd_reference as reference
 import torch
 from jax.extend.core import jaxprs_in_params
-from svd_reference import UNET, converted, error, noise, ours, published, theirs
+from svd_reference import UNET, converted, error, noise, published, to_jax, to_numpy
 
 from stereojax.svd import denoise as module
 from stereojax.svd.denoise import Conditioning, denoise
@@ -31,7 +31,7 @@ def unet():
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Pull:
-    """Stands in for the blending of tiles: tile 0 takes after tile 1."""
+    """A substitute for the blending of tiles: moves tile 0 towards tile 1."""
 
     share: float = dataclasses.field(metadata={"static": True})
 
@@ -40,7 +40,7 @@ class Pull:
         return x.at[0].set(pulled)
 
 
-def given() -> tuple[torch.Tensor, ...]:
+def inputs() -> tuple[torch.Tensor, ...]:
     return (
         noise(B, T, 4, H, W) * initial_scale(),
         noise(B, T, 5, H, W, seed=1),
@@ -50,37 +50,37 @@ def given() -> tuple[torch.Tensor, ...]:
 
 
 def start() -> tuple[jax.Array, Conditioning]:
-    latents, *conditioning = map(ours, given())
+    latents, *conditioning = map(to_jax, inputs())
     return latents, Conditioning(*conditioning)
 
 
 def expected(guidance: float, pull: float) -> np.ndarray:
-    """The published loop: both passes of guidance as one batch."""
-    latents, channels, context, ids = given()
+    """Latents of the published loop: both passes of guidance as one batch."""
+    latents, channels, context, ids = inputs()
     scheduler = published(STEPS)
     for i, time in enumerate(scheduler.timesteps):
         x = torch.cat([scheduler.scale_model_input(latents, time), channels], dim=2)
-        nothing = x.clone()
-        nothing[:, :, 4:] = 0
+        unconditioned = x.clone()
+        unconditioned[:, :, 4:] = 0
         with torch.no_grad():
-            without, v = (
+            unconditional, v = (
                 reference.unet(9)(
-                    torch.cat([nothing, x]),
+                    torch.cat([unconditioned, x]),
                     time,
                     torch.cat([torch.zeros_like(context), context]),
                     torch.cat([ids, ids]),
                 ).sample
             ).chunk(2)
-        v = without + guidance * (v - without)
+        v = unconditional + guidance * (v - unconditional)
         latents = scheduler.step(v, time, latents).prev_sample
         if pull:
             latents[0] = (1 - pull) * latents[0] + pull * latents[1]
             latents[0] += 1e-3 * scheduler.sigmas[i + 1]
-    return theirs(latents)
+    return to_numpy(latents)
 
 
 @pytest.mark.parametrize(("guidance", "pull"), [(1.0, 0.0), (1.4, 0.25)])
-def test_it_denoises_as_the_published_loop_does(unet, guidance, pull):
+def test_denoising_matches_the_published_loop(unet, guidance, pull):
     latents, conditioning = start()
     sigmas = schedule("karras", STEPS)
     out = denoise(
@@ -94,10 +94,10 @@ def test_it_denoises_as_the_published_loop_does(unet, guidance, pull):
     assert out.dtype == jnp.float32
     assert error(out, expected(guidance, pull)) < 1e-4
     assert error(out, expected(guidance + 0.1, pull)) > 1e-3
-    assert latents.is_deleted()  # its memory is the result's
+    assert latents.is_deleted()  # donated
 
 
-def test_one_compilation_serves_every_window_of_a_shape(unet):
+def test_windows_of_one_shape_compile_once(unet):
     sigmas = schedule("karras", STEPS)
     denoise(unet, *start(), sigmas)
     before = module._run._cache_size()
@@ -106,7 +106,7 @@ def test_one_compilation_serves_every_window_of_a_shape(unet):
     assert module._run._cache_size() == before
 
 
-def test_guidance_of_one_is_one_pass_and_more_is_two_in_turn(unet):
+def test_guidance_1_takes_one_pass_and_others_two_in_sequence(unet):
     latents, conditioning = start()
 
     def calls(guidance) -> list[int]:
@@ -117,13 +117,13 @@ def test_guidance_of_one_is_one_pass_and_more_is_two_in_turn(unet):
         )(unet)
         return list(scans(jaxpr.jaxpr))
 
-    alone, guided = calls(None), calls(jnp.float32(2))
-    assert STEPS in alone
-    assert sorted(guided) == sorted([*alone, 2])
+    unguided, guided = calls(None), calls(jnp.float32(2))
+    assert STEPS in unguided
+    assert sorted(guided) == sorted([*unguided, 2])
 
 
 def scans(jaxpr):
-    """The lengths of the loops that hold convolutions."""
+    """Lengths of the loops that contain convolutions."""
     for equation in jaxpr.eqns:
         for inner in jaxprs_in_params(equation.params):
             if equation.primitive.name == "scan" and "conv_general" in str(inner):

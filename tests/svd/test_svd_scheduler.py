@@ -1,4 +1,4 @@
-"""Noise levels and steps against diffusers' and against the published numbers."""
+"""Noise levels and steps against diffusers and against published values."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +10,7 @@ from stereojax.svd import scheduler
 
 
 @pytest.mark.parametrize("steps", [2, 5, 8, 25])
-def test_karras_levels_are_diffusers(steps):
+def test_karras_levels_match_diffusers(steps):
     reference = published(steps)
     sigmas = scheduler.schedule("karras", steps)
     np.testing.assert_allclose(sigmas, reference.sigmas.numpy(), rtol=1e-6)
@@ -60,7 +60,7 @@ def test_karras_levels_are_diffusers(steps):
         ("align_your_steps", 11, list(scheduler.ALIGN_YOUR_STEPS), None),
     ],
 )
-def test_published_numbers(name, steps, levels, times):
+def test_levels_match_the_published_values(name, steps, levels, times):
     sigmas = scheduler.schedule(name, steps)
     np.testing.assert_allclose(sigmas, [*levels, 0], rtol=5e-6)
     if times is not None:
@@ -68,13 +68,13 @@ def test_published_numbers(name, steps, levels, times):
         np.testing.assert_allclose(time, times, atol=2e-6)
 
 
-def test_without_the_last_call_sampling_ends_at_its_level():
+def test_without_the_last_call_sampling_ends_at_0_002():
     sigmas = scheduler.schedule("align_your_steps", 8, drop_last=True)
     assert len(sigmas) == 8 and sigmas[-1] == np.float32(0.002)
 
 
 @pytest.mark.parametrize("index", [0, 3, 7])
-def test_a_step_is_diffusers(index):
+def test_a_step_matches_diffusers(index):
     reference = published(8)
     sigma, lower = reference.sigmas[index : index + 2].numpy()
     x, v = torch.randn(2, 2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
@@ -92,8 +92,8 @@ def test_a_step_is_diffusers(index):
     assert np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-def test_a_perfect_prediction_is_followed_to_the_end():
-    """v of the true noise and latents leads to those latents from any level."""
+def test_a_perfect_prediction_gives_the_clean_latents():
+    """The v of known noise and latents gives these latents from any noise level."""
     rng = np.random.default_rng(0)
     clean, noise = (jnp.asarray(rng.standard_normal(50), jnp.float32) for _ in "cn")
     for sigma in scheduler.schedule("align_your_steps", 5)[:-1]:
@@ -107,6 +107,6 @@ def test_a_perfect_prediction_is_followed_to_the_end():
     ("name", "steps", "message"),
     [("cosine", 8, "karras, align_your_steps"), ("karras", 1, "2 or more")],
 )
-def test_bad_schedules_are_said(name, steps, message):
+def test_an_invalid_schedule_is_an_error(name, steps, message):
     with pytest.raises(ValueError, match=message):
         scheduler.schedule(name, steps)

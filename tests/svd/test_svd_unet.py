@@ -1,4 +1,4 @@
-"""The U-Net against diffusers', through the converter; and its sizes."""
+"""The U-Net against diffusers', through the converter; and the published sizes."""
 
 import math
 from collections import Counter
@@ -17,17 +17,16 @@ from svd_reference import (
     converted,
     error,
     noise,
-    ours,
     replaced,
     roles,
     run,
-    silent,
-    theirs,
+    to_jax,
+    to_numpy,
+    undetected,
 )
 
 from stereojax.svd.layers import Compute
 from stereojax.svd.unet import (
-    DEPTHCRAFTER,
     STEREOCRAFTER,
     SVD_XT,
     UNetConfig,
@@ -37,7 +36,7 @@ from stereojax.svd.unet_blocks import DownBlock
 from stereojax.weights.abstract import abstract
 
 B, T, H, W = 2, 3, 6, 10
-TOL = 1e-4  # of a whole network
+TOL = 1e-4  # for a complete network
 
 
 def make(in_channels: int, **settings):
@@ -58,20 +57,20 @@ def inputs(in_channels: int, contexts: int):
 
 
 def expected(in_channels: int, x, time, context, ids):
-    """diffusers', which repeats one context over the frames; or one context a frame.
+    """The prediction of diffusers' U-Net, which repeats one context over the frames.
 
-    The latter is all that DepthCrafter changes: the U-Net is given the frames' contexts
-    where its own repetition would be.
+    DepthCrafter's only change to it is one context per frame: `PerFrame` replaces the
+    repetition by the frames' own contexts.
     """
     module = reference.unet(in_channels)
     if context.shape[1] > 1:
         context = PerFrame(context.flatten(0, 1)[:, None])
     with torch.no_grad():
-        return theirs(module(x, time, context, ids).sample)
+        return to_numpy(module(x, time, context, ids).sample)
 
 
 class PerFrame(torch.Tensor):
-    """A context that is there for every frame already."""
+    """A context with one entry per frame, which is not repeated over the frames."""
 
     @staticmethod
     def __new__(cls, context):
@@ -84,23 +83,23 @@ class PerFrame(torch.Tensor):
 @pytest.mark.parametrize(
     ("in_channels", "contexts"), [(9, 1), (8, T)], ids=["stereocrafter", "depthcrafter"]
 )
-def test_it_predicts_what_diffusers_does(in_channels, contexts):
-    given = inputs(in_channels, contexts)
-    out = run(make(in_channels), *map(ours, given))
-    assert error(out, expected(in_channels, *given)) < TOL
-    x, time, context, ids = given
+def test_predictions_match_diffusers(in_channels, contexts):
+    arguments = inputs(in_channels, contexts)
+    out = run(make(in_channels), *map(to_jax, arguments))
+    assert error(out, expected(in_channels, *arguments)) < TOL
+    x, time, context, ids = arguments
     assert error(out, expected(in_channels, x, time, context[:, -1:] + 0.1, ids)) > 0.01
 
 
-def test_one_wrong_weight_of_any_kind_shows():
-    model, given = make(9), inputs(9, 1)
-    wanted = expected(9, *given)
-    given = [ours(x) for x in given]
+def test_one_wrong_weight_of_any_kind_is_detected():
+    model, arguments = make(9), inputs(9, 1)
+    wanted = expected(9, *arguments)
+    arguments = [to_jax(x) for x in arguments]
 
     def outcome(path: tuple) -> float:
-        return error(run(model, *given), wanted)
+        return error(run(model, *arguments), wanted)
 
-    # One context token: what only weighs tokens against each other weighs nothing.
+    # With one context token, weights that only affect the scores have no effect.
     inert = ("attn2.to_q.kernel", "attn2.to_k.kernel", "norm2.scale", "norm2.bias")
     expected_silent = [
         name
@@ -108,18 +107,18 @@ def test_one_wrong_weight_of_any_kind_shows():
         if name.endswith(inert) and "transformer_blocks" in name
     ]
     assert len(expected_silent) == 6 * len(inert)
-    assert silent(model, outcome, at_least=240) == sorted(expected_silent)
-    # The shape check of the converter cannot see a square matrix left transposed.
+    assert undetected(model, outcome, at_least=240) == sorted(expected_silent)
+    # The converter's shape check cannot detect a transposed square matrix.
     square = ("mid_block", "attentions", 0, "proj_in", "kernel")
     with replaced(model, square, jnp.transpose):
         assert outcome(square) > 10 * TOL
 
 
 def test_remat_stores_the_inputs_of_blocks_only():
-    given = [ours(x) for x in inputs(8, 1)]
+    arguments = [to_jax(x) for x in inputs(8, 1)]
 
     def stored(remat: bool) -> int:
-        """Bytes that a gradient keeps from the way forward."""
+        """Bytes that the forward pass stores for gradients."""
         config = UNetConfig(**vars(UNET))
         graph, state = nnx.split(
             abstract(
@@ -128,10 +127,10 @@ def test_remat_stores_the_inputs_of_blocks_only():
                 )
             )
         )
-        kept = jax.eval_shape(
-            lambda s: jax.vjp(lambda s: nnx.merge(graph, s)(*given), s)[1], state
+        residuals = jax.eval_shape(
+            lambda s: jax.vjp(lambda s: nnx.merge(graph, s)(*arguments), s)[1], state
         )
-        return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(kept))
+        return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(residuals))
 
     weights = 4 * sum(p.numel() for p in reference.unet(8).parameters())
     assert stored(True) - weights < 0.25 * (stored(False) - weights)
@@ -139,7 +138,7 @@ def test_remat_stores_the_inputs_of_blocks_only():
 
 def test_remat_does_not_change_gradients():
     x, temb, context = (
-        ours(noise(*shape)) for shape in [(1, 2, 32, 4, 6), (1, 16), (1, 1, 8)]
+        to_jax(noise(*shape)) for shape in [(1, 2, 32, 4, 6), (1, 16), (1, 1, 8)]
     )
     sizes = {"layers": 1, "heads": None, "context_features": 8, "time_features": 16}
     gradients = []
@@ -155,13 +154,13 @@ def test_remat_does_not_change_gradients():
             )
         )
         gradients.append(gradient(state))
-    for one, other in zip(*map(jax.tree.leaves, gradients), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    for stored, recomputed in zip(*map(jax.tree.leaves, gradients), strict=True):
+        np.testing.assert_allclose(stored, recomputed, rtol=1e-4, atol=1e-6)
 
 
-def test_remat_goes_in_a_sampler():
-    """Whose loop closes over the network, as training's validation has it."""
-    given = [ours(x) for x in inputs(8, 1)]
+def test_remat_works_inside_a_sampler():
+    """The loop closes over the network, as in training's validation."""
+    arguments = [to_jax(x) for x in inputs(8, 1)]
     results = []
     for remat in (False, True):
         model = converted(
@@ -176,31 +175,31 @@ def test_remat_goes_in_a_sampler():
         @jax.jit
         def sampled(model):
             def step(x, _):
-                return model(given[0] + x.mean(), *given[1:]), None
+                return model(arguments[0] + x.mean(), *arguments[1:]), None
 
-            return jax.lax.scan(step, jnp.zeros(()) + model(*given), None, 2)[0]
+            return jax.lax.scan(step, jnp.zeros(()) + model(*arguments), None, 2)[0]
 
         results.append(sampled(model))
     np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)
 
 
-def test_bfloat16_is_what_matrices_are_multiplied_in():
+def test_matrices_are_multiplied_in_bfloat16():
     config = UNetConfig(**vars(UNET))
     model = abstract(
         lambda rngs: UNetSpatioTemporalConditionModel(
             config, dtype=jnp.bfloat16, rngs=rngs
         )
     )
-    given = [ours(x) for x in inputs(8, 1)]
-    jaxpr = jax.make_jaxpr(lambda m: m(*given), return_shape=True)(model)
+    arguments = [to_jax(x) for x in inputs(8, 1)]
+    jaxpr = jax.make_jaxpr(lambda m: m(*arguments), return_shape=True)(model)
     assert jaxpr[1].dtype == jnp.float32
-    found = Counter(operands(jaxpr[0].jaxpr))
-    assert found.pop(jnp.dtype(jnp.bfloat16)) > 100
-    assert found == {jnp.dtype(jnp.float32): 4}  # the first and the last convolution
+    types = Counter(operands(jaxpr[0].jaxpr))
+    assert types.pop(jnp.dtype(jnp.bfloat16)) > 100
+    assert types == {jnp.dtype(jnp.float32): 4}  # the first and the last convolution
 
 
 def operands(jaxpr) -> Iterator[jnp.dtype]:
-    """The types that go into every matrix product and convolution."""
+    """Operand types of all matrix products and convolutions."""
     for equation in jaxpr.eqns:
         if equation.primitive.name in ("dot_general", "conv_general_dilated"):
             yield from (x.aval.dtype for x in equation.invars)
@@ -210,8 +209,8 @@ def operands(jaxpr) -> Iterator[jnp.dtype]:
 
 @pytest.mark.parametrize(
     ("config", "parameters"),
-    [(SVD_XT, 1524623082), (STEREOCRAFTER, 1524625962), (DEPTHCRAFTER, 1524623082)],
-    ids=["svd", "stereocrafter", "depthcrafter"],
+    [(SVD_XT, 1524623082), (STEREOCRAFTER, 1524625962)],
+    ids=["svd", "stereocrafter"],
 )
 def test_full_size(config, parameters):
     model = abstract(lambda rngs: UNetSpatioTemporalConditionModel(config, rngs=rngs))
@@ -234,10 +233,10 @@ def test_full_size(config, parameters):
         ((2, noise(B, 2, 32)), "2 embeddings where 1, or 3"),
     ],
 )
-def test_a_shape_it_cannot_take_is_said(change, message):
-    given = [ours(x) for x in inputs(9, 1)]
-    given[change[0]] = ours(change[1])
+def test_an_invalid_shape_is_an_error(change, message):
+    arguments = [to_jax(x) for x in inputs(9, 1)]
+    arguments[change[0]] = to_jax(change[1])
     config = UNetConfig(**{**vars(UNET), "in_channels": 9})
     model = abstract(lambda rngs: UNetSpatioTemporalConditionModel(config, rngs=rngs))
     with pytest.raises(ValueError, match=message):
-        jax.eval_shape(run, model, *given)
+        jax.eval_shape(run, model, *arguments)

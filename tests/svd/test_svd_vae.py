@@ -1,4 +1,4 @@
-"""The VAE against diffusers', through the converter; and its size."""
+"""The VAE against diffusers', through the converter; and the published size."""
 
 import math
 
@@ -14,10 +14,10 @@ from svd_reference import (
     converted,
     error,
     noise,
-    ours,
     roles,
-    silent,
-    theirs,
+    to_jax,
+    to_numpy,
+    undetected,
 )
 
 from stereojax.svd.vae import SVD_VAE, AutoencoderKLTemporalDecoder, encode_frames
@@ -45,49 +45,49 @@ def latents() -> torch.Tensor:
 def encoded() -> np.ndarray:
     with torch.no_grad():
         mode = reference.vae().encode(frames().flatten(0, 1)).latent_dist.mode()
-    return theirs(mode.unflatten(0, (B, T)))
+    return to_numpy(mode.unflatten(0, (B, T)))
 
 
 def decoded() -> np.ndarray:
     with torch.no_grad():
         out = reference.vae().decode(latents().flatten(0, 1), num_frames=T).sample
-    return theirs(out.unflatten(0, (B, T)))
+    return to_numpy(out.unflatten(0, (B, T)))
 
 
-def test_it_encodes_as_diffusers_does():
-    assert error(encode(make(), ours(frames())), encoded()) < TOL
+def test_encoding_matches_diffusers():
+    assert error(encode(make(), to_jax(frames())), encoded()) < TOL
 
 
-def test_frames_are_encoded_one_by_one():
-    model, x = make(), ours(frames())
+def test_frames_are_encoded_in_the_memory_of_one():
+    model, x = make(), to_jax(frames())
     assert error(encode_frames(model, x[1]), encoded()[1]) < TOL
-    one, many = (
+    programs = (
         encode_frames.lower(model, x[1, :1].repeat(t, axis=0)).compile()
         for t in (4, 16)
     )
-    memory = [c.memory_analysis().temp_size_in_bytes for c in (one, many)]
+    memory = [p.memory_analysis().temp_size_in_bytes for p in programs]
     assert memory[1] < 1.1 * memory[0]
 
 
-def test_the_encoder_is_float32_whatever_the_decoder_is():
+def test_the_encoder_is_float32_with_a_bfloat16_decoder():
     half = abstract(
         lambda rngs: AutoencoderKLTemporalDecoder(
             VAE, dtype=jnp.bfloat16, param_dtype=jnp.bfloat16, rngs=rngs
         )
     )
     half = converted(half, reference.vae())
-    pictures = ours(frames())
+    pictures = to_jax(frames())
     np.testing.assert_array_equal(encode(half, pictures), encode(make(), pictures))
-    decoded = decode(half, ours(latents())), decode(make(), ours(latents()))
+    decoded = decode(half, to_jax(latents())), decode(make(), to_jax(latents()))
     assert np.abs(decoded[0] - decoded[1]).max() > 1e-4
 
 
-def test_it_decodes_as_diffusers_does():
-    assert error(decode(make(), ours(latents())), decoded()) < TOL
+def test_decoding_matches_diffusers():
+    assert error(decode(make(), to_jax(latents())), decoded()) < TOL
 
 
-def test_one_wrong_weight_of_any_kind_shows():
-    model, x, z = make(), ours(frames()), ours(latents())
+def test_one_wrong_weight_of_any_kind_is_detected():
+    model, x, z = make(), to_jax(frames()), to_jax(latents())
     wanted_latents, wanted_frames = encoded(), decoded()
 
     def outcome(path: tuple) -> float:
@@ -95,10 +95,10 @@ def test_one_wrong_weight_of_any_kind_shows():
             return error(decode(model, z), wanted_frames)
         return error(encode(model, x), wanted_latents)
 
-    # A shift of all keys adds the same to every score of a query.
+    # The keys' bias adds the same to every score of a query, which softmax ignores.
     keys = [name for name in roles(model) if name.endswith("to_k.bias")]
     assert len(keys) == 2
-    assert silent(model, outcome, at_least=80) == keys
+    assert undetected(model, outcome, at_least=80) == keys
 
 
 def test_full_size():
@@ -112,7 +112,7 @@ def test_full_size():
     assert jax.eval_shape(decode, model, latents).shape == frames.shape
 
 
-def test_a_size_it_cannot_encode_is_said():
+def test_an_invalid_size_is_an_error():
     model = abstract(lambda rngs: AutoencoderKLTemporalDecoder(VAE, rngs=rngs))
     x = jax.ShapeDtypeStruct((1, 1, 30, 32, 3), np.float32)
     with pytest.raises(ValueError, match="30x32 must be multiples of 4"):

@@ -1,4 +1,4 @@
-"""Decoding by parts is decoding at once; and holds little at a time."""
+"""Decoding in parts equals decoding at once, in bounded memory."""
 
 import jax
 import jax.numpy as jnp
@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import svd_reference as reference
 import torch
-from svd_reference import VAE, converted, error, noise, ours
+from svd_reference import VAE, converted, error, noise, to_jax
 
 from stereojax.svd import vae_decode
-from stereojax.svd.frame_store import DeviceFrames, HostFrames
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder
-from stereojax.svd.vae_decode import decode
+from stereojax.svd.vae_decode import DeviceFrames, HostFrames, decode
 from stereojax.weights.abstract import abstract
 
 T, H, W = 3, 6, 10
@@ -34,11 +33,11 @@ def by_diffusers(latents: torch.Tensor, chunk: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("store", ["device", "host"])
-def test_by_parts_is_as_at_once(vae, monkeypatch, store):
+def test_decoding_in_parts_equals_decoding_at_once(vae, monkeypatch, store):
     latents = noise(1, T, 4, H, W)
     expected = by_diffusers(latents, T)
-    monkeypatch.setattr(vae_decode, "BAND_BYTES", 1 << 16)  # some bands on each level
-    out = decode(vae, ours(latents)[0], store=store)
+    monkeypatch.setattr(vae_decode, "BAND_BYTES", 1 << 16)  # several bands per level
+    out = decode(vae, to_jax(latents)[0], store=store)
     assert isinstance(out, np.ndarray) == (store == "host")
     assert out.dtype == np.float32
     assert error(out, expected) < 1e-4
@@ -46,9 +45,9 @@ def test_by_parts_is_as_at_once(vae, monkeypatch, store):
     assert error(out, by_diffusers(latents, 1)) > 1e-2
 
 
-def test_chunks_know_nothing_of_each_other(vae):
+def test_chunks_are_decoded_independently(vae):
     latents = noise(1, T, 4, H, W)
-    out = decode(vae, ours(latents)[0], chunk=2)
+    out = decode(vae, to_jax(latents)[0], chunk=2)
     assert error(out, by_diffusers(latents, 2)) < 1e-4
 
 
@@ -80,45 +79,45 @@ def test_frames_are_read_and_written_in_place(kind):
     np.testing.assert_array_equal(frames.stack(), x)
 
 
-def test_moments_of_parts_together_are_those_of_the_whole():
+def test_merged_moments_are_those_of_the_union():
     x = np.random.default_rng(0).standard_normal((4, 7, 5)) * 3 + [
         [[1.0]],
         *[[[2]]] * 3,
     ]
     parts = [(jnp.asarray(p.mean()), jnp.asarray(p.var())) for p in x]
-    mean, variance = vae_decode._together(parts)
+    mean, variance = vae_decode._merge_moments(parts)
     np.testing.assert_allclose([mean, variance], [x.mean(), x.var()], rtol=1e-6)
 
 
-def test_about_one_layer_is_held_at_a_time(vae, monkeypatch):
-    """Sixteen frames: decoding at once needs several times as much."""
+def test_memory_holds_about_one_layer(vae, monkeypatch):
+    """For 16 frames, decoding at once needs several times as much."""
     t = 16
-    latents = ours(noise(1, t, 4, H, W))[0]
+    latents = to_jax(noise(1, t, 4, H, W))[0]
     monkeypatch.setattr(vae_decode, "BAND_BYTES", 1 << 16)
-    held = []
+    live_bytes = []
 
     def watch(name):
         run = getattr(vae_decode, name)
 
         def watched(*args):
             out = run(*args)
-            held.append(sum(x.nbytes for x in jax.live_arrays()))
+            live_bytes.append(sum(x.nbytes for x in jax.live_arrays()))
             return out
 
         monkeypatch.setattr(vae_decode, name, watched)
 
     before = sum(x.nbytes for x in jax.live_arrays())
-    for name in ("_within_frame", "_over_frames", "_last"):
+    for name in ("_spatial_half", "_temporal_half", "_last"):
         watch(name)
     decode(vae, latents)
     layer = t * H * W * 16 * VAE.block_out_channels[0] * 4
-    assert max(held) - before < 1.5 * layer
+    assert max(live_bytes) - before < 1.5 * layer
     at_once = jax.jit(lambda m, z: m.decode(z)).lower(vae, latents[None]).compile()
     assert at_once.memory_analysis().temp_size_in_bytes > 2.5 * layer
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(80e9, "device"), (12e9, "host")])
-def test_activations_go_to_the_host_where_the_device_is_too_small(
+def test_activations_are_kept_on_the_host_if_the_device_is_too_small(
     monkeypatch, limit, expected
 ):
     class Device:
@@ -129,5 +128,5 @@ def test_activations_go_to_the_host_where_the_device_is_too_small(
     model = abstract(
         lambda rngs: AutoencoderKLTemporalDecoder(dtype=jnp.bfloat16, rngs=rngs)
     )
-    assert vae_decode._choose(model, 25, 128, 240) == expected
-    assert vae_decode._choose(model, 2, 128, 240) == "device"
+    assert vae_decode._choose_store(model, 25, 128, 240) == expected
+    assert vae_decode._choose_store(model, 2, 128, 240) == "device"

@@ -74,7 +74,7 @@ def gradients() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, fl
         {n: arrays[names[n]] for n in names}, inpaint_task.TRAINABLE
     )
     given = Conditioning(
-        *(reference.ours(x) for x in (channels, context)), jnp.asarray(ids.numpy())
+        *(reference.to_jax(x) for x in (channels, context)), jnp.asarray(ids.numpy())
     )
 
     @jax.jit
@@ -83,8 +83,8 @@ def gradients() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, fl
         whole = {names[n]: x for n, x in (trainable | frozen).items()}
         error, _ = v_error(
             structure.model(whole),
-            reference.ours(clean),
-            reference.ours(eps),
+            reference.to_jax(clean),
+            reference.to_jax(eps),
             given,
             jnp.asarray(sigma.numpy()),
         )

@@ -1,15 +1,14 @@
 """The project's own depth file: gray16 FFV1 in Matroska and a JSON sidecar.
 
 `film_depth.mkv` holds 16-bit codes, one frame per frame of the film, at the film's
-times; `film_depth.json` says what they mean: the units, the float range of each
-segment's codes (`codes.py`), the shots and their percentiles, the model, and the hash
-of the film. Depth is estimated a segment at a time, each written as a file of its own
-and copied into the one at the end, so a run that was killed goes on where it was.
+times; `film_depth.json` has the units, the float range of each segment's codes
+(`quantization.py`), the shots and their percentiles, the model, and the hash of the
+film. Depth is estimated one segment at a time. Each segment is written to its own file,
+and all are joined at the end, so that a run can be resumed.
 """
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,34 +16,34 @@ from typing import Any
 import numpy as np
 
 from stereojax.cli import InputError, RunError
-from stereojax.depth.files import codes, gray16, sidecar
+from stereojax.depth.files import gray16, quantization, sidecar
+from stereojax.storage.atomic import atomic_write, read_json
 
 
 def write_segment(
     path: Path, frames: Iterable[np.ndarray], times_s: Iterable[float]
 ) -> dict[str, Any]:
-    """Writes one segment and its JSON; the JSON's presence says that it is whole.
+    """Writes one segment, then its JSON sidecar, which marks the segment as complete.
 
     Args:
-      path: of the segment's MKV; the JSON lies beside it.
-      frames: (h, w) float32 depth each; held in memory. Not finite means no depth.
-      times_s: one time a frame, seconds.
+      path: MKV file of the segment; the sidecar has the same name with .json.
+      frames: (h, w) float32 depth each; kept in memory. Not finite means no depth.
+      times_s: time of each frame, in seconds.
 
     Returns:
-      What the JSON says: frames, width, height, low, high, times_ms, crc32.
+      The sidecar's content: frames, width, height, low, high, times_ms, crc32.
     """
     depth = np.stack([np.asarray(frame, np.float32) for frame in frames])
     ticks = gray16.milliseconds(times_s)
-    low, high = codes.value_range(depth)
+    low, high = quantization.value_range(depth)
+    path.parent.mkdir(parents=True, exist_ok=True)
     sidecar.path_of(path).unlink(missing_ok=True)
-    partial = sidecar.partial(path)
-    checksums = gray16.write(
-        partial, codes.encode(depth, low, high), [t - ticks[0] for t in ticks]
-    )
-    partial.replace(path)
-    frames_, height, width = depth.shape
+    codes = quantization.quantize(depth, low, high)
+    with atomic_write(path) as part:
+        checksums = gray16.write(part, codes, [t - ticks[0] for t in ticks])
+    count, height, width = depth.shape
     meta = {
-        "frames": frames_,
+        "frames": count,
         "width": width,
         "height": height,
         "low": low,
@@ -57,22 +56,18 @@ def write_segment(
 
 
 def segment_meta(path: Path) -> dict[str, Any] | None:
-    """What `write_segment` returned, or None where the segment is not whole."""
-    try:
-        meta = json.loads(sidecar.path_of(path).read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return meta if path.is_file() else None
+    """Returns the segment's sidecar, or None if the segment is incomplete."""
+    return read_json(sidecar.path_of(path)) if path.is_file() else None
 
 
 def read_segment(path: Path) -> Iterator[np.ndarray]:
-    """The (h, w) float32 frames of one segment, as the joined file gives them too."""
+    """Yields the (h, w) float32 frames of one segment, as the joined file does."""
     meta = segment_meta(path)
     if meta is None:
         raise FileNotFoundError(f"{path}: no such depth segment")
     ticks = [tick - meta["times_ms"][0] for tick in meta["times_ms"]]
     for frame in gray16.read(path, ticks, meta["crc32"], 0, len(ticks)):
-        yield codes.decode(frame, meta["low"], meta["high"])
+        yield quantization.dequantize(frame, meta["low"], meta["high"])
 
 
 def join_segments(
@@ -87,12 +82,17 @@ def join_segments(
     video_height: int,
     shots: Sequence[dict[str, Any]],
 ) -> "DepthFile":
-    """Copies whole segments, in order, into one depth file; nothing is encoded again.
+    """Joins complete segments, in order, to one depth file without encoding again.
 
     Args:
+      segment_paths: MKV files of `write_segment`.
+      output: MKV file to write; the sidecar has the same name with .json.
       units: "relative" (inverse depth, larger = nearer) or "pixels" (disparity at
         the film's width, positive = in front of the screen).
-      per_frame_scale: of the estimator that made the depth.
+      model: name of the depth estimator.
+      per_frame_scale: `per_frame_scale` of the depth estimator.
+      source_hash: hash of the film.
+      video_width, video_height: size of the film.
       shots: {"start", "stop", "percentiles": {"1": ..., "99": ...}} each, in frames.
     """
     metas = [segment_meta(path) for path in segment_paths]
@@ -101,17 +101,18 @@ def join_segments(
         raise FileNotFoundError(f"no such depth segments: {', '.join(missing)}")
     sizes = {(m["width"], m["height"]) for m in metas}
     if len(sizes) != 1:
-        raise ValueError(f"depth segments of one size were expected, not {sizes}")
+        raise ValueError(f"expected depth segments of one size, got {sizes}")
     width, height = sizes.pop()
-    # One strictly increasing clock from 0 on, whatever the segments rounded to.
+    # Segments round their times separately; times of the joined file start at 0 or
+    # later and strictly increase.
     seconds = [tick / 1000 for meta in metas for tick in meta["times_ms"]]
     ticks = gray16.milliseconds(s - min(seconds[0], 0) for s in seconds)
     edges = np.cumsum([0, *(meta["frames"] for meta in metas)]).tolist()
     spans = list(itertools.pairwise(edges))
     sidecar.path_of(output).unlink(missing_ok=True)
-    partial = sidecar.partial(output)
-    gray16.concatenate(segment_paths, [ticks[a:b] for a, b in spans], partial)
-    partial.replace(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(output) as part:
+        gray16.concatenate(segment_paths, [ticks[a:b] for a, b in spans], part)
     meta = {
         "format": sidecar.FORMAT,
         "version": sidecar.VERSION,
@@ -138,16 +139,16 @@ def join_segments(
 
 @dataclasses.dataclass(frozen=True)
 class DepthFile:
-    """A depth file that was found whole; `read` decodes any range of its frames."""
+    """A complete depth file; `read` decodes any range of its frames."""
 
     path: Path
     units: str  # "relative" or "pixels"
     model: str
     per_frame_scale: bool  # scale and shift change from frame to frame
     source_hash: str
-    width: int  # of the depth frames
+    width: int  # size of the depth frames
     height: int
-    video_width: int  # of the film that they belong to
+    video_width: int  # size of the film
     video_height: int
     frames: int
     shots: tuple[dict[str, Any], ...]
@@ -160,7 +161,7 @@ class DepthFile:
         """Reads the sidecar and the file's last frame.
 
         Raises:
-          InputError: the sidecar or the file is missing, or is not what it should be.
+          InputError: the sidecar or the file is missing or invalid.
         """
         path = Path(path)
         fields = [f.name for f in dataclasses.fields(cls) if f.name != "path"]
@@ -172,9 +173,9 @@ class DepthFile:
         return self.frames
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
-        """(height, width) float32 frames `start` to `stop - 1`; NaN = no depth.
+        """Yields (height, width) float32 frames `start` to `stop - 1`; NaN = no depth.
 
-        Each call opens the file for itself, so readers may run side by side.
+        Each call opens the file separately, so several can read at the same time.
         """
         stop = self.frames if stop is None else stop
         if not 0 <= start <= stop <= self.frames:
@@ -184,17 +185,17 @@ class DepthFile:
         for index, frame in enumerate(self._codes(start, stop), start):
             while index >= segment["stop"]:
                 segment = next(ranges)
-            yield codes.decode(frame, segment["low"], segment["high"])
+            yield quantization.dequantize(frame, segment["low"], segment["high"])
 
     def _check_last_frame(self) -> None:
         try:
             last = next(self._codes(self.frames - 1, self.frames))
         except RunError as error:
-            raise InputError(f"{error}; {self.frames} frames were expected") from error
+            raise InputError(f"{error}; expected {self.frames} frames") from error
         if last.shape != (self.height, self.width):
             raise InputError(
-                f"{self.path}: frames of {last.shape[1]}x{last.shape[0]} where its "
-                f"sidecar says {self.width}x{self.height}"
+                f"{self.path}: frames of {last.shape[1]}x{last.shape[0]}, expected "
+                f"{self.width}x{self.height} according to its sidecar"
             )
 
     def _codes(self, start: int, stop: int) -> Iterator[np.ndarray]:

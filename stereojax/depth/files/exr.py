@@ -1,8 +1,8 @@
-"""One depth channel of an OpenEXR picture.
+"""Reads the depth channel of an OpenEXR picture.
 
-Scanlines without compression, or with RLE or ZIP, are read here, whatever the channel
-is called: FFmpeg's decoder knows only the names of colours, and depth is mostly called
-Z. PIZ is left to FFmpeg. Follows the file layout of openexr.com.
+Decodes scanlines without compression, with RLE or with ZIP, and channels of any name:
+FFmpeg's decoder knows colour channels only, and the usual name of depth is Z. Tiles and
+PIZ are decoded by FFmpeg. Follows the file layout of openexr.com.
 """
 
 import dataclasses
@@ -18,9 +18,9 @@ from stereojax.cli import InputError
 MAGIC = b"\x76\x2f\x31\x01"
 TILED, DEEP, MULTIPART = 0x200, 0x800, 0x1000
 COMPRESSIONS = ("none", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA")
-LINES = {"none": 1, "RLE": 1, "ZIPS": 1, "ZIP": 16}  # in a chunk
+LINES = {"none": 1, "RLE": 1, "ZIPS": 1, "ZIP": 16}  # per chunk
 TYPES = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
-# The last part of a channel's name, lower case, the first that is there.
+# Channels by the last part of their name in lower case, in order of preference.
 PREFERRED = ("disparity", "depth", "z", "y", "v", "r")
 
 
@@ -31,10 +31,10 @@ class Channel:
 
 
 def read_exr(path: Path) -> np.ndarray:
-    """(h, w) float32 of the channel that holds depth: Z, depth, Y, R or the only one.
+    """Returns the (h, w) float32 depth channel: Z, depth, Y, R or the only channel.
 
     Raises:
-      InputError: it is no such picture, is cut short, or has no such channel.
+      InputError: the file is no OpenEXR picture, is truncated, or has no such channel.
     """
     data = path.read_bytes()
     if data[:4] != MAGIC:
@@ -44,13 +44,13 @@ def read_exr(path: Path) -> np.ndarray:
     except (struct.error, zlib.error, IndexError, KeyError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: damaged or cut short: {error!r}") from error
+        raise InputError(f"{path}: damaged or truncated: {error!r}") from error
 
 
 def _read(data: bytes, path: Path) -> np.ndarray:
     (flags,) = struct.unpack_from("<i", data, 4)
     if flags & (DEEP | MULTIPART):
-        raise InputError(f"{path}: deep or multi-part; a plain picture is expected")
+        raise InputError(f"{path}: deep or multi-part; expected a flat picture")
     header, offset = _header(data)
     channels = _channels(header["channels"])
     chosen = _choose(channels, path)
@@ -58,7 +58,7 @@ def _read(data: bytes, path: Path) -> np.ndarray:
     compression = COMPRESSIONS[code] if code < len(COMPRESSIONS) else f"number {code}"
     if compression not in (*LINES, "PIZ"):
         raise InputError(
-            f"{path}: compression {compression} is lossy or unknown; save it with ZIP"
+            f"{path}: compression {compression} is lossy or unknown; save with ZIP"
         )
     left, top, right, bottom = struct.unpack("<4i", header["dataWindow"])
     width, height = right - left + 1, bottom - top + 1
@@ -69,13 +69,13 @@ def _read(data: bytes, path: Path) -> np.ndarray:
     row_bytes = width * sum(c.type.itemsize for c in channels)
     skip = width * sum(c.type.itemsize for c in channels[: channels.index(chosen)])
     for k in range(-(-height // lines)):
-        (at,) = struct.unpack_from("<Q", data, offset + 8 * k)
-        y, size = struct.unpack_from("<2i", data, at)
+        (start,) = struct.unpack_from("<Q", data, offset + 8 * k)
+        y, size = struct.unpack_from("<2i", data, start)
         count = min(lines, height - (y - top))
-        raw = data[at + 8 : at + 8 + size]
+        raw = data[start + 8 : start + 8 + size]
         if compression != "none" and size < row_bytes * count:
-            raw = _unpredicted(
-                _runs(raw) if compression == "RLE" else zlib.decompress(raw)
+            raw = _undo_prediction(
+                _decode_rle(raw) if compression == "RLE" else zlib.decompress(raw)
             )
         rows = np.frombuffer(raw, np.uint8).reshape(count, row_bytes)
         values = rows[:, skip : skip + width * chosen.type.itemsize]
@@ -84,7 +84,7 @@ def _read(data: bytes, path: Path) -> np.ndarray:
 
 
 def _header(data: bytes) -> tuple[dict[str, bytes], int]:
-    """The attributes' bytes, and where the header ends."""
+    """Returns the bytes of each attribute, and the offset of the header's end."""
     header, offset = {}, 8
     while data[offset]:
         name, offset = _text(data, offset)
@@ -125,8 +125,8 @@ def _choose(channels: list[Channel], path: Path) -> Channel:
     )
 
 
-def _runs(data: bytes) -> bytes:
-    """Undoes RLE: -n, n bytes as they are; or n, one byte n + 1 times."""
+def _decode_rle(data: bytes) -> bytes:
+    """Decodes RLE: -n and n literal bytes, or n and one byte to repeat n + 1 times."""
     out, offset = bytearray(), 0
     while offset < len(data):
         (count,) = struct.unpack_from("<b", data, offset)
@@ -139,8 +139,8 @@ def _runs(data: bytes) -> bytes:
     return bytes(out)
 
 
-def _unpredicted(data: bytes) -> bytes:
-    """Undoes what both are applied to: differences, of the even bytes, then the odd."""
+def _undo_prediction(data: bytes) -> bytes:
+    """Integrates the byte differences and interleaves the even and the odd bytes."""
     steps = np.frombuffer(data, np.uint8).astype(np.int64)
     steps[1:] -= 128
     values = np.cumsum(steps).astype(np.uint8)
@@ -153,15 +153,17 @@ def _unpredicted(data: bytes) -> bytes:
 def _with_ffmpeg(data: bytes, path: Path, chosen: Channel) -> np.ndarray:
     import av
 
-    advice = "save it with ZIP compression, in scanlines"
+    advice = "save scanlines with ZIP compression"
     if chosen.name not in ("Y", "R") or chosen.type == TYPES[0]:
-        raise InputError(f"{path}: channel {chosen.name} in tiles or PIZ; {advice}")
+        raise InputError(
+            f"{path}: cannot read channel {chosen.name} in tiles or PIZ; {advice}"
+        )
     try:
         codec = av.CodecContext.create("exr", "r")
         frame = (codec.decode(av.Packet(data)) + codec.decode(None))[0]
     except (av.error.FFmpegError, IndexError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {advice}") from error
-    # FFmpeg's planar RGB lies in the order green, blue, red.
+    # FFmpeg's planar RGB has the order green, blue, red.
     plane: Any = frame.planes[0 if frame.format.name.startswith("gray") else 2]
     kind = np.dtype("<f2") if "f16" in frame.format.name else np.dtype("<f4")
     rows = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)

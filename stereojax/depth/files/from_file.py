@@ -1,8 +1,8 @@
-"""Depth that somebody else made: what `--depth_path` takes.
+"""Opens depth files for `--depth_path`, of this project and of other programs.
 
-The project's own depth file, an npz, a folder of 16-bit PNGs or of EXRs, or a gray16
-video. One frame of depth per frame of the film, at the film's size: what does not fit
-is refused, since depth that is off by a frame or a pixel looks worse than none.
+Formats: the project's own depth file, an npz, a folder of 16-bit PNGs or of EXRs, and
+gray16 video. Depth must have as many frames as the film, and its size: depth that is
+off by a frame or a pixel looks worse than no depth, so it is an error.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ VIDEO_SUFFIXES = (".mkv", ".mov", ".avi", ".mp4", ".nut")
 
 @dataclasses.dataclass(frozen=True)
 class ForeignDepth:
-    """Depth of a whole film in a file or folder that this project did not write."""
+    """Depth of a film in a file or folder of another program."""
 
     path: Path
     units: str  # "relative" (inverse depth, larger = nearer) or "pixels"
@@ -39,7 +39,7 @@ class ForeignDepth:
         return self.frames
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
-        """(height, width) float32 frames `start` to `stop - 1`; NaN = no depth.
+        """Yields (height, width) float32 frames `start` to `stop - 1`; NaN = no depth.
 
         Raises:
           InputError: a frame cannot be read or has another size.
@@ -53,40 +53,40 @@ class ForeignDepth:
 def open_depth(
     path: Path, *, width: int, height: int, frames: int, units: str | None = None
 ) -> DepthFile | ForeignDepth:
-    """The depth at `path`, for a film of `frames` frames of `width` x `height`.
+    """Opens the depth at `path` for a film of `frames` frames of `width` x `height`.
 
     Args:
       units: "relative" (inverse depth, larger = nearer) or "pixels" (disparity at the
-        film's width, positive = in front of the screen). None: what the sidecar of
-        our own file says, "pixels" for an npz array called disparity, else "relative".
+        film's width, positive = in front of the screen). None: the sidecar's units
+        for the project's own file, "pixels" for an npz array named disparity, else
+        "relative".
 
     Raises:
-      InputError: it is missing, of no known kind, or does not fit the film.
+      InputError: it is missing, of no known format, or does not fit the film.
     """
     source = open_source(path, units)
     if len(source) != frames:
         raise InputError(
-            f"{path}: {frames} frames were expected, as many as the film has; "
-            f"{len(source)} came"
+            f"{path}: expected {frames} frames, as the film has; it has {len(source)}"
         )
-    of = (source.width, source.height)
+    size = (source.width, source.height)
     if isinstance(source, DepthFile):
-        of = (source.video_width, source.video_height)
+        size = (source.video_width, source.video_height)
         if units not in (None, source.units):
             raise InputError(f"{path}: its depth is in {source.units}, not in {units}")
-    if of != (width, height):
+    if size != (width, height):
         raise InputError(
-            f"{path}: depth of {width}x{height} was expected, the film's size; it is "
-            f"of {of[0]}x{of[1]}"
+            f"{path}: expected depth of {width}x{height}, the film's size; it is "
+            f"{size[0]}x{size[1]}"
         )
     return source
 
 
 def open_source(path: Path, units: str | None = None) -> DepthFile | ForeignDepth:
-    """As `open_depth`, of any film.
+    """Opens the depth at `path`, without a check against a film.
 
     Raises:
-      InputError: it is missing, or of no known kind.
+      InputError: it is missing, or of no known format.
     """
     path = Path(path)
     if not path.exists():
@@ -111,14 +111,15 @@ def open_source(path: Path, units: str | None = None) -> DepthFile | ForeignDept
 def _open_folder(path: Path, units: str) -> ForeignDepth:
     by_suffix = {
         suffix: sorted(
-            (p for p in path.iterdir() if p.suffix.lower() == suffix), key=_natural
+            (p for p in path.iterdir() if p.suffix.lower() == suffix),
+            key=_natural_order,
         )
         for suffix in (".png", ".exr")
     }
     kinds = [suffix for suffix, files in by_suffix.items() if files]
     if len(kinds) != 1:
         raise InputError(
-            f"{path}: expected a folder of either .png or .exr files, one a frame; "
+            f"{path}: expected a folder of either .png or .exr files, one per frame; "
             f"it has {' and '.join(kinds) or 'neither'}"
         )
     files = by_suffix[kinds[0]]
@@ -127,7 +128,7 @@ def _open_folder(path: Path, units: str) -> ForeignDepth:
         if read_png(files[0]).dtype == np.uint8:
             print(
                 f"warning: {path}: 8-bit depth has 256 steps, which can show as bands; "
-                "16-bit PNG keeps it smooth",
+                "save 16-bit PNG",
                 file=sys.stderr,
             )
     read_one = read_png if kinds == [".png"] else read_exr
@@ -138,16 +139,16 @@ def _open_folder(path: Path, units: str) -> ForeignDepth:
             frame = read_one(file)
             if frame.shape != (height, width):
                 raise InputError(
-                    f"{file}: {width}x{height} was expected, as {files[0].name} has; "
-                    f"{frame.shape[1]}x{frame.shape[0]} came"
+                    f"{file}: expected {width}x{height}, the size of {files[0].name}; "
+                    f"it is {frame.shape[1]}x{frame.shape[0]}"
                 )
             yield frame.astype(np.float32)
 
     return ForeignDepth(path, units, width, height, len(files), read)
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts frame2 before frame10."""
+def _natural_order(path: Path) -> list[tuple[int, str]]:
+    """Returns a sort key by which frame2 comes before frame10."""
     parts = re.split(r"(\d+)", path.name)
     return [(int(p), "") if p.isdigit() else (-1, p) for p in parts]
 
@@ -155,13 +156,13 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 def _refuse_pixels(path: Path, units: str) -> None:
     if units == "pixels":
         raise InputError(
-            f"{path}: integer codes have no scale in pixels; give disparity as npz or "
+            f"{path}: integer codes have no scale in pixels; save disparity as npz or "
             "EXR"
         )
 
 
 def read_png(path: Path) -> np.ndarray:
-    """(h, w) uint16 or uint8 of a gray PNG, or of one whose channels are all equal.
+    """Returns (h, w) uint16 or uint8 of a gray PNG, or of RGB with equal channels.
 
     Raises:
       InputError: it cannot be read, or has colours.
@@ -181,9 +182,7 @@ def read_png(path: Path) -> np.ndarray:
         rgb = frame.to_ndarray()
         if (rgb == rgb[..., :1]).all():
             return rgb[..., 0]
-    raise InputError(
-        f"{path}: gray depth was expected, 16 bits; {kind} with colours came"
-    )
+    raise InputError(f"{path}: expected gray depth of 16 bits, got {kind} with colours")
 
 
 def _open_video(path: Path, units: str) -> ForeignDepth:
@@ -200,14 +199,15 @@ def _open_video(path: Path, units: str) -> ForeignDepth:
         raise InputError(f"{path}: not a readable video: {error}") from error
     if not (kind or "").startswith("gray16"):
         raise InputError(
-            f"{path}: lossless gray16 video was expected (FFV1); {codec} {kind} came"
+            f"{path}: expected lossless gray16 video (FFV1), got {codec} {kind}"
         )
 
     def read(start: int, stop: int) -> Iterator[np.ndarray]:
         try:
             with av.open(path) as container:
                 decoded = container.decode(video=0)
-                # From the first frame on: a seek is exact only where times are known.
+                # Decodes from the first frame: a seek is exact only if the times of all
+                # frames are known.
                 for frame in itertools.islice(decoded, start, stop):
                     yield frame.to_ndarray().astype(np.float32)
                     start += 1

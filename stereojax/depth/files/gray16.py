@@ -1,7 +1,7 @@
-"""16-bit gray video, lossless: FFV1 in Matroska, every frame decodable on its own.
+"""Lossless 16-bit gray video: FFV1 in Matroska, every frame a key frame.
 
-FFmpeg's decoder shows what it can of a damaged frame and raises nothing, so each
-frame's packet has a checksum of ours, kept beside the file.
+FFmpeg's decoder raises no error for a damaged frame and returns what it can decode, so
+the caller keeps a checksum of each frame's packet.
 """
 
 import zlib
@@ -18,7 +18,10 @@ MILLISECOND = Fraction(1, 1000)  # Matroska's clock, as FFmpeg writes it
 
 
 def milliseconds(times_s: Iterable[float]) -> tuple[int, ...]:
-    """Frame times on Matroska's clock, strictly increasing: a frame is found by it."""
+    """Returns frame times in ticks of Matroska's clock, strictly increasing.
+
+    `read` seeks to a frame by its time, so no two frames may have the same.
+    """
     ticks: list[int] = []
     for time in times_s:
         tick = round(float(time) * 1000)
@@ -29,7 +32,7 @@ def milliseconds(times_s: Iterable[float]) -> tuple[int, ...]:
 def write(
     path: Path, frames: Shaped[np.ndarray, "t h w"], ticks: Sequence[int]
 ) -> list[int]:
-    """Writes uint16 frames at `ticks` (milliseconds, from 0 on).
+    """Writes uint16 frames at `ticks` (milliseconds, >= 0).
 
     Returns:
       The CRC-32 of each frame's packet.
@@ -39,13 +42,13 @@ def write(
     _, height, width = frames.shape
     options = {"level": "3", "g": "1", "slicecrc": "1"}
     options["slices"] = "4" if min(width, height) > 1 else "1"
-    bitexact = {"fflags": "+bitexact"}  # no random identifiers: same bytes each time
+    bitexact = {"fflags": "+bitexact"}  # no random identifiers: reproducible bytes
     checksums: list[int] = []
     with av.open(path, "w", format="matroska", options=bitexact) as container:
         stream = container.add_stream("ffv1", options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "gray16le"
         stream.time_base = stream.codec_context.time_base = MILLISECOND
-        stream.thread_type = "SLICE"  # a frame in, its packet out
+        stream.thread_type = "SLICE"  # each frame's packet comes without delay
         for codes, tick in zip(frames, ticks, strict=True):
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(codes), format="gray16le"
@@ -74,8 +77,8 @@ def concatenate(
                 packets = [p for p in part.demux(source) if p.size]
                 if len(packets) != len(times):
                     raise RunError(
-                        f"{path}: {len(packets)} frames where {len(times)} were "
-                        "written; delete it and start again"
+                        f"{path}: {len(packets)} frames, expected {len(times)}; "
+                        "delete the file and run the command again"
                     )
                 for packet, tick in zip(packets, times, strict=True):
                     packet.pts = packet.dts = tick
@@ -90,7 +93,13 @@ def read(
     start: int,
     stop: int,
 ) -> Iterator[Shaped[np.ndarray, "h w"]]:
-    """uint16 frames `start` to `stop - 1` of a file with these times and checksums.
+    """Yields uint16 frames `start` to `stop - 1`, each checked.
+
+    Args:
+      path: file of `write` or `concatenate`.
+      ticks: times of all frames of the file, in milliseconds.
+      checksums: CRC-32 of all frames' packets.
+      start, stop: range of frames.
 
     Raises:
       RunError: a frame is missing or damaged.
@@ -103,8 +112,8 @@ def read(
     try:
         with av.open(path) as container:
             stream = container.streams.video[0]
-            stream.thread_type = "SLICE"  # a packet in, its frame out
-            # It goes to the last frame at or before the time: exactly there.
+            stream.thread_type = "SLICE"  # each packet's frame comes without delay
+            # Seeks to the last frame at or before the time: exactly the frame `start`.
             container.seek(ticks[start], stream=stream)
             for packet in container.demux(stream):
                 tick, checksum = packet.pts, zlib.crc32(bytes(packet))

@@ -1,4 +1,4 @@
-"""Frames of an array in an .npz or .npy file, one at a time and never all of it."""
+"""Reads the frames of an array in an .npz or .npy file one at a time."""
 
 import contextlib
 import dataclasses
@@ -27,42 +27,42 @@ class ArrayFile:
 
     @classmethod
     def open(cls, path: Path) -> "ArrayFile":
-        """Reads the header only.
+        """Opens the array and reads its header only.
 
         Raises:
-          InputError: no such array, of another shape, or not of numbers.
+          InputError: the array is missing, has another shape, or has no real numbers.
         """
         key = _key(path)
         with _member(path, key) as stream:
             shape, fortran, dtype = _header(stream, path)
-        flat = shape
-        if len(shape) == 4 and 1 in (shape[1], shape[3]):  # one channel, at either end
-            flat = shape[:3] if shape[3] == 1 else (shape[0], *shape[2:])
-        if len(flat) != 3 or 0 in flat:
+        video_shape = shape  # without the axis of a single channel, first or last
+        if len(shape) == 4 and 1 in (shape[1], shape[3]):
+            video_shape = shape[:3] if shape[3] == 1 else (shape[0], *shape[2:])
+        if len(video_shape) != 3 or 0 in video_shape:
             raise InputError(
                 f"{path}: {key} has shape {shape}; expected (frames, height, width)"
             )
         if fortran:
             raise InputError(
-                f"{path}: {key} is in Fortran order; save np.ascontiguousarray of it"
+                f"{path}: {key} is in Fortran order; save np.ascontiguousarray({key})"
             )
         if dtype.kind not in "fiu":
             raise InputError(f"{path}: {key} has type {dtype}; expected real numbers")
-        return cls(path, key, *flat, dtype)
+        return cls(path, key, *video_shape, dtype)
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """(height, width) float32 frames `start` to `stop - 1`."""
+        """Yields (height, width) float32 frames `start` to `stop - 1`."""
         size = self.height * self.width * self.dtype.itemsize
         with _member(self.path, self.key) as stream:
             _header(stream, self.path)
-            stream.seek(start * size, 1)  # of a compressed member: reads on
+            stream.seek(start * size, 1)  # decompresses the frames in between
             for index in range(start, stop):
                 try:
                     data = stream.read(size)
                 except (zipfile.BadZipFile, OSError, EOFError) as error:
                     raise InputError(f"{self.path}: frame {index}: {error}") from error
                 if len(data) != size:
-                    raise InputError(f"{self.path}: cut short at frame {index}")
+                    raise InputError(f"{self.path}: truncated at frame {index}")
                 frame = np.frombuffer(data, self.dtype)
                 yield frame.reshape(self.height, self.width).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""The JSON beside a depth file: where it lies, how it is written, what it must say."""
+"""The JSON sidecar of a depth file: its path, its content, and their validation."""
 
 import itertools
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stereojax.cli import InputError
+from stereojax.storage.atomic import atomic_write
 
 FORMAT = "stereojax-depth"
 VERSION = 1
@@ -15,26 +16,18 @@ UNITS = ("relative", "pixels")
 
 
 def path_of(path: Path) -> Path:
-    """Where the JSON of a depth file lies."""
+    """Returns the path of the sidecar of a depth file."""
     return path.with_suffix(".json")
 
 
-def partial(path: Path) -> Path:
-    """Where a file is written before it is renamed to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(path.name + ".partial")
-
-
 def write(path: Path, meta: dict[str, Any]) -> None:
-    """Writes the sidecar of the depth file `path`, whole or not at all."""
-    file = path_of(path)
-    beside = partial(file)
-    beside.write_text(json.dumps(meta, indent=1, allow_nan=False) + "\n")
-    beside.replace(file)
+    """Writes the sidecar of the depth file `path` atomically."""
+    with atomic_write(path_of(path)) as part:
+        part.write_text(json.dumps(meta, indent=1, allow_nan=False) + "\n")
 
 
 def read(path: Path, fields: list[str]) -> dict[str, Any]:
-    """The `fields` of the sidecar of `path`, lists as tuples.
+    """Returns the `fields` of the sidecar of `path`, lists as tuples.
 
     Raises:
       InputError: it is missing, or does not describe a depth file of this version.
@@ -52,14 +45,14 @@ def read(path: Path, fields: list[str]) -> dict[str, Any]:
         raise InputError(f"{file}: not the sidecar of a depth file ({FORMAT})")
     if meta.get("version") != VERSION:
         raise InputError(
-            f"{file}: version {meta.get('version')} of the depth file, where "
-            f"{VERSION} is read; make it again with --depth_only"
+            f"{file}: depth file version {meta.get('version')}, expected {VERSION}; "
+            "make it again with --depth_only"
         )
-    # Absent from the files of earlier versions.
+    # Files of earlier versions do not have this field.
     per_frame = str(meta.get("model")).startswith("depth_anything")
     meta.setdefault("per_frame_scale", per_frame)
-    if lacking := [name for name in fields if name not in meta]:
-        raise InputError(f"{file}: fields are missing: {', '.join(lacking)}")
+    if missing := [name for name in fields if name not in meta]:
+        raise InputError(f"{file}: fields are missing: {', '.join(missing)}")
     if problems := list(_problems(meta)):
         raise InputError(f"{file} has {'; '.join(problems)}")
     return {
@@ -69,6 +62,7 @@ def read(path: Path, fields: list[str]) -> dict[str, Any]:
 
 
 def _problems(meta: dict[str, Any]) -> Iterator[str]:
+    """Yields each contradiction between the fields."""
     frames, segments, times = meta["frames"], meta["segments"], meta["times_ms"]
     if meta["units"] not in UNITS:
         yield f"units {meta['units']!r}, not one of {UNITS}"

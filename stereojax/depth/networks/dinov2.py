@@ -1,4 +1,4 @@
-"""DINOv2, the vision transformer below Depth Anything.
+"""DINOv2, the vision transformer that encodes pictures for Depth Anything.
 
 Follows facebookresearch/dinov2 (Apache-2.0) as Depth Anything V2 (Apache-2.0) uses it;
 attribute names are those of its checkpoints.
@@ -16,7 +16,7 @@ from stereojax.shapes import Array, Float
 
 
 class Dinov2(nnx.Module):
-    """A picture to patch features, taken after some of the blocks."""
+    """Encodes a picture as patch features, taken after some of the blocks."""
 
     def __init__(
         self,
@@ -25,26 +25,26 @@ class Dinov2(nnx.Module):
         depth: int,
         heads: int,
         patch: int,
-        grid: int,  # pos_embed was trained on grid x grid patches
+        grid: int,  # patches per side of the training pictures
         pos_embed_offset: float,
         dtype: Dtype | None,
         param_dtype: Dtype,
         rngs: nnx.Rngs,
     ):
-        how = {"dtype": dtype, "param_dtype": param_dtype, "rngs": rngs}
+        kwargs = {"dtype": dtype, "param_dtype": param_dtype, "rngs": rngs}
         self.grid, self.pos_embed_offset, self.dtype = grid, pos_embed_offset, dtype
-        self.patch_embed = PatchEmbed(dim, patch, **how)
+        self.patch_embed = PatchEmbed(dim, patch, **kwargs)
         self.cls_token = nnx.Param(jnp.zeros((1, 1, dim), param_dtype))
         self.pos_embed = nnx.Param(
             0.02 * rngs.params.normal((1, grid**2 + 1, dim), param_dtype)
         )
-        self.blocks = nnx.List([Block(dim, heads, **how) for _ in range(depth)])
-        self.norm = _layer_norm(dim, **how)
+        self.blocks = nnx.List([Block(dim, heads, **kwargs) for _ in range(depth)])
+        self.norm = _layer_norm(dim, **kwargs)
 
     def __call__(
         self, image: Float[Array, "b h w 3"], taps: tuple[int, ...]
     ) -> list[Float[Array, "b ph pw c"]]:
-        """Normalised features after each block in `taps` (0-based), no class token."""
+        """Returns normalised patch features after each block in `taps` (0-based)."""
         x = self.patch_embed(image)
         b, rows, columns, c = x.shape
         cls = jnp.broadcast_to(self.cls_token[...].astype(x.dtype), (b, 1, c))
@@ -58,11 +58,11 @@ class Dinov2(nnx.Module):
         return features
 
     def positions(self, rows: int, columns: int) -> Float[Array, "1 tokens c"]:
-        """`pos_embed` for a picture of `rows` x `columns` patches.
+        """Returns `pos_embed` resized for a picture of `rows` x `columns` patches.
 
         The original resizes by the *factor* `(rows + offset) / grid` with offset 0.1,
-        once meant against rounding: torch places the samples by the factor it is given,
-        so the offset shifts them, and even an unchanged side is resampled.
+        which was a workaround for rounding: torch computes sample positions from that
+        factor, so the offset shifts them, and even an unchanged side is resampled.
         """
         embed = self.pos_embed[...].astype(jnp.float32)
         if rows == columns == self.grid:
@@ -77,9 +77,11 @@ class Dinov2(nnx.Module):
 
 
 class PatchEmbed(nnx.Module):
-    def __init__(self, dim: int, patch: int, **how):
+    """Projects each patch to one token."""
+
+    def __init__(self, dim: int, patch: int, **kwargs):
         size = (patch, patch)
-        self.proj = nnx.Conv(3, dim, size, strides=size, padding="VALID", **how)
+        self.proj = nnx.Conv(3, dim, size, strides=size, padding="VALID", **kwargs)
 
     def __call__(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b ph pw c"]:
         patch = self.proj.kernel_size[0]
@@ -92,13 +94,15 @@ class PatchEmbed(nnx.Module):
 
 
 class Block(nnx.Module):
-    def __init__(self, dim: int, heads: int, **how):
-        self.norm1 = _layer_norm(dim, **how)
-        self.attn = Attention(dim, heads, **how)
-        self.ls1 = LayerScale(dim, **how)
-        self.norm2 = _layer_norm(dim, **how)
-        self.mlp = Mlp(dim, 4 * dim, **how)
-        self.ls2 = LayerScale(dim, **how)
+    """Attention and an MLP, each with a norm before and a layer scale after it."""
+
+    def __init__(self, dim: int, heads: int, **kwargs):
+        self.norm1 = _layer_norm(dim, **kwargs)
+        self.attn = Attention(dim, heads, **kwargs)
+        self.ls1 = LayerScale(dim, **kwargs)
+        self.norm2 = _layer_norm(dim, **kwargs)
+        self.mlp = Mlp(dim, 4 * dim, **kwargs)
+        self.ls2 = LayerScale(dim, **kwargs)
 
     def __call__(self, x: Float[Array, "b n c"]) -> Float[Array, "b n c"]:
         x = x + self.ls1(self.attn(self.norm1(x)))
@@ -106,10 +110,12 @@ class Block(nnx.Module):
 
 
 class Attention(nnx.Module):
-    def __init__(self, dim: int, heads: int, **how):
+    """Multi-head attention over all tokens, with one projection to q, k and v."""
+
+    def __init__(self, dim: int, heads: int, **kwargs):
         self.heads = heads
-        self.qkv = nnx.Linear(dim, 3 * dim, **how)
-        self.proj = nnx.Linear(dim, dim, **how)
+        self.qkv = nnx.Linear(dim, 3 * dim, **kwargs)
+        self.proj = nnx.Linear(dim, dim, **kwargs)
 
     def __call__(self, x: Float[Array, "b n c"]) -> Float[Array, "b n c"]:
         b, n, c = x.shape
@@ -119,15 +125,19 @@ class Attention(nnx.Module):
 
 
 class Mlp(nnx.Module):
-    def __init__(self, dim: int, hidden: int, **how):
-        self.fc1 = nnx.Linear(dim, hidden, **how)
-        self.fc2 = nnx.Linear(hidden, dim, **how)
+    """Two linear layers with the exact GELU."""
+
+    def __init__(self, dim: int, hidden: int, **kwargs):
+        self.fc1 = nnx.Linear(dim, hidden, **kwargs)
+        self.fc2 = nnx.Linear(hidden, dim, **kwargs)
 
     def __call__(self, x: Float[Array, "b n c"]) -> Float[Array, "b n c"]:
         return self.fc2(jax.nn.gelu(self.fc1(x), approximate=False))
 
 
 class LayerScale(nnx.Module):
+    """Multiplies each channel by a learned factor."""
+
     def __init__(self, dim: int, *, dtype, param_dtype, rngs):
         self.gamma = nnx.Param(jnp.ones((dim,), param_dtype))
 
@@ -135,6 +145,6 @@ class LayerScale(nnx.Module):
         return x * self.gamma[...].astype(x.dtype)
 
 
-def _layer_norm(dim: int, **how) -> nnx.LayerNorm:
-    # The fast variance, E[x^2] - E[x]^2, loses what a large mean leaves of it.
-    return nnx.LayerNorm(dim, epsilon=1e-6, use_fast_variance=False, **how)
+def _layer_norm(dim: int, **kwargs) -> nnx.LayerNorm:
+    # The fast variance, E[x^2] - E[x]^2, loses precision where the mean is large.
+    return nnx.LayerNorm(dim, epsilon=1e-6, use_fast_variance=False, **kwargs)

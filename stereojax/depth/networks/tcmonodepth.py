@@ -1,6 +1,6 @@
 """The small network of TCMonoDepth (Li et al., ICCV Workshops 2021).
 
-A ShuffleNetV2 encoder (arXiv 1807.11164) without its pooling, and a decoder of
+A ShuffleNetV2 encoder (arXiv 1807.11164) without pooling, and a decoder of
 separable convolutions with skip connections. Follows yu-li/TCMonoDepth (MIT); attribute
 names are those of its checkpoint.
 """
@@ -21,57 +21,61 @@ from stereojax.shapes import Array, Float
 
 @dataclasses.dataclass(frozen=True)
 class TCMonoDepthConfig:
-    """Sizes. The default is the published small network."""
+    """Sizes of the network. The default is the published small one."""
 
     channels: tuple[int, int, int, int] = (24, 48, 96, 192)  # at 1/2, 1/4, 1/8, 1/16
     blocks: tuple[int, int, int] = (4, 8, 4)  # of the encoder, at 1/4, 1/8 and 1/16
 
     @classmethod
     def from_dict(cls, sizes: dict[str, Any]) -> "TCMonoDepthConfig":
-        """From JSON, where tuples are lists."""
+        """Builds the config from JSON, where tuples are lists."""
         return cls(**{name: tuple(values) for name, values in sizes.items()})
 
 
 PRESETS = {"tcmonodepth_small": TCMonoDepthConfig()}
-MULTIPLE = 32  # of which the published code makes both sides of the picture
+MULTIPLE = 32  # the published code resizes both sides to multiples of this
 
 
 class TCMonoDepthNetwork(nnx.Module):
-    """A picture to raw relative inverse depth at the picture's size; inference only."""
+    """Estimates raw relative inverse depth at the picture's size; inference only."""
 
     def __init__(
         self,
         config: TCMonoDepthConfig,
         *,
-        dtype: Dtype | None = None,  # to compute; None as the parameters are
-        param_dtype: Dtype = jnp.float32,  # to store
+        dtype: Dtype | None = None,  # of the computation; None is `param_dtype`
+        param_dtype: Dtype = jnp.float32,  # of stored weights
         rngs: nnx.Rngs,
     ):
-        how = {"dtype": dtype, "param_dtype": param_dtype, "rngs": rngs}
+        kwargs = {"dtype": dtype, "param_dtype": param_dtype, "rngs": rngs}
         self.config = config
-        self.encoder = Encoder(config, **how)
-        self.decoder = Decoder(config.channels, **how)
+        self.encoder = Encoder(config, **kwargs)
+        self.decoder = Decoder(config.channels, **kwargs)
 
     def __call__(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b h w"]:
-        """Takes RGB in [0, 1], both sides even; the published code starts at 0 to 255.
+        """Returns float32 depth >= 0, larger = nearer, with no fixed scale.
 
-        Returns float32 >= 0, larger = nearer, of no fixed scale.
+        `image`: RGB in [0, 1], both sides even; the published code takes 0 to 255.
         """
         return self.decoder(self.encoder(image))
 
 
 class Encoder(nnx.Module):
-    """Feature maps at 1/2, 1/4, 1/8 and 1/16 of the picture's size."""
+    """Encodes a picture as maps at 1/2, 1/4, 1/8 and 1/16 of its size."""
 
-    def __init__(self, config: TCMonoDepthConfig, **how):
+    def __init__(self, config: TCMonoDepthConfig, **kwargs):
         first, *others = config.channels
         self.first_conv = nnx.List(
-            [_conv(3, first, 3, strides=2, **how), _norm(first, **how), jax.nn.relu]
+            [
+                _conv(3, first, 3, strides=2, **kwargs),
+                _norm(first, **kwargs),
+                jax.nn.relu,
+            ]
         )
         features, inputs = [], first
         for outputs, count in zip(others, config.blocks, strict=True):
-            features.append(DownBlock(inputs, outputs, **how))
-            features += [ShuffleBlock(outputs, **how) for _ in range(count - 1)]
+            features.append(DownBlock(inputs, outputs, **kwargs))
+            features += [ShuffleBlock(outputs, **kwargs) for _ in range(count - 1)]
             inputs = outputs
         self.features = nnx.List(features)
 
@@ -86,19 +90,19 @@ class Encoder(nnx.Module):
 
 
 class DownBlock(nnx.Module):
-    """Halves the size; both branches see every channel."""
+    """Halves the size; both branches take all channels."""
 
-    def __init__(self, inputs: int, outputs: int, **how):
+    def __init__(self, inputs: int, outputs: int, **kwargs):
         self.branch_proj = nnx.List(
             [
-                Depthwise(inputs, strides=2, **how),
-                _norm(inputs, **how),
-                _conv(inputs, inputs, 1, **how),
-                _norm(inputs, **how),
+                Depthwise(inputs, strides=2, **kwargs),
+                _norm(inputs, **kwargs),
+                _conv(inputs, inputs, 1, **kwargs),
+                _norm(inputs, **kwargs),
                 jax.nn.relu,
             ]
         )
-        main = _branch(inputs, outputs // 2, outputs - inputs, 2, **how)
+        main = _branch(inputs, outputs // 2, outputs - inputs, 2, **kwargs)
         self.branch_main = nnx.List(main)
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
@@ -107,11 +111,11 @@ class DownBlock(nnx.Module):
 
 
 class ShuffleBlock(nnx.Module):
-    """Passes the even channels on as they are and works on the odd ones."""
+    """Keeps the even channels and applies a branch to the odd ones."""
 
-    def __init__(self, channels: int, **how):
+    def __init__(self, channels: int, **kwargs):
         half = channels // 2
-        self.branch_main = nnx.List(_branch(half, half, channels - half, 1, **how))
+        self.branch_main = nnx.List(_branch(half, half, channels - half, 1, **kwargs))
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         even, odd = x[..., 0::2], x[..., 1::2]
@@ -121,14 +125,14 @@ class ShuffleBlock(nnx.Module):
 class Decoder(nnx.Module):
     """Merges the maps from the coarsest to the finest, then predicts."""
 
-    def __init__(self, channels: tuple[int, int, int, int], **how):
+    def __init__(self, channels: tuple[int, int, int, int], **kwargs):
         one, two, three, four = channels
-        self.decoder3 = DecoderBlock(three, four, **how)
-        self.decoder2 = DecoderBlock(two, three, **how)
-        self.decoder1 = DecoderBlock(one, two, **how)
-        # Always float32: a depth of 8 significant bits would be seen as steps.
-        exact = {**how, "dtype": jnp.float32}
-        self.final = _conv(one, 1, 3, use_bias=True, **exact)
+        self.decoder3 = DecoderBlock(three, four, **kwargs)
+        self.decoder2 = DecoderBlock(two, three, **kwargs)
+        self.decoder1 = DecoderBlock(one, two, **kwargs)
+        # Always float32: depth with 8 significant bits would show steps.
+        in_float32 = {**kwargs, "dtype": jnp.float32}
+        self.final = _conv(one, 1, 3, use_bias=True, **in_float32)
 
     def __call__(self, maps: list[Float[Array, "b _ _ _"]]) -> Float[Array, "b h w"]:
         one, two, three, x = maps
@@ -140,17 +144,17 @@ class Decoder(nnx.Module):
 
 
 class DecoderBlock(nnx.Module):
-    """Brings a coarse map to the size of a fine one and merges both."""
+    """Upsamples a coarse map to the size of a fine one and merges both."""
 
-    def __init__(self, fine: int, coarse: int, **how):
+    def __init__(self, fine: int, coarse: int, **kwargs):
         skip = coarse // 4
         self.skip_conv = nnx.List(
-            [_conv(fine, skip, 1, **how), _norm(skip, **how), jax.nn.relu]
+            [_conv(fine, skip, 1, **kwargs), _norm(skip, **kwargs), jax.nn.relu]
         )
         self.last_conv = nnx.List(
             [
-                SeparableConv(coarse + skip, fine, **how),
-                _norm(fine, **how),
+                SeparableConv(coarse + skip, fine, **kwargs),
+                _norm(fine, **kwargs),
                 jax.nn.relu,
             ]
         )
@@ -166,13 +170,13 @@ class DecoderBlock(nnx.Module):
 class SeparableConv(nnx.Module):
     """A depthwise convolution, then a 1x1 convolution."""
 
-    def __init__(self, inputs: int, outputs: int, **how):
+    def __init__(self, inputs: int, outputs: int, **kwargs):
         self.conv = nnx.List(
             [
-                Depthwise(inputs, **how),
-                _norm(inputs, **how),
+                Depthwise(inputs, **kwargs),
+                _norm(inputs, **kwargs),
                 jax.nn.relu,
-                _conv(inputs, outputs, 1, **how),
+                _conv(inputs, outputs, 1, **kwargs),
             ]
         )
 
@@ -181,12 +185,12 @@ class SeparableConv(nnx.Module):
 
 
 class Depthwise(nnx.Conv):
-    """A 3x3 convolution of each channel on its own, as a sum of shifted products.
+    """A 3x3 convolution within each channel, as a sum of shifted products.
 
     XLA's grouped convolution is several times slower on a CPU.
     """
 
-    def __init__(self, channels: int, *, strides: int = 1, **how):
+    def __init__(self, channels: int, *, strides: int = 1, **kwargs):
         super().__init__(
             channels,
             channels,
@@ -194,11 +198,11 @@ class Depthwise(nnx.Conv):
             strides=strides,
             feature_group_count=channels,
             use_bias=False,
-            **how,
+            **kwargs,
         )
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
-        """Sums in float32; the result is of the type that the module computes in."""
+        """Sums in float32; the result has the module's dtype."""
         step = self.strides
         height, width = (-(-n // step) for n in x.shape[1:3])
         padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).astype(jnp.float32)
@@ -217,31 +221,33 @@ class Depthwise(nnx.Conv):
 
 
 def _branch(
-    inputs: int, middle: int, outputs: int, strides: int, **how
+    inputs: int, middle: int, outputs: int, strides: int, **kwargs
 ) -> list[Callable[[Array], Array]]:
-    """1x1, depthwise and 1x1 convolutions, each normalised."""
+    """Returns 1x1, depthwise and 1x1 convolutions, each with a norm."""
     return [
-        _conv(inputs, middle, 1, **how),
-        _norm(middle, **how),
+        _conv(inputs, middle, 1, **kwargs),
+        _norm(middle, **kwargs),
         jax.nn.relu,
-        Depthwise(middle, strides=strides, **how),
-        _norm(middle, **how),
-        _conv(middle, outputs, 1, **how),
-        _norm(outputs, **how),
+        Depthwise(middle, strides=strides, **kwargs),
+        _norm(middle, **kwargs),
+        _conv(middle, outputs, 1, **kwargs),
+        _norm(outputs, **kwargs),
         jax.nn.relu,
     ]
 
 
-def _conv(inputs: int, outputs: int, size: int, **how) -> nnx.Conv:
-    # Not "SAME", which pads other sides than torch where the stride is 2.
+def _conv(inputs: int, outputs: int, size: int, **kwargs) -> nnx.Conv:
+    # Not "SAME", which pads other sides than torch at a stride of 2.
     edge = size // 2
-    how = {"use_bias": False, **how}
-    return nnx.Conv(inputs, outputs, (size, size), padding=((edge, edge),) * 2, **how)
+    kwargs = {"use_bias": False, **kwargs}
+    return nnx.Conv(
+        inputs, outputs, (size, size), padding=((edge, edge),) * 2, **kwargs
+    )
 
 
-def _norm(channels: int, **how) -> nnx.BatchNorm:
-    """A batch norm by its running statistics."""
-    return nnx.BatchNorm(channels, use_running_average=True, epsilon=1e-5, **how)
+def _norm(channels: int, **kwargs) -> nnx.BatchNorm:
+    """Returns a batch norm that uses its running statistics."""
+    return nnx.BatchNorm(channels, use_running_average=True, epsilon=1e-5, **kwargs)
 
 
 def _run(layers: Iterable[Callable[[Array], Array]], x: Array) -> Array:
@@ -253,7 +259,7 @@ def _run(layers: Iterable[Callable[[Array], Array]], x: Array) -> Array:
 def _upsample(
     x: Float[Array, "b h w c"], size: tuple[int, int]
 ) -> Float[Array, "b h2 w2 c"]:
-    """Bilinear; the outer edges of the picture keep their place."""
+    """Resizes bilinearly; the outer edges of the picture stay in place."""
     rows, columns = (
         bilinear(n, m, align_corners=False)
         for n, m in zip(x.shape[1:3], size, strict=True)

@@ -1,4 +1,4 @@
-"""Attention of each pixel among the frames of a window, as Video Depth Anything has it.
+"""The temporal module of Video Depth Anything: attention over frames at each pixel.
 
 Follows DepthAnything/Video-Depth-Anything (Apache-2.0), whose motion module is that of
 guoyww/AnimateDiff (Apache-2.0); attribute names are those of its checkpoints.
@@ -12,18 +12,16 @@ import numpy as np
 from flax import nnx
 
 from stereojax.shapes import Array, Float
-from stereojax.svd.feed_forward import FeedForward
-from stereojax.svd.layers import Compute, linear
-from stereojax.svd.norms import GroupNorm, layer_norm
+from stereojax.svd.layers import Compute, FeedForward, GroupNorm, layer_norm, linear
 from stereojax.svd.transformer import SelfAttention
 
-# Of the widest layer's activations. A CPU works best out of its cache.
+# Limits of the widest layer's activations. A CPU is fastest within its cache.
 CPU_BYTES = 16 << 20
 ACCELERATOR_BYTES = 1 << 30
 
 
 class TemporalModule(nnx.Module):
-    """What is put between the layers of a network that knows single frames only."""
+    """Adds temporal attention between the layers of a network for single frames."""
 
     def __init__(
         self,
@@ -39,28 +37,28 @@ class TemporalModule(nnx.Module):
         )
 
     def __call__(self, x: Float[Array, "t h w c"]) -> Float[Array, "t h w c"]:
-        """`x`: the maps of one window's frames, in order."""
+        """Applies the module to the maps of one window's frames, in order."""
         return self.temporal_transformer(x)
 
 
 class TemporalTransformer(nnx.Module):
-    """A residual branch; norms know their own frame, attention its own pixel."""
+    """A residual branch: a norm within each frame, attention over frames per pixel."""
 
     def __init__(
         self, features: int, *, heads: int, frames: int, compute: Compute, rngs
     ):
-        more = {"compute": compute, "rngs": rngs}
-        self.norm = GroupNorm(features, epsilon=1e-6, **more)
-        self.proj_in = linear(features, features, **more)
+        kwargs = {"compute": compute, "rngs": rngs}
+        self.norm = GroupNorm(features, epsilon=1e-6, **kwargs)
+        self.proj_in = linear(features, features, **kwargs)
         self.transformer_blocks = nnx.List(
-            [TemporalBlock(features, heads=heads, frames=frames, **more)]
+            [TemporalBlock(features, heads=heads, frames=frames, **kwargs)]
         )
-        self.proj_out = linear(features, features, **more)
+        self.proj_out = linear(features, features, **kwargs)
 
     def __call__(self, x: Float[Array, "t h w c"]) -> Float[Array, "t h w c"]:
         t, h, w, c = x.shape
         normed = self.norm(x[None])[0]
-        rows = _rows_together(x)
+        rows = _rows_at_once(x)
 
         def branch(band: Array) -> Array:
             hidden = self.proj_in(band.reshape(1, t, rows * w, c))
@@ -73,34 +71,34 @@ class TemporalTransformer(nnx.Module):
 
 
 class TemporalBlock(nnx.Module):
-    """Twice attention, then a feed-forward layer, each on a norm and added."""
+    """Two attentions and a feed-forward layer, each with a norm and a residual."""
 
     def __init__(
         self, features: int, *, heads: int, frames: int, compute: Compute, rngs
     ):
-        more = {"compute": compute, "rngs": rngs}
+        kwargs = {"compute": compute, "rngs": rngs}
         self.features, self.frames = features, frames
         self.attention_blocks = nnx.List(
-            SelfAttention(features, heads=heads, over="frames", **more)
+            SelfAttention(features, heads=heads, over="frames", **kwargs)
             for _ in range(2)
         )
-        self.norms = nnx.List(layer_norm(features, **more) for _ in range(2))
-        self.ff = FeedForward(features, **more)
-        self.ff_norm = layer_norm(features, **more)
+        self.norms = nnx.List(layer_norm(features, **kwargs) for _ in range(2))
+        self.ff = FeedForward(features, **kwargs)
+        self.ff_norm = layer_norm(features, **kwargs)
 
     def __call__(self, x: Float[Array, "1 t s c"]) -> Float[Array, "1 t s c"]:
         t = x.shape[1]
         if t > self.frames:
             raise ValueError(f"a window of {t} frames: at most {self.frames}")
-        places = positions(self.frames, self.features)[:t, None]
+        embedding = positions(self.frames, self.features)[:t, None]
         for attend, norm in zip(self.attention_blocks, self.norms, strict=True):
             y = norm(x)
-            x = x + attend(y + jnp.asarray(places, y.dtype))
+            x = x + attend(y + jnp.asarray(embedding, y.dtype))
         return x + self.ff(self.ff_norm(x))
 
 
-def _rows_together(x: Float[Array, "t h w c"]) -> int:
-    """Rows of the maps that are worked on at once: pixels know nothing of each other.
+def _rows_at_once(x: Float[Array, "t h w c"]) -> int:
+    """Returns the number of rows to compute together; pixels are independent.
 
     The feed-forward layer has eight times the channels of the maps.
     """
@@ -111,9 +109,9 @@ def _rows_together(x: Float[Array, "t h w c"]) -> int:
 
 
 def positions(frames: int, features: int) -> np.ndarray:
-    """(frames, features) float32: sines and cosines in turn, ever slower.
+    """Returns (frames, features) float32: alternating sines and cosines of the frame.
 
-    The `pe` buffers of the checkpoints hold the same numbers.
+    The `pe` buffers of the checkpoints have the same values.
     """
     rate = np.exp(np.arange(0, features, 2) * (-math.log(10000.0) / features))
     angle = np.arange(frames)[:, None] * rate

@@ -1,6 +1,6 @@
-"""The network Video Depth Anything (arXiv 2501.12375): Depth Anything V2, over time.
+"""The network of Video Depth Anything (arXiv 2501.12375).
 
-The same encoder; its head gets four temporal modules, at the two coarsest maps and
+Depth Anything V2 with four temporal modules in its head: at the two coarsest maps and
 after the first two fusions. Follows DepthAnything/Video-Depth-Anything (Apache-2.0).
 """
 
@@ -22,9 +22,9 @@ from stereojax.svd.layers import Compute
 
 @dataclasses.dataclass(frozen=True)
 class VideoDepthAnythingConfig(DepthAnythingV2Config):
-    """Sizes. The default is Small."""
+    """Sizes of the network. The default is Small."""
 
-    frames: int = 32  # of a window
+    frames: int = 32  # per window
     temporal_heads: int = 8
 
 
@@ -37,49 +37,41 @@ PRESETS = {
 
 
 class VideoDepthAnything(nnx.Module):
-    """The frames of a window to raw relative inverse depth at their own size.
+    """Estimates raw relative inverse depth of a window's frames, at their size.
 
-    `encode` knows single frames, so what it gives can be kept for the next window;
-    `head` needs all of a window.
+    `encode` works on single frames, so its result can be reused for the next window;
+    `head` needs all frames of a window.
     """
 
     def __init__(
         self,
         config: VideoDepthAnythingConfig,
         *,
-        dtype: Dtype | None = None,  # to compute; None as the parameters are
-        param_dtype: Dtype = jnp.float32,  # to store
+        dtype: Dtype | None = None,  # of the computation; None is `param_dtype`
+        param_dtype: Dtype = jnp.float32,  # of stored weights
         rngs: nnx.Rngs,
     ):
-        c = config
-        how = {"dtype": dtype, "param_dtype": param_dtype, "rngs": rngs}
+        kwargs = {"dtype": dtype, "param_dtype": param_dtype, "rngs": rngs}
         self.config = config
-        self.pretrained = Dinov2(
-            dim=c.dim,
-            depth=c.depth,
-            heads=c.heads,
-            patch=c.patch,
-            grid=c.grid,
-            pos_embed_offset=c.pos_embed_offset,
-            **how,
-        )
-        self.head = VideoDptHead(config, **how)
+        self.pretrained = Dinov2(**config.encoder_sizes, **kwargs)
+        self.head = VideoDptHead(config, **kwargs)
 
     def __call__(self, frames: Float[Array, "t h w 3"]) -> Float[Array, "t h w"]:
-        """`frames`: ImageNet-normalised RGB, sides multiples of `patch`.
+        """Returns float32 depth >= 0, larger = nearer, with no fixed scale.
 
-        Returns float32 >= 0, larger = nearer, of no fixed scale.
+        `frames`: ImageNet-normalised RGB, sides multiples of `config.patch`.
         """
         return self.head(self.encode(frames))
 
     def encode(
         self, frames: Float[Array, "t h w 3"]
     ) -> list[Float[Array, "t ph pw c"]]:
+        """Returns patch features of each frame at four depths of the encoder."""
         return self.pretrained(frames, self.config.taps)
 
 
 class VideoDptHead(DptHead):
-    """DPT whose coarse half looks at all frames of the window."""
+    """DPT with attention over the window's frames in its low-resolution half."""
 
     def __init__(
         self,
@@ -89,50 +81,47 @@ class VideoDptHead(DptHead):
         param_dtype: Dtype,
         rngs: nnx.Rngs,
     ):
-        c = config
         super().__init__(
-            dim=c.dim,
-            features=c.features,
-            out_channels=c.out_channels,
-            last=c.last,
-            patch=c.patch,
-            dtype=dtype,
-            param_dtype=param_dtype,
-            rngs=rngs,
+            **config.head_sizes, dtype=dtype, param_dtype=param_dtype, rngs=rngs
         )
         compute = Compute(dtype or param_dtype, param_dtype)
+        widths = (*config.out_channels[2:], config.features, config.features)
         self.motion_modules = nnx.List(
             TemporalModule(
                 width,
-                heads=c.temporal_heads,
-                frames=c.frames,
+                heads=config.temporal_heads,
+                frames=config.frames,
                 compute=compute,
                 rngs=rngs,
             )
-            for width in (*c.out_channels[2:], c.features, c.features)
+            for width in widths
         )
 
     def __call__(
-        self, features: list[Float[Array, "t ph pw c"]], *, together: int = 1
+        self, features: list[Float[Array, "t ph pw c"]], *, frames_at_once: int = 1
     ) -> Float[Array, "t h w"]:
-        """As of DPT; the fine half runs on `together` frames at a time.
+        """Returns depth as `DptHead` does.
 
-        `together` must divide the window; it changes nothing but the memory.
+        The high-resolution half runs on `frames_at_once` frames at a time, which must
+        divide the window and affects only the memory.
         """
         first, second, third, fourth = features
         rows, columns = first.shape[1:3]
-        x3 = self.even(2, self.motion_modules[0](self.map(2, third)))
-        x4 = self.even(3, self.motion_modules[1](self.map(3, fourth)))
+        x3 = self.equal_width(2, self.motion_modules[0](self.reassemble(2, third)))
+        x4 = self.equal_width(3, self.motion_modules[1](self.reassemble(3, fourth)))
         path = self.scratch.refinenet4(x4, None, x3.shape[1:3])
         path = self.motion_modules[2](path)
         path = self.scratch.refinenet3(path, x3, (2 * rows, 2 * columns))
         path = self.motion_modules[3](path)
 
-        def finish(part: tuple[Array, Array, Array]) -> Array:
-            path, first, second = part
-            x1, x2 = self.even(0, self.map(0, first)), self.even(1, self.map(1, second))
-            return self.finish(path, x2, x1, (rows, columns))
+        def predict(frames: tuple[Array, Array, Array]) -> Array:
+            path, first, second = frames
+            x1 = self.equal_width(0, self.reassemble(0, first))
+            x2 = self.equal_width(1, self.reassemble(1, second))
+            return self.predict(path, x2, x1, (rows, columns))
 
-        parts = [x.reshape(-1, together, *x.shape[1:]) for x in (path, first, second)]
-        depth = jax.lax.map(finish, tuple(parts))
+        groups = tuple(
+            x.reshape(-1, frames_at_once, *x.shape[1:]) for x in (path, first, second)
+        )
+        depth = jax.lax.map(predict, groups)
         return depth.reshape(-1, *depth.shape[2:])

@@ -1,4 +1,4 @@
-"""Long shots by DepthCrafter against the published loop, written out in NumPy."""
+"""DepthCrafter's windows against the published loop, written out in NumPy."""
 
 import gc
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stereojax.depth.overlapping_windows import overlapping_windows
+from stereojax.depth.depthcrafter_windows import denoise_windows
 from stereojax.svd.scheduler import initial_scale
 
 LENGTHS = [1, 2, 31, 32, 33, 54, 70, 71, 95, 115, 300]
@@ -15,7 +15,7 @@ SIZE = (2, 3, 4)
 
 
 def published(count, window, overlap, noise, denoise):
-    """Over whole arrays; `noise` is normal, of `window` frames."""
+    """Latents of all frames at once; `noise` is normal, of `window` frames."""
     if count <= window:
         window, overlap = count, 0
     stride = window - overlap
@@ -48,7 +48,7 @@ def frames(windows):
 
 
 class Recorder:
-    """In place of the network: mixes all that it is given, and notes it."""
+    """A substitute for the network that mixes its inputs, and records them."""
 
     def __init__(self, array):
         self.array, self.windows, self.starts = array, [], []
@@ -56,23 +56,21 @@ class Recorder:
     def __call__(self, frames, start):
         self.windows.append(frames)
         self.starts.append(np.array(start, np.float64))
-        place = self.array(np.arange(len(frames)))[:, None, None, None]
-        shown = self.array(np.sin(frames))[:, None, None, None]
+        position = self.array(np.arange(len(frames)))[:, None, None, None]
+        content = self.array(np.sin(frames))[:, None, None, None]
         x = start / 700
-        return 0.5 * x + 0.2 * x.mean() + shown + 0.01 * place + 0.1 * len(frames)
+        return 0.5 * x + 0.2 * x.mean() + content + 0.01 * position + 0.1 * len(frames)
 
 
 @pytest.mark.parametrize("count", LENGTHS)
 @pytest.mark.parametrize(("window", "overlap"), [(70, 25), (110, 25), (9, 5)])
-def test_same_frames_same_noise_same_weights(count, window, overlap):
+def test_latents_match_the_published_loop(count, window, overlap):
     rng = np.random.default_rng(count)
     noise = rng.standard_normal((window, *SIZE)).astype(np.float32)
     theirs, ours = Recorder(np.asarray), Recorder(jnp.asarray)
     expected = published(count, window, overlap, noise, theirs)
     windows = list(
-        overlapping_windows(
-            iter(range(count)), ours, jnp.asarray(noise), overlap=overlap
-        )
+        denoise_windows(iter(range(count)), ours, jnp.asarray(noise), overlap=overlap)
     )
     actual = frames(windows)
     assert len(actual) == len(expected) == count
@@ -81,18 +79,18 @@ def test_same_frames_same_noise_same_weights(count, window, overlap):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-3)
     assert expected.std() > 0.1
     np.testing.assert_allclose(np.stack(actual), expected, atol=1e-4)
-    # From what any window left, the rest is the same.
+    # Resuming after any window gives the same rest.
     done = 0
-    for i, (latents, shared) in enumerate(windows[:-1]):
+    for i, (latents, state) in enumerate(windows[:-1]):
         done += len(latents)
         if i % 30:
             continue
-        rest = overlapping_windows(
-            iter(range(done + len(shared.given), count)),
+        rest = denoise_windows(
+            iter(range(done + len(state.conditioning), count)),
             Recorder(jnp.asarray),
             jnp.asarray(noise),
             overlap=overlap,
-            shared=shared,
+            previous=state,
         )
         np.testing.assert_array_equal(frames(rest), actual[done:])
 
@@ -100,23 +98,23 @@ def test_same_frames_same_noise_same_weights(count, window, overlap):
 def test_without_overlap_windows_follow_one_another():
     ours = Recorder(jnp.asarray)
     noise = jnp.ones((4, *SIZE))
-    out = frames(overlapping_windows(iter(range(9)), ours, noise, overlap=0))
+    out = frames(denoise_windows(iter(range(9)), ours, noise, overlap=0))
     assert ours.windows == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
     assert len(out) == 9
 
 
-def test_what_cannot_be_is_refused():
+def test_an_overlap_outside_the_window_is_an_error():
     for overlap in (4, 5, -1):
         with pytest.raises(ValueError, match="must lie in"):
             list(
-                overlapping_windows(
+                denoise_windows(
                     iter([0]),
                     Recorder(jnp.asarray),
                     jnp.ones((4, *SIZE)),
                     overlap=overlap,
                 )
             )
-    nothing = overlapping_windows(
+    nothing = denoise_windows(
         iter([]), Recorder(jnp.asarray), jnp.ones((4, *SIZE)), overlap=1
     )
     assert list(nothing) == []
@@ -131,12 +129,12 @@ def test_5000_frames_take_the_memory_of_one_window():
             read += 1
             yield jnp.full((4,), float(i))
 
-    def denoise(given, start):
-        return start / 700 + jnp.stack(given)[:, None, None]
+    def denoise(conditioning, start):
+        return start / 700 + jnp.stack(conditioning)[:, None, None]
 
     noise = jnp.ones((70, *SIZE))
     count = 0
-    for latents, _ in overlapping_windows(source(), denoise, noise, overlap=25):
+    for latents, _ in denoise_windows(source(), denoise, noise, overlap=25):
         assert read <= count + 70 + 1
         if count % 450 == 0:
             gc.collect()
@@ -144,5 +142,5 @@ def test_5000_frames_take_the_memory_of_one_window():
         count += len(latents)
     assert count == read == 5000
     assert len(peaks) == 12
-    # Before the first window there is nothing of one before it.
+    # During the first window there is no state of a previous one.
     assert max(peaks) == peaks[1]

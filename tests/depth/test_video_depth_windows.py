@@ -1,17 +1,24 @@
-"""Windows and their stitching against the published procedure, written out in NumPy."""
+"""Windows and their alignment against the published procedure, in NumPy."""
 
 import numpy as np
 import pytest
 
-from stereojax.depth.key_windows import KEYS, LENGTH, key_windows
-from stereojax.depth.stitch import stitch
+from stereojax.depth.video_depth_windows import KEYS, LENGTH, align_window, key_windows
 
 LENGTHS = [1, 2, 3, 23, 24, 25, 30, 31, 32, 33, 54, 55, 70, 71, 95, 115, 300]
 H, W = 5, 7
 
 
+def align_windows(windows):
+    """Depth of each frame, from (depth, known) of each window."""
+    end = None
+    for depth, known in windows:
+        frames, end = align_window(depth, known, end)
+        yield from frames
+
+
 def published_windows(count):
-    """Frames in each slot of each window, over the whole video at once."""
+    """Frame numbers in each slot of each window, for the whole video at once."""
     padding = (22 - count % 22) % 22 + 10
     frames = [*range(count), *[count - 1] * padding]
     windows = []
@@ -47,8 +54,8 @@ def scene(frame):
     return (1 + 0.1 * y + blob + 0.3 * np.sin(frame / 20)).astype(np.float32)
 
 
-def planted(windows, seed=0):
-    """What a network might give: each window but the first at a scale of its own."""
+def with_own_scales(windows, seed=0):
+    """Predictions of a network: each window but the first with another scale."""
     rng = np.random.default_rng(seed)
     predictions = []
     for i, window in enumerate(windows):
@@ -59,74 +66,72 @@ def planted(windows, seed=0):
 
 
 @pytest.mark.parametrize("count", LENGTHS)
-def test_the_same_frames_in_every_slot(count):
+def test_every_slot_has_the_published_frame(count):
     ours = list(key_windows(iter(range(count))))
     expected = published_windows(count)
     assert [w.items for w in ours] == expected[: len(ours)]
     assert ours[0].known == min(count, 32)
     for i, window in enumerate(ours[1:], 1):
         assert window.known == min(count - 22 * i, 32)
-    # What is left out would only have changed frames behind the end.
+    # The window that is left out would only change frames after the end.
     assert len(expected) - len(ours) == (1 if count % 22 in (1, 2) and count > 2 else 0)
 
 
 @pytest.mark.parametrize("count", LENGTHS)
-def test_the_same_depth_of_every_frame(count):
+def test_every_frame_has_the_published_depth(count):
     everything = published_windows(count)
     rng = np.random.default_rng(count)
-    # Every pixel of every slot of every window is another number, and many fall below
-    # zero once they are aligned.
+    # Every pixel of every slot of every window differs, and many are below zero after
+    # the alignment.
     predictions = [
         rng.uniform(0.5, 2) * (depth - 1.3 + rng.normal(0, 0.2, depth.shape))
-        for depth in planted(everything)
+        for depth in with_own_scales(everything)
     ]
     predictions = [depth.astype(np.float32) for depth in predictions]
     expected = published_stitching(predictions, count)
     known = [w.known for w in key_windows(iter(range(count)))]
-    ours = list(stitch(iter(zip(predictions, known, strict=False))))
+    ours = list(align_windows(zip(predictions, known, strict=False)))
     assert len(ours) == count
     np.testing.assert_allclose(np.stack(ours), expected, atol=2e-5)
     assert count < 40 or (expected[32:] == 0).any()
 
 
 @pytest.mark.parametrize("count", [33, 70, 300])
-def test_a_planted_scale_and_shift_are_removed(count):
+def test_scale_and_shift_of_windows_are_removed(count):
     windows = list(key_windows(iter(range(count))))
-    predictions = planted([w.items for w in windows])
-    ours = np.stack(
-        list(stitch((p, w.known) for p, w in zip(predictions, windows, strict=True)))
-    )
+    predictions = with_own_scales([w.items for w in windows])
+    known = [w.known for w in windows]
+    ours = np.stack(list(align_windows(zip(predictions, known, strict=True))))
     truth = np.stack([scene(frame) for frame in range(count)])
     residual = np.abs(ours - truth).max() / np.ptp(truth)
     assert residual < 1e-4
-    # The planting is no small one.
+    # Without alignment the error is large.
     raw = np.abs(predictions[1] - np.stack([scene(f) for f in windows[1].items]))
     assert raw.max() / np.ptp(truth) > 0.2
 
 
-def test_noise_does_not_carry_the_scale_away():
+def test_noise_does_not_make_the_scale_drift():
     count = 300
     windows = list(key_windows(iter(range(count))))
     rng = np.random.default_rng(1)
     predictions = [
         p + rng.normal(0, 0.01, p.shape).astype(np.float32)
-        for p in planted([w.items for w in windows])
+        for p in with_own_scales([w.items for w in windows])
     ]
-    ours = np.stack(
-        list(stitch((p, w.known) for p, w in zip(predictions, windows, strict=True)))
-    )
+    known = [w.known for w in windows]
+    ours = np.stack(list(align_windows(zip(predictions, known, strict=True))))
     truth = np.stack([scene(frame) for frame in range(count)])
     bias = (ours - truth).reshape(count, -1).mean(axis=1)
     assert np.abs(bias).max() / np.ptp(truth) < 0.01
 
 
-def test_a_flat_window_is_shifted_and_not_blown_up():
+def test_a_flat_window_is_shifted_and_not_scaled():
     flat = [np.full((32, H, W), v, np.float32) for v in (2.0, 5.0)]
-    ours = list(stitch(iter([(flat[0], 32), (flat[1], 10)])))
+    ours = list(align_windows([(flat[0], 32), (flat[1], 10)]))
     np.testing.assert_allclose(np.stack(ours), 2.0)
 
 
-def test_a_window_comes_as_soon_as_its_frames_are_there():
+def test_a_window_is_yielded_as_soon_as_its_frames_are_read():
     read = 0
 
     def source():
