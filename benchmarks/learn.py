@@ -22,7 +22,7 @@ from stereojax.records import Provenance, encode_record, to_example
 from stereojax.records.tfrecord import TFRecordWriter
 from stereojax.settings.train import TrainSettings
 from stereojax.training.input.clips import Scenes
-from stereojax.training.input.sources import HELD_OUT
+from stereojax.training.input.sources import HELD_OUT_SEED
 from stereojax.training.multihost.preemption import Preemption
 from stereojax.training.run import train
 
@@ -69,10 +69,10 @@ def shards(folder: Path, train: int, held_out: int, settings: TrainSettings) -> 
     splits = []
     for split, count, first in (
         ("train", train, 0),
-        ("validation", held_out, HELD_OUT),
+        ("validation", held_out, HELD_OUT_SEED),
     ):
         size = settings.span + 2, settings.height, settings.width
-        clips = Scenes(count, *size, 12.0, first=first)
+        clips = Scenes(count, *size, 12.0, first_seed=first)
         with TFRecordWriter(folder / f"scenes-{split}.tfrecord-00000-of-00001") as file:
             for i in range(count):
                 clip = clips[i]

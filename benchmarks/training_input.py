@@ -19,8 +19,8 @@ from stereojax.records import Provenance, Record, encode_record
 from stereojax.settings.train import TrainSettings
 from stereojax.synthetic import make_film
 from stereojax.training.input.clips import RecordClip
-from stereojax.training.input.framing import Crop, cropped
-from stereojax.training.input.mirror import mirrored
+from stereojax.training.input.framing import Crop, crop_frames
+from stereojax.training.input.mirror import mirror_pair
 from stereojax.training.input.pipeline import drawn
 
 SAMPLES = 8  # of an update
@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     timings = measure.race(
         {
             "decode": lambda: clip.frames(np.arange(given.frames)).left,
-            "crop": lambda: cropped(frames, same).left,
-            "mirror": lambda: mirrored(frames).left,
+            "crop": lambda: crop_frames(frames, same).left,
+            "mirror": lambda: mirror_pair(frames).left,
             "a sample, half of them mirrored": lambda: [
                 drawn(clip, [0, i], settings)["left"] for i in range(4)
             ],

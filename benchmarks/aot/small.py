@@ -31,10 +31,10 @@ from stereojax.settings.train import TrainSettings
 from stereojax.splat import choice
 from stereojax.training import initial_model, inpaint_task
 from stereojax.training.optimizer import make_optimizer
-from stereojax.training.sharding import SAMPLES, make_mesh
-from stereojax.training.state import abstract_state, divide
+from stereojax.training.sharding import BATCH, make_mesh
+from stereojax.training.state import abstract_state, split_trainable
 from stereojax.training.step import INDEX, make_step
-from stereojax.training.validation import make_judge
+from stereojax.training.validation import make_validation_step
 
 SETTINGS = TrainSettings(
     unet="random",
@@ -104,17 +104,17 @@ def as_if_on(platform: str) -> Iterator[None]:
 
 def programs(mesh: Any) -> Iterator[tuple[str, Any]]:
     """The update and the validation, traced on shapes."""
-    start = initial_model.start(SETTINGS, root=Path("nowhere"))
+    start = initial_model.load_initial_model(SETTINGS, root=Path("nowhere"))
     optimizer = make_optimizer(SETTINGS)
     state = abstract_state(
-        *divide(start.arrays, inpaint_task.TRAINABLE), optimizer, mesh
+        *split_trainable(start.arrays, inpaint_task.TRAINABLE), optimizer, mesh
     )
     structure, loss = start.structure, inpaint_task.loss(SETTINGS)
     step = make_step(
         structure, loss, optimizer, mesh, state, accumulate=SETTINGS.accumulate
     )
     yield "update", step.trace(state, batch(SETTINGS.batch, mesh))
-    judge = make_judge(structure, inpaint_task.validate(SETTINGS), mesh, state)
+    judge = make_validation_step(structure, inpaint_task.validate(SETTINGS), mesh, state)
     yield (
         "validation",
         judge.trace(state.trainable, state.frozen, state.rng, batch(mesh.size, mesh)),
@@ -122,7 +122,7 @@ def programs(mesh: Any) -> Iterator[tuple[str, Any]]:
 
 
 def batch(samples: int, mesh: Any) -> dict[str, jax.ShapeDtypeStruct]:
-    placed = NamedSharding(mesh, SAMPLES)
+    placed = NamedSharding(mesh, BATCH)
     shape = (samples, SETTINGS.frames, SETTINGS.height, SETTINGS.width)
     return {
         name: jax.ShapeDtypeStruct(shape, dtype, sharding=placed)

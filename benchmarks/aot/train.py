@@ -33,10 +33,10 @@ from stereojax.svd.vae import SVD_VAE
 from stereojax.training import initial_model, inpaint_task
 from stereojax.training.flops import flops_of
 from stereojax.training.optimizer import make_optimizer
-from stereojax.training.sharding import SAMPLES, make_mesh
-from stereojax.training.state import abstract_state, divide
+from stereojax.training.sharding import BATCH, make_mesh
+from stereojax.training.state import abstract_state, split_trainable
 from stereojax.training.step import INDEX, make_step
-from stereojax.training.validation import make_judge
+from stereojax.training.validation import make_validation_step
 from stereojax.weights.structure import split
 
 LIMIT = 80e9  # bytes of a device that the step is to fit
@@ -104,7 +104,7 @@ def full_update(settings: TrainSettings, mesh: Any) -> Any:
 def full_validation(settings: TrainSettings, mesh: Any) -> Any:
     """The sampler's frames of held-out samples, one a device, and their scores."""
     structure, state, _, batch = shapes(settings, mesh)
-    judge = make_judge(structure, inpaint_task.validate(settings), mesh, state)
+    judge = make_validation_step(structure, inpaint_task.validate(settings), mesh, state)
     return judge.trace(state.trainable, state.frozen, state.rng, batch)
 
 
@@ -133,7 +133,7 @@ def shapes(settings: TrainSettings, mesh: Any) -> tuple[Any, Any, Any, dict]:
         for name, cls, config, more in sizes
     }
     structure, arrays = split(initial_model.InpaintModel(**made))
-    trainable, frozen = divide(arrays, inpaint_task.TRAINABLE)
+    trainable, frozen = split_trainable(arrays, inpaint_task.TRAINABLE)
     frozen = {
         name: x
         if name.startswith("vae.")
@@ -142,7 +142,7 @@ def shapes(settings: TrainSettings, mesh: Any) -> tuple[Any, Any, Any, dict]:
     }
     optimizer = make_optimizer(settings)
     state = abstract_state(trainable, frozen, optimizer, mesh)
-    placed = NamedSharding(mesh, SAMPLES)
+    placed = NamedSharding(mesh, BATCH)
     shape = (settings.batch, settings.frames, settings.height, settings.width)
 
     def array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:

@@ -15,7 +15,7 @@ from jax.experimental import multihost_utils
 from stereojax.training import inpaint_task
 from stereojax.training.multihost import processes
 from stereojax.training.sharding import make_mesh, put_batch
-from stereojax.training.state import divide, make_state
+from stereojax.training.state import make_state, split_trainable
 from stereojax.training.step import make_step
 
 jax.config.update("jax_default_matmul_precision", "highest")
@@ -24,12 +24,12 @@ jax.config.update("jax_default_matmul_precision", "highest")
 def run(data: int, fsdp: int, accumulate: int) -> dict[str, np.ndarray]:
     """Gradients of the first step by name, and the loss of every step."""
     settings = tiny_training.SETTINGS
-    start = tiny_training.start()
+    start = tiny_training.initial_model()
     mesh = make_mesh(fsdp, devices=jax.devices()[: data * fsdp])
     # Plain descent, whose state is the last gradient.
     optimizer = optax.chain(optax.trace(decay=0.0), optax.scale(-1e-2))
     state = make_state(
-        *divide(start.arrays, inpaint_task.TRAINABLE), optimizer, mesh, seed=0
+        *split_trainable(start.arrays, inpaint_task.TRAINABLE), optimizer, mesh, seed=0
     )
     step = make_step(
         start.structure,
@@ -65,7 +65,7 @@ def main() -> None:
     if meshes[-1].isdigit():
         port, rank = meshes[-2:]
         meshes = meshes[:-2]
-        processes.start(f"localhost:{port}", 2, int(rank))
+        processes.join_processes(f"localhost:{port}", 2, int(rank))
         assert jax.device_count() == 4 and jax.local_device_count() == 2
     for name in meshes:
         sizes, _, accumulate = name.partition("+")

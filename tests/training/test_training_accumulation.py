@@ -12,7 +12,7 @@ import tiny_training
 from flax import nnx
 
 from stereojax.shapes import Array, Float, Key
-from stereojax.training.run import _parts
+from stereojax.training.run import microbatches_per_device
 from stereojax.training.sharding import make_mesh
 from stereojax.training.state import make_state
 from stereojax.training.step import INDEX, make_gradients
@@ -80,5 +80,5 @@ def test_none_is_one_part_a_sample():
     mesh = make_mesh(1)
     settings = tiny_training.SETTINGS
     assert settings.accumulate == 0 and settings.batch == 8
-    assert _parts(settings, mesh) == 8
-    assert _parts(dataclasses.replace(settings, accumulate=2), mesh) == 2
+    assert microbatches_per_device(settings, mesh) == 8
+    assert microbatches_per_device(dataclasses.replace(settings, accumulate=2), mesh) == 2

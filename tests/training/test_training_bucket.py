@@ -84,7 +84,7 @@ def inputs(tmp_path_factory) -> Path:
     (folder / "dataset_info.json").write_text(json.dumps(info))
 
     settings = run_config.get_config().train.to_dict() | {"seed": 7}
-    start = initial_model.start(fill(TrainSettings, settings, ""), root=place)
+    start = initial_model.load_initial_model(fill(TrainSettings, settings, ""), root=place)
     for name, prefix, network, sizes in (
         ("part", "unet", initial_model.UNET, start.sizes),
         (

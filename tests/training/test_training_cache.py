@@ -14,10 +14,9 @@ from tiny_training import SETTINGS
 
 from stereojax.cli import InputError, RunError
 from stereojax.training import inpaint_task
-from stereojax.training.encode_latents import fill_cache, make_encoder
-from stereojax.training.input.cache import Cache
+from stereojax.training.input.latent_cache import LatentCache
 from stereojax.training.input.clips import Scenes
-from stereojax.training.input.make_cache import wanted_keys
+from stereojax.training.input.fill_cache import fill_cache, make_encoder, needed_keys
 from stereojax.training.input.pipeline import NAMES, batches
 from stereojax.training.step import INDEX
 
@@ -30,7 +29,7 @@ MARKS = {"vae": "patches", "image_encoder": "random 0"}
 
 @pytest.fixture(scope="module")
 def start():
-    return tiny_training.start(KEPT)
+    return tiny_training.initial_model(KEPT)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def filled(cache, encode, *, clips=CLIPS, settings=KEPT, start=0, told=lambda: F
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory, encode):
     place = tmp_path_factory.mktemp("latents")
-    cache = Cache.at(place, KEPT, None, MARKS)
+    cache = LatentCache.open(place, KEPT, None, MARKS)
     # 14 samples of 3 clips: the fifth epoch is not whole, but draws are two.
     assert filled(cache, encode) and len(list(cache.keys())) == 6
     return cache
@@ -56,7 +55,7 @@ def cache(tmp_path_factory, encode):
 def test_a_cached_sample_is_what_the_networks_make_of_it(cache, start):
     model = start.structure.model({n: jnp.asarray(x) for n, x in start.arrays.items()})
     rng = np.random.default_rng([KEPT.seed, 1, 0])
-    sample = inpaint_task.batch(CLIPS[1], rng, KEPT)
+    sample = inpaint_task.make_sample(CLIPS[1], rng, KEPT)
     batch = {n: jnp.asarray(x[None]) for n, x in sample.items()}
     wanted = jax.jit(inpaint_task.encode(KEPT))(model, batch)
     found = cache.read((1, 0))
@@ -79,7 +78,7 @@ def test_the_loss_takes_them_in_place_of_pictures(cache, start):
     losses, numbers = loss(model, {n: jnp.asarray(x) for n, x in batch.items()}, keys)
     clips = [int(name.split()[1]) for name in names]
     drawn = [
-        inpaint_task.batch(CLIPS[c], np.random.default_rng([KEPT.seed, c, 0]), KEPT)
+        inpaint_task.make_sample(CLIPS[c], np.random.default_rng([KEPT.seed, c, 0]), KEPT)
         for c in clips
     ]
     pictures = {n: jnp.stack([d[n] for d in drawn]) for n in drawn[0]}
@@ -125,11 +124,11 @@ def test_only_what_is_missing_is_made(cache, encode, capsys):
 
 
 def test_only_what_a_run_draws_is_made():
-    assert wanted_keys(3, KEPT, 0) == {(c, d) for c in range(3) for d in range(2)}
+    assert needed_keys(3, KEPT, 0) == {(c, d) for c in range(3) for d in range(2)}
     short = dataclasses.replace(KEPT, steps=2)  # four samples: an epoch and one more
-    wanted = wanted_keys(3, short, 0)
+    wanted = needed_keys(3, short, 0)
     assert {(c, 0) for c in range(3)} < wanted and len(wanted) == 4
-    assert wanted_keys(3, short, 1) < wanted
+    assert needed_keys(3, short, 1) < wanted
     # Each process's samples are among them.
     drawn = {
         (int(str(name).split()[1]), int(g) // 3 % 2)
@@ -142,17 +141,17 @@ def test_only_what_a_run_draws_is_made():
 
 
 def test_stopped_it_keeps_what_it_has(encode, tmp_path):
-    cache = Cache.at(tmp_path, KEPT, None, MARKS)
+    cache = LatentCache.open(tmp_path, KEPT, None, MARKS)
     assert not filled(cache, encode, told=lambda: True)
     assert len(list(cache.keys())) == 1
     # Worker processes read for the rest of it.
     assert filled(cache, encode, settings=dataclasses.replace(KEPT, workers=2))
-    assert sorted(cache.keys()) == sorted(wanted_keys(3, KEPT, 0))
+    assert sorted(cache.keys()) == sorted(needed_keys(3, KEPT, 0))
 
 
 def test_other_samples_lie_elsewhere(tmp_path):
     at = {
-        Cache.at(tmp_path, settings, None, marks).folder
+        LatentCache.open(tmp_path, settings, None, marks).folder
         for settings, marks in (
             (KEPT, MARKS),
             (dataclasses.replace(KEPT, seed=1), MARKS),
@@ -162,7 +161,7 @@ def test_other_samples_lie_elsewhere(tmp_path):
     }
     assert len(at) == 4
     more = dataclasses.replace(KEPT, cached_draws=9, steps=1, learning_rate=0.5)
-    assert Cache.at(tmp_path, more, None, MARKS).folder in at
+    assert LatentCache.open(tmp_path, more, None, MARKS).folder in at
     told = json.loads((at.pop() / "of.json").read_text())
     assert (
         told["data"] == {"content": "synthetic scenes"}
@@ -176,7 +175,7 @@ def test_datasets_are_told_apart_by_what_is_in_them(tmp_path):
     found = set()
     for content in ("one", "two"):
         (data / "dataset_info.json").write_text(content)
-        found.add(Cache.at(tmp_path, KEPT, str(data), MARKS).folder)
+        found.add(LatentCache.open(tmp_path, KEPT, str(data), MARKS).folder)
     assert len(found) == 2
 
 
@@ -196,7 +195,7 @@ def test_a_damaged_one_says_so(cache):
 
 
 def test_what_does_not_fit_into_float16_is_not_kept(tmp_path):
-    cache = Cache.at(tmp_path, KEPT, None, MARKS)
+    cache = LatentCache.open(tmp_path, KEPT, None, MARKS)
     with pytest.raises(RunError, match=r"000000003.0.npz: truth is not finite"):
         cache.write((3, 0), {"truth": np.float32([1.0, 1e6])})
     assert not list(cache.keys())
@@ -205,7 +204,7 @@ def test_what_does_not_fit_into_float16_is_not_kept(tmp_path):
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"--latents=.*file"):
-        Cache.at(tmp_path / "file", KEPT, None, MARKS)
+        LatentCache.open(tmp_path / "file", KEPT, None, MARKS)
 
 
 def test_pictures_in_the_loss_need_pictures():

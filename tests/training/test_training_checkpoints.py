@@ -12,7 +12,7 @@ import pytest
 
 from stereojax.cli import InputError, RunError
 from stereojax.training.checkpoints import Checkpoints
-from stereojax.training.metric_writer import Rows
+from stereojax.training.metric_writer import MetricWriter
 from stereojax.training.sharding import make_mesh
 from stereojax.training.state import TrainState, make_state
 
@@ -116,13 +116,13 @@ def test_another_models_is_refused_by_name_and_shape(tmp_path):
 
 
 def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(tmp_path):
-    rows = Rows(tmp_path, step=0)
+    rows = MetricWriter(tmp_path, step=0)
     for step in (1, 2, 3):
         rows.write({"step": step, "loss": 0.5, "mfu": None, "bad": float("nan")})
     rows.close()
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "lo')
-    rows = Rows(tmp_path, step=2)
+    rows = MetricWriter(tmp_path, step=2)
     rows.write({"step": 3, "loss": 0.25})
     rows.close()
     assert (tmp_path / "metrics.jsonl").read_text().splitlines() == [
@@ -145,7 +145,7 @@ def test_events_are_there_at_once_and_those_of_steps_made_again_do_not_count(tmp
                 data = data[16 + size :]
         return found
 
-    rows = Rows(tmp_path, step=4)
+    rows = MetricWriter(tmp_path, step=4)
     rows.write({"step": 5, "loss": 0.5, "mfu": None, "bad": float("nan")})
     rows.picture("validation", np.full((4, 6, 3), 200, np.uint8), 5)
     rows.write({"step": 6, "loss": 0.25})

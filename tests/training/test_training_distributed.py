@@ -75,10 +75,10 @@ def joined(monkeypatch) -> list[dict]:
 
 
 def test_alone_it_joins_nobody(joined, monkeypatch):
-    processes.start()
+    processes.join_processes()
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_NTASKS", "8")  # in the batch script, without srun
-    processes.start()
+    processes.join_processes()
     assert joined == []
 
 
@@ -90,38 +90,38 @@ def test_tpus_are_asked_wherever_they_are(joined, monkeypatch):
     monkeypatch.setattr(
         "pathlib.Path.glob", lambda self, pattern: found.append(pattern) or [pattern]
     )
-    processes.start()
+    processes.join_processes()
     assert joined == [{"args": ()}] and "accel*" in found
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    processes.start()
+    processes.join_processes()
     assert len(joined) == 1
 
 
 def test_flags_are_believed_before_any_cluster(joined, monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NODELIST", "node[1-2]")
-    processes.start("here:1", 2, 0)
+    processes.join_processes("here:1", 2, 0)
     assert joined == [
         {"args": ("here:1", 2, 0), "cluster_detection_method": "deactivate"}
     ]
     with pytest.raises(InputError, match="expected all three"):
-        processes.start("here:1")
+        processes.join_processes("here:1")
 
 
 def test_open_mpi(joined, monkeypatch):
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "1")
-    processes.start()
+    processes.join_processes()
     assert not joined
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
     # Version 5 does not tell where the others are.
     with pytest.raises(InputError, match=r"Open MPI started 4 processes.*--coord"):
-        processes.start()
+        processes.join_processes()
     monkeypatch.setenv("OMPI_MCA_orte_hnp_uri", "1.0;tcp://10.0.0.1:5000")
     for here, devices in (("1", []), ("2", None), (None, None)):
         if here:
             monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_SIZE", here)
         else:
             monkeypatch.delenv("OMPI_COMM_WORLD_LOCAL_SIZE")
-        processes.start()
+        processes.join_processes()
         assert joined[-1] == {"args": (), "local_device_ids": devices}
     assert len(joined) == 3
 
@@ -129,4 +129,4 @@ def test_open_mpi(joined, monkeypatch):
 def test_others_that_nothing_tells_of_are_an_error(joined, monkeypatch):
     monkeypatch.setattr("jax.process_count", lambda: 4)
     with pytest.raises(InputError, match="there are 4 processes"):
-        processes.start()
+        processes.join_processes()

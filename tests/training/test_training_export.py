@@ -20,7 +20,7 @@ from stereojax.training import initial_model, inpaint_task
 from stereojax.training.export import export
 from stereojax.training.optimizer import make_optimizer
 from stereojax.training.sharding import make_mesh
-from stereojax.training.state import divide, make_state
+from stereojax.training.state import make_state, split_trainable
 from stereojax.weights.names import unflatten
 from stereojax.weights.structure import split
 
@@ -41,7 +41,7 @@ def root(tmp_path_factory):
         ),
     ):
         save(root, part, cls, sizes, random_arrays(build(cls, sizes), 7))
-    start = initial_model.start(SETTINGS, root=root)
+    start = initial_model.load_initial_model(SETTINGS, root=root)
     sizes = start.sizes | {"in_channels": 8}
     arrays = random_arrays(build(initial_model.UNET, sizes), 8)
     save(root, "svd/unet", initial_model.UNET, sizes, arrays)
@@ -58,7 +58,7 @@ def start(root):
     named = dataclasses.replace(
         SETTINGS, unet="svd/unet", vae="svd/vae", image_encoder="svd/image_encoder"
     )
-    return initial_model.start(named, root=root)
+    return initial_model.load_initial_model(named, root=root)
 
 
 def test_the_mask_is_a_ninth_channel_that_is_not_seen_yet(start, root):
@@ -71,7 +71,7 @@ def test_the_mask_is_a_ninth_channel_that_is_not_seen_yet(start, root):
 
 
 def test_infer_takes_what_training_left(start, root, tmp_path):
-    trainable, frozen = divide(start.arrays, inpaint_task.TRAINABLE)
+    trainable, frozen = split_trainable(start.arrays, inpaint_task.TRAINABLE)
     trainable = {n: x + np.float32(0.01) for n, x in trainable.items()}
     low = {n: x.astype(jnp.bfloat16) for n, x in frozen.items()}
     mesh = make_mesh(1, devices=jax.devices()[:1])
@@ -81,7 +81,7 @@ def test_infer_takes_what_training_left(start, root, tmp_path):
         start.arrays,
         mesh,
         tmp_path,
-        network=inpaint_task.NETWORK,
+        network=initial_model.UNET,
         prefix="unet",
         sizes=start.sizes,
         source="a test",

@@ -12,8 +12,8 @@ from stereojax.records import Frames, Provenance, encode_record
 from stereojax.splat import forward_splat
 from stereojax.synthetic import make_film
 from stereojax.training.input.clips import RecordClip
-from stereojax.training.input.framing import Crop, cropped, draw_frames
-from stereojax.training.input.mirror import mirrored, to_right_view
+from stereojax.training.input.framing import Crop, crop_frames, draw_frames
+from stereojax.training.input.mirror import mirror_pair, to_right_view
 from stereojax.training.input.pipeline import NAMES, batches
 from stereojax.training.step import INDEX
 
@@ -24,7 +24,7 @@ class Pattern:
 
     number: int
     length: int = 9
-    mirrors: bool = True
+    can_mirror: bool = True
 
     @property
     def name(self) -> str:
@@ -153,7 +153,7 @@ def test_a_mirrored_pair_is_what_a_mirrored_world_shows(scene):
         *(np.rint(255 * v)[None].astype(np.uint8) for v in (scene.left, scene.right)),
         scene.disparity[None].astype(np.float32),
     )
-    ours = mirrored(frames)
+    ours = mirror_pair(frames)
     np.testing.assert_array_equal(ours.left[0], frames.right[0, :, ::-1])
     np.testing.assert_array_equal(ours.right[0], frames.left[0, :, ::-1])
     true = scene.right_disparity[:, ::-1].astype(np.float32)
@@ -197,14 +197,14 @@ def test_crop_and_resize_keep_disparity_with_the_picture(scene):
         *(np.rint(255 * v)[None].astype(np.uint8) for v in (scene.left, scene.right)),
         scene.disparity[None].astype(np.float32),
     )
-    same = cropped(frames, Crop(64, 96, 1.0, 0.5, 0.5))
+    same = crop_frames(frames, Crop(64, 96, 1.0, 0.5, 0.5))
     np.testing.assert_array_equal(same.left, frames.left)
     np.testing.assert_array_equal(same.disparity, frames.disparity)
-    half = cropped(frames, Crop(32, 48, 0.5, 0.0, 0.0))
+    half = crop_frames(frames, Crop(32, 48, 0.5, 0.0, 0.0))
     assert half.left.shape == (1, 32, 48, 3)
     # Half the size, half the pixels of disparity.
     assert abs(half.disparity.max() - frames.disparity.max() / 2) < 0.2
-    window = cropped(frames, Crop(32, 48, 1.0, 1.0, 1.0))
+    window = crop_frames(frames, Crop(32, 48, 1.0, 1.0, 1.0))
     np.testing.assert_array_equal(window.right, frames.right[:, 32:, 48:])
     np.testing.assert_array_equal(window.disparity, frames.disparity[:, 32:, 48:])
 
@@ -221,6 +221,6 @@ def test_a_mono_record_is_not_mirrored():
             provenance,
         )
         clip = RecordClip(record)
-        assert clip.mirrors == (kind == "stereo")
+        assert clip.can_mirror == (kind == "stereo")
         assert clip.name == f"film, {provenance.key}"
         assert len(clip) == 3 and clip.frames(np.array([2, 0])).left.shape[0] == 2

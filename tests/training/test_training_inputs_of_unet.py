@@ -42,7 +42,7 @@ class Scene:
 
 
 def told(monkeypatch, **drops: float) -> Scene:
-    start = tiny_training.start(SETTINGS)
+    start = tiny_training.initial_model(SETTINGS)
     whole = start.structure.model({n: jnp.asarray(x) for n, x in start.arrays.items()})
     vae = types.SimpleNamespace(
         config=types.SimpleNamespace(scaling_factor=SCALING), encode=whole.vae.encode

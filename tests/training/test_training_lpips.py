@@ -16,7 +16,7 @@ from stereojax.cli import InputError
 from stereojax.metrics.lpips import LPIPS
 from stereojax.svd.patches import Patches
 from stereojax.training import initial_model, inpaint_task
-from stereojax.training.pixel_loss import pixel_loss
+from stereojax.training.objective import pixel_loss
 from stereojax.weights.abstract import abstract
 
 SETTINGS = dataclasses.replace(
@@ -44,7 +44,7 @@ def judge(root):
 
 
 def test_validation_measures_what_it_shows(root, judge):
-    start = initial_model.start(SETTINGS, root=root)
+    start = initial_model.load_initial_model(SETTINGS, root=root)
     model = start.structure.model(start.arrays)
     batch = {n: jnp.asarray(x) for n, x in tiny_training.batch(0, SETTINGS).items()}
     keys = jax.random.split(jax.random.key(0), 1)
@@ -58,7 +58,7 @@ def test_validation_measures_what_it_shows(root, judge):
 
 
 def lpips_names(settings, root):
-    start = initial_model.start(settings, root=root)
+    start = initial_model.load_initial_model(settings, root=root)
     names = [n for n in start.arrays if n.startswith("lpips.")]
     assert set(start.arrays) == set(start.structure.names)
     return names, start.identity
@@ -83,14 +83,14 @@ def test_it_is_there_only_where_it_is_needed_or_found(root, tmp_path):
 def test_a_loss_without_its_part_says_what_to_run(tmp_path):
     settings = dataclasses.replace(SETTINGS, pixel_lpips=0.5)
     with pytest.raises(InputError, match=r"lpips_alex.*-m convert_weights --source"):
-        initial_model.start(settings, root=tmp_path)
+        initial_model.load_initial_model(settings, root=tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"pixel_crop": 31}, {"height": 30}])
 def test_crops_too_small_for_it_are_refused(root, change):
     settings = dataclasses.replace(SETTINGS, pixel_lpips=0.5, **change)
     with pytest.raises(InputError, match=r"pixel_lpips=0.5: a decoded crop has 30 px"):
-        initial_model.start(settings, root=root)
+        initial_model.load_initial_model(settings, root=root)
 
 
 def test_the_loss_is_of_what_is_decoded(judge):

@@ -17,10 +17,10 @@ from stereojax.svd.patches import Patches
 from stereojax.training import inpaint_task
 from stereojax.training.flops import flops_of, peak_flops, update_flops
 from stereojax.training.multihost.preemption import Preemption
-from stereojax.training.pixel_loss import pixel_loss
+from stereojax.training.objective import pixel_loss
 from stereojax.training.progress import Progress
-from stereojax.training.state import TrainState, divide
-from stereojax.training.step_metrics import Tally
+from stereojax.training.state import TrainState, split_trainable
+from stereojax.training.step_metrics import StepMetrics
 
 
 def flops(function, *inputs, trains=None) -> float:
@@ -115,7 +115,7 @@ def numbers(loss: float, sigma: list[float]) -> dict[str, np.ndarray]:
 
 
 def test_a_row_has_the_last_loss_and_means_since_the_row_before():
-    tally = Tally(None, 2)
+    tally = StepMetrics(None, 2)
     tally.add(numbers(1.0, [0.1, 40.0]))
     tally.add(numbers(2.0, [0.2, 5.0]))
     row = tally.row()
@@ -152,10 +152,10 @@ def test_a_stop_is_noted(number):
     try:
         preemption = Preemption()
         signal.signal(number, signal.SIG_IGN)  # as others may want it, too
-        preemption.listen()
-        assert not preemption.told()
+        preemption.install_handlers()
+        assert not preemption.stop_requested()
         os.kill(os.getpid(), number)
-        assert preemption.told()
+        assert preemption.stop_requested()
         again = pytest.raises(KeyboardInterrupt) if number == signal.SIGINT else calm()
         with again:
             os.kill(os.getpid(), number)
@@ -180,8 +180,8 @@ def test_pixels_of_the_true_latents_have_no_error():
 
 
 def test_operations_of_an_update_of_the_real_loss():
-    start = tiny_training.start()
-    trainable, frozen = divide(start.arrays, inpaint_task.TRAINABLE)
+    start = tiny_training.initial_model()
+    trainable, frozen = split_trainable(start.arrays, inpaint_task.TRAINABLE)
     samples = {name: jnp.asarray(x) for name, x in tiny_training.batch().items()}
     half = {name: x[:4] for name, x in samples.items()}
 

@@ -17,7 +17,7 @@ from stereojax.svd.scheduler import denoised
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.training import inpaint_task
 from stereojax.training.objective import draw_sigma, v_error, v_target
-from stereojax.training.state import divide
+from stereojax.training.state import split_trainable
 from stereojax.weights.abstract import abstract
 from stereojax.weights.structure import split
 
@@ -70,7 +70,7 @@ def gradients() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, fl
     )
     structure, arrays = split(model)
     names = {f"unet.{name}": name for name in arrays}
-    trainable, frozen = divide(
+    trainable, frozen = split_trainable(
         {n: arrays[names[n]] for n in names}, inpaint_task.TRAINABLE
     )
     given = Conditioning(

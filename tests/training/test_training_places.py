@@ -10,8 +10,8 @@ from etils.epath import gpath
 
 from stereojax.cli import InputError, RunError
 from stereojax.storage import locations
-from stereojax.storage.mirrored_folder import Growing
-from stereojax.training.metric_writer import Rows
+from stereojax.storage.mirrored_folder import MirroredFolder
+from stereojax.training.metric_writer import MetricWriter
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_what_was_there_is_replaced_whole_or_not_at_all(bucket):
     folder = epath.Path("gs://bucket/made/unet")
 
     def make(*names: str) -> None:
-        with locations.made(folder, last="config.json") as here:
+        with locations.staged_write(folder, last="config.json") as here:
             for name in names:
                 (here / name).parent.mkdir(parents=True, exist_ok=True)
                 (here / name).write_text(name)
@@ -57,14 +57,14 @@ def test_what_was_there_is_replaced_whole_or_not_at_all(bucket):
 
     with (
         pytest.raises(InputError, match=r"^gs://bucket/made/unet/b: damaged"),
-        locations.fetched(folder) as here,
+        locations.staged_read(folder) as here,
     ):
         assert (here / "b/c").read_text() == "b/c"
         raise InputError(f"{here}/b: damaged")
 
 
 def test_what_grows_is_copied_at_times_and_when_told(bucket):
-    growing = Growing(epath.Path("gs://bucket/grown"))
+    growing = MirroredFolder(epath.Path("gs://bucket/grown"))
     file = growing.folder / "rows" / "a"
     file.parent.mkdir()
     for content, now, there in (
@@ -84,7 +84,7 @@ def test_what_grows_is_copied_at_times_and_when_told(bucket):
 def test_rows_in_a_bucket_go_on_after_a_step(bucket):
     workdir = epath.Path("gs://bucket/rows")
     for step, wrote in ((0, (1, 2, 3)), (2, (3, 4))):
-        rows = Rows(workdir, step=step)
+        rows = MetricWriter(workdir, step=step)
         for number in wrote:
             rows.write({"step": number, "loss": 0.5 + step})
         rows.picture("validation", np.full((4, 6, 3), step, np.uint8), number)
@@ -106,8 +106,8 @@ def test_a_bucket_that_refuses_is_one_line(bucket):
     with pytest.raises(
         RunError, match=r"^cannot read gs://forbidden/run/metrics.*list"
     ):
-        Rows(epath.Path("gs://forbidden/run"), step=0)
-    rows = Rows(epath.Path("gs://read-only/run"), step=0)
+        MetricWriter(epath.Path("gs://forbidden/run"), step=0)
+    rows = MetricWriter(epath.Path("gs://read-only/run"), step=0)
     with pytest.raises(
         RunError, match=r"^cannot write to gs://read-only/run: .*create"
     ):

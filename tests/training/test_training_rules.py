@@ -8,9 +8,9 @@ from jax.sharding import AbstractMesh, PartitionSpec
 
 from stereojax.svd.unet import STEREOCRAFTER, SVD_XT, UNetSpatioTemporalConditionModel
 from stereojax.training import inpaint_task
-from stereojax.training.rules import apply_rules
-from stereojax.training.sharding import FSDP, place, split_axis
-from stereojax.training.state import divide
+from stereojax.training.sharding import apply_rules
+from stereojax.training.sharding import FSDP, fsdp_axis, param_specs
+from stereojax.training.state import split_trainable
 from stereojax.training.task import find_task
 from stereojax.weights.abstract import abstract
 from stereojax.weights.structure import split
@@ -38,24 +38,24 @@ def size(arrays) -> int:
 
 
 def test_the_spatial_layers_train_and_no_other(full):
-    trainable, frozen = divide(full, inpaint_task.TRAINABLE)
+    trainable, frozen = split_trainable(full, inpaint_task.TRAINABLE)
     assert {n for n in full if any(part in n for part in TEMPORAL)} == set(frozen)
     assert size(trainable) + size(frozen) == 1_524_623_082
     assert round(size(trainable) / 1e6, 1) == 868.5
 
 
 def test_the_mask_channel_trains():
-    trainable, _ = divide(parameters(STEREOCRAFTER), inpaint_task.TRAINABLE)
+    trainable, _ = split_trainable(parameters(STEREOCRAFTER), inpaint_task.TRAINABLE)
     assert trainable["unet.conv_in.kernel"].shape == (3, 3, 9, 320)
 
 
 def test_a_parameter_that_no_rule_covers_is_an_error(full):
     odd = {**full, "unet.down_blocks.0.adapter.kernel": full["unet.conv_in.kernel"]}
     with pytest.raises(ValueError, match=r"1 parameters .*adapter"):
-        divide(odd, inpaint_task.TRAINABLE)
+        split_trainable(odd, inpaint_task.TRAINABLE)
     odd = {"unet.conv_in.gate": full["unet.conv_in.kernel"]}
     with pytest.raises(ValueError, match=r"sharding covers: unet\.conv_in\.gate"):
-        place(odd, AbstractMesh((1, 2), ("data", "fsdp")))
+        param_specs(odd, AbstractMesh((1, 2), ("data", "fsdp")))
 
 
 def test_the_first_rule_that_fits_the_whole_name_decides():
@@ -66,14 +66,14 @@ def test_the_first_rule_that_fits_the_whole_name_decides():
 
 
 def test_eight_devices_hold_an_eighth_each(full):
-    specs = place(full, AbstractMesh((1, 8), ("data", "fsdp")))
+    specs = param_specs(full, AbstractMesh((1, 8), ("data", "fsdp")))
     held = sum(
-        math.prod(x.shape) / (1 if split_axis(specs[name]) is None else 8)
+        math.prod(x.shape) / (1 if fsdp_axis(specs[name]) is None else 8)
         for name, x in full.items()
     )
     assert held < 1.001 * size(full) / 8
     for name, x in full.items():
-        axis = split_axis(specs[name])
+        axis = fsdp_axis(specs[name])
         assert axis is None or x.shape[axis] % 8 == 0, name
 
 
@@ -83,7 +83,7 @@ def test_the_longest_axis_that_fits_is_split():
         "b.bias": jax.ShapeDtypeStruct((7,), float),
         "c.mix_factor": jax.ShapeDtypeStruct((4,), float),
     }
-    assert place(shapes, AbstractMesh((1, 4), ("data", "fsdp"))) == {
+    assert param_specs(shapes, AbstractMesh((1, 4), ("data", "fsdp"))) == {
         "a.kernel": PartitionSpec(None, None, FSDP),
         "b.bias": PartitionSpec(),
         "c.mix_factor": PartitionSpec(),

@@ -25,7 +25,7 @@ from stereojax import weights
 from stereojax.settings.fields import fill
 from stereojax.settings.train import TrainSettings
 from stereojax.training import initial_model
-from stereojax.training.input.pipeline import order
+from stereojax.training.input.pipeline import sample_order
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_only_what_trains_changes(whole, place, data, environment):
         np.testing.assert_array_equal(x, rounded, err_msg=name)
     settings = fill(TrainSettings, run_config.get_config().train.to_dict(), "")
     assert settings.frozen_dtype == "bfloat16"  # and yet it comes out unrounded
-    given = initial_model.start(settings, root=place).arrays
+    given = initial_model.load_initial_model(settings, root=place).arrays
     assert flat[0].keys() == flat[1].keys() and len(flat[0]) > 100
     for name, before in flat[0].items():
         if ".transformer_blocks.0.norm2." in name:
@@ -339,7 +339,7 @@ def test_a_damaged_shard_names_itself(place, data, environment):
     seed = next(
         seed
         for seed in range(100)
-        if order(5, dataclasses.replace(settings, seed=seed))[2] == 2
+        if sample_order(5, dataclasses.replace(settings, seed=seed))[2] == 2
     )
     workdir = place / "broken run"
     arguments = command(workdir, broken, f"--config.train.seed={seed}")

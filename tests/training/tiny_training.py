@@ -28,8 +28,8 @@ SETTINGS = TrainSettings(
 )
 
 
-def start(settings: TrainSettings = SETTINGS) -> initial_model.Start:
-    return initial_model.start(settings, root=Path("nowhere"))
+def start(settings: TrainSettings = SETTINGS) -> InitialModel:
+    return initial_model.load_initial_model(settings, root=Path("nowhere"))
 
 
 def batch(number: int = 0, settings: TrainSettings = SETTINGS) -> dict[str, np.ndarray]:
