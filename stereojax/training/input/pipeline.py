@@ -150,7 +150,7 @@ def held_out_samples(source: SampleSource) -> Sample:
 
 
 def read_ahead(dataset: Any, settings: TrainSettings) -> Any:
-    """Iterates in order over a `grain.MapDataset`; reads elements ahead."""
+    """Iterates over a `grain.MapDataset` in order, reading ahead."""
     import grain
 
     # Either threads or worker processes read ahead.
@@ -177,8 +177,8 @@ def read_ahead(dataset: Any, settings: TrainSettings) -> Any:
 def _ignore_resource_tracker_warnings() -> None:
     """Silences the process that frees the shared memory of the worker processes.
 
-    Python starts it on its own, and it reads only this environment variable. Its warning
-    would follow the last line of the run.
+    Python starts it by itself, and only this environment variable reaches it. Its
+    warning would follow the last line of the run.
     """
     rule = "ignore:resource_tracker"
     rules = os.environ.get("PYTHONWARNINGS", "")
