@@ -4,8 +4,8 @@
 
 Draws samples from a record of a rendered scene with film grain, encoded as by
 `data_prep`, and times decoding, cropping, mirroring, and all of them. Seconds are those
-of a single core. The last column is the number of workers that keep up with updates of 8
-samples and --update_seconds. Writes benchmarks/results/training_input.json.
+of a single core. The last column is the number of workers that keep up with updates of
+8 samples and --update_seconds. Writes benchmarks/results/training_input.json.
 """
 
 import argparse

@@ -1,11 +1,12 @@
-"""Compiles a small run's programs for four H200s and four TPU v5e, without the devices.
+"""Compiles a small run's programs for four H200s and four TPU v5e, without devices.
 
     JAX_PLATFORMS=cpu python -m benchmarks.aot.small
 
-A test on a CPU cannot show that training compiles for accelerators: the update, with the
-accelerator's Pallas splat inside the sharded program and microbatches in a loop, and the
-sampler of validation. Networks are small, in bfloat16, on a mesh of (2, 2). Needs the
-wheels that `make aot` installs. Takes minutes. Writes benchmarks/results/aot_small.json.
+A test on a CPU cannot show that training compiles for accelerators: the update, with
+the accelerator's Pallas splat inside the sharded program and looped microbatches, and
+the sampler of validation. Networks are small, in bfloat16, on a mesh of (2, 2). Needs
+the wheels that `make aot` installs. Takes minutes. Writes
+benchmarks/results/aot_small.json.
 """
 
 import argparse

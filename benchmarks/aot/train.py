@@ -4,8 +4,8 @@
 
 Compiling ahead of time needs the wheels of the CUDA backend (jax-cuda13-plugin and
 jax-cuda13-pjrt of jax's own version), not the devices. Nothing is allocated: networks
-and state are shapes. Prints the memory of each device as the compiler reports it; writes
-benchmarks/results/aot_train.json.
+and state are shapes. Prints the memory of each device as the compiler reports it;
+writes benchmarks/results/aot_train.json.
 
 cuDNN is not available without a GPU, so attention is the chunked implementation, and
 convolutions have no workspace, which a GPU's autotuning may add.
@@ -90,7 +90,7 @@ def operations(settings: TrainSettings, mesh: Any) -> list[dict[str, Any]]:
             "from": name,
             "Tflop": flops_of(structure, loss, state, x) / len(x[INDEX]) / 1e12,
         }
-        for name, x in args.items()
+        for name, x in inputs.items()
     ]
 
 

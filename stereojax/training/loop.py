@@ -93,31 +93,40 @@ class Loop:
             self._mesh,
             settings.prefetch,
         )
-        agreement = AllAgree(self._mesh)
-        names, batch = prefetch.next_batch()
 
         # Compile before the clock starts: the first row shall not contain that time.
-        compiled = step.lower(state, batch).compile()
-        self._start_reports(done, None if _on_cpu() else count_flops(state, batch))
+        compiled = step.lower(state, prefetch.peek()).compile()
+        # The peak FLOP/s of a CPU are unknown, so its FLOPs are not counted.
+        on_cpu = jax.default_backend() == "cpu"
+        flops = None if on_cpu else count_flops(state, prefetch.peek())
+        self._metrics = StepMetrics(flops, settings.batch, self._task.summarize)
+        self._writer = MetricWriter(self._workdir, step=done) if is_first() else None
+        self._progress = Progress(settings.steps, done)
         self._validate = validate
+        return self._make_updates(compiled, state, prefetch, done)
 
+    def _make_updates(
+        self, step: Any, state: TrainState, prefetch: DevicePrefetch, done: int
+    ) -> tuple[TrainState, int]:
+        agreement = AllAgree(self._mesh)
         saved = done
         for number in itertools.count(done + 1):
-            last = number == settings.steps
+            names, batch = prefetch.next_batch()
+            last = number == self._settings.steps
             # Ask the other processes first: devices answer before the update starts.
             answers = agreement.ask(
                 last or prefetch.has_next(), not self._preemption.stop_requested()
             )
             # Dispatch this update; meanwhile, read the metrics of the previous one.
-            state, metrics = compiled(state, batch)
+            state, metrics = step(state, batch)
             self._settle()
             self._pending = (number, names, metrics)
             score = self._report(state, number, last)
 
             # Validated states are saved too, to keep the best one. The very first
             # update is validated for comparison only.
-            validated = score is not None and settings.keep_best and number > 1
-            if last or validated or number % settings.checkpoint_every == 0:
+            validated = score is not None and self._settings.keep_best and number > 1
+            if last or validated or number % self._settings.checkpoint_every == 0:
                 self._settle()
                 self._save(state, number, score)
                 saved = number
@@ -134,15 +143,8 @@ class Loop:
             if not proceed:
                 self._log_stop(number)
                 return state, number
-            names, batch = prefetch.next_batch()
         self._checkpoints.wait()
         return state, number
-
-    def _start_reports(self, done: int, flops: float | None) -> None:
-        settings = self._settings
-        self._metrics = StepMetrics(flops, settings.batch, self._task.summarize)
-        self._writer = MetricWriter(self._workdir, step=done) if is_first() else None
-        self._progress = Progress(settings.steps, done)
 
     def _save_before_stop(self, state: TrainState, number: int, saved: int) -> None:
         """Saves the state on all processes, unless it is saved already."""
@@ -215,8 +217,3 @@ class Loop:
         self._metrics.add(metrics)
         if is_first():
             self._progress.show(number, loss)
-
-
-def _on_cpu() -> bool:
-    """Returns whether this is a CPU, whose peak FLOP/s are unknown."""
-    return jax.default_backend() == "cpu"

@@ -102,23 +102,14 @@ def train(
 
         # Loop: updates up to the last step, or until preempted.
         if done < settings.steps:
-            with contextlib.closing(
-                Loop(settings, workdir, run.task, run.mesh, checkpoints, preemption)
-            ) as loop:
-                state, done = loop.train(
-                    state,
-                    _make_step(run, state),
-                    source,
-                    done,
-                    validate=_make_validation(run, state),
-                    count_flops=functools.partial(
-                        flops_of, run.initial.structure, run.task.loss(settings)
-                    ),
-                )
+            loop = Loop(settings, workdir, run.task, run.mesh, checkpoints, preemption)
+            state, done = _train(run, loop, state, source, done)
         else:
             log_once(f"step {done} of {settings.steps} is done: no step is left")
         if done < settings.steps:
             return False
+
+        # Export: for StereoJAX and for diffusers.
         _export(run, state, done, workdir)
         return True
 
@@ -259,6 +250,24 @@ def _initial_state(run: _Run) -> TrainState:
     return make_state(
         run.trainable, run.frozen, optimizer, run.mesh, seed=run.settings.seed
     )
+
+
+def _train(
+    run: _Run, loop: Loop, state: TrainState, source: SampleSource, done: int
+) -> tuple[TrainState, int]:
+    """Runs the loop with the update, the validation and the FLOP count of the task."""
+    count_flops = functools.partial(
+        flops_of, run.initial.structure, run.task.loss(run.settings)
+    )
+    with contextlib.closing(loop):
+        return loop.train(
+            state,
+            _make_step(run, state),
+            source,
+            done,
+            validate=_make_validation(run, state),
+            count_flops=count_flops,
+        )
 
 
 def _make_step(run: _Run, state: TrainState) -> Any:

@@ -36,7 +36,7 @@ class Buckets:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that make gcsfs, google-cloud-storage and tensorstore use this server."""
+        """Makes gcsfs, google-cloud-storage and tensorstore use this server."""
         return {
             "STORAGE_EMULATOR_HOST": self.url,
             "TENSORSTORE_GCS_HTTP_URL": self.url,
@@ -46,7 +46,7 @@ class Buckets:
         }
 
     def files(self, folder: str) -> dict[str, bytes]:
-        """Returns the contents of the objects below BUCKET or BUCKET/FOLDER, by name."""
+        """Returns the contents of objects below BUCKET or BUCKET/FOLDER, by name."""
         bucket, _, start = folder.partition("/")
         start = f"{start}/" if start else ""
         with self.lock:

@@ -1,4 +1,4 @@
-"""A run whose folder, data and initial weights are in a bucket: its files and errors."""
+"""A run with its folder, data and initial weights in a bucket: files and errors."""
 
 import dataclasses
 import json
@@ -141,7 +141,7 @@ def local(tmp_path_factory, inputs, environment) -> Path:
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory, bucket, environment) -> Path:
-    """A copy of the folder of a run in a bucket, killed after a checkpoint and resumed."""
+    """A copy of the folder of a run in a bucket, which was killed and resumed."""
     arguments = command("gs://bucket/runs/first", "gs://bucket")
 
     def third_is_complete() -> bool:

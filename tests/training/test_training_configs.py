@@ -39,7 +39,7 @@ def test_every_config_has_the_papers_training_settings(name):
 
 
 def test_a_small_run_takes_less_than_two_minutes(tmp_path):
-    """In CPU time, which exceeds the wall time on an idle machine; nothing is cached."""
+    """In CPU time, which exceeds the wall time of an idle machine; no cache."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""Samples: they depend on seed and index only; mirroring and cropping are consistent."""
+"""Samples depend on seed and index only; mirroring and cropping are consistent."""
 
 import dataclasses
 import itertools

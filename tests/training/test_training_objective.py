@@ -42,7 +42,7 @@ def test_noise_levels_are_log_normal():
 
 @functools.cache
 def gradients() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, float]:
-    """Returns (JAX gradients, PyTorch gradients, JAX loss, PyTorch loss), by torch name."""
+    """Returns (JAX gradients, PyTorch gradients, JAX loss, PyTorch loss)."""
     module = reference.unet(9)
     clean = 0.5 * noise(B, T, 4, H, W, seed=3)
     eps, channels = noise(B, T, 4, H, W, seed=4), noise(B, T, 5, H, W, seed=5)

@@ -1,4 +1,4 @@
-"""Whole runs: killed, stopped, moved to other devices, assert_refused, exported."""
+"""Complete runs: killed, preempted, moved to other devices, refused, exported."""
 
 import contextlib
 import dataclasses
@@ -107,7 +107,7 @@ def test_a_killed_and_preempted_run_equals_an_uninterrupted_one(
     complete, place, data, environment
 ):
     workdir = place / "killed"
-    # Between two checkpoints or at one, and far from the end, so that it is not reached.
+    # Between two checkpoints or at one, and far from the end of the run.
     first, second = map(int, np.random.default_rng().integers([8, 15], [15, 22]))
     arguments = command(workdir, data)
     code, _ = run_until(first, signal.SIGKILL, arguments, environment())
@@ -290,7 +290,7 @@ def test_runs_share_latents(place, data, environment):
 def test_a_wrong_setting_is_a_one_line_error(place, environment):
     for flag, part in (
         ("--config.train.stepz=3", "config.train.stepz"),
-        ("--config.train.batch=many", "config.train.batch=many: expected a complete"),
+        ("--config.train.batch=many", "config.train.batch=many: expected a whole"),
         ("--config.train.height=21", "height=21: expected a multiple of"),
         ("--config.train.unet=svd/unet", "weights svd/unet are not in"),
         ("--init_from=s3://bucket/run", "s3://bucket/run: expected a folder, or gs://"),
@@ -362,7 +362,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(place, data, environment):
     )
     done = run(command(workdir, data, *flags), environment())
     assert_refused(
-        done, 1, ": the loss is", "(film train", "of the run", "that is saved"
+        done, 1, ": the loss is", "(film train", "of the run", "the last checkpoint"
     )
     last = rows(workdir)[-1]["step"]
     assert f"step {last + 1}: the loss is" in done.stderr

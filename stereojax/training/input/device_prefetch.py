@@ -30,8 +30,8 @@ class DevicePrefetch:
         self._ready = collections.deque()
         self._error: Exception | None = None
 
-    def next_batch(self) -> tuple[Names, dict[str, Array]]:
-        """Returns the names of the samples' clips, and the batch.
+    def peek(self) -> dict[str, Array]:
+        """Returns the next batch, and keeps it.
 
         Raises:
           RunError: the batch cannot be read.
@@ -39,6 +39,15 @@ class DevicePrefetch:
         self._fill(1)
         if not self._ready:
             raise self.error()
+        return self._ready[0][1]
+
+    def next_batch(self) -> tuple[Names, dict[str, Array]]:
+        """Returns the names of the samples' clips, and the batch.
+
+        Raises:
+          RunError: the batch cannot be read.
+        """
+        self.peek()
         batch = self._ready.popleft()
         self._fill(self._ahead)
         return batch
