@@ -75,7 +75,7 @@ def _write(
     config: Mapping[str, Any],
     state: dict[str, Any],
 ) -> None:
-    # Imported here, so that training runs without the converters.
+    # Imported lazily, so that importing training loads no converter.
     from convert_weights.diffusers_folder import write_folder
 
     with locations.staged_write(part, last=CONFIG) as local:

@@ -68,13 +68,13 @@ def load_initial_model(
       InputError: a part is absent, or belongs to another network.
     """
     dtype = weights.compute_dtype(settings.dtype)
-    vae, vae_arrays, vae_mark = _vae(settings, root)
-    encoder, encoder_arrays, encoder_mark = _image_encoder(settings, root, dtype)
+    vae, vae_arrays, vae_id = _vae(settings, root)
+    encoder, encoder_arrays, encoder_id = _image_encoder(settings, root, dtype)
     context = encoder.config.projection_dim
     part = _unet(settings, vae, context, root, init_from)
     unet = build(UNET, part.sizes, dtype=dtype, remat=settings.remat == "block")
     _check_sizes(unet.config, vae.config, context, settings)
-    metric, metric_arrays, metric_mark = _lpips(settings, vae.config.factor, root)
+    metric, metric_arrays, metric_id = _lpips(settings, vae.config.factor, root)
     structure, expected = split(InpaintModel(unet, vae, encoder, metric))
     arrays = {
         f"{prefix}.{name}": array
@@ -90,8 +90,8 @@ def load_initial_model(
         structure,
         check_arrays(arrays, expected, what="the networks"),
         part.sizes,
-        {"unet": part.fingerprint, "vae": vae_mark, "image_encoder": encoder_mark}
-        | metric_mark,
+        {"unet": part.fingerprint, "vae": vae_id, "image_encoder": encoder_id}
+        | metric_id,
         part.licence,
     )
 

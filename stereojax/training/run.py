@@ -224,7 +224,9 @@ def _cache_latents(
     settings, task, initial = run.settings, run.task, run.initial
     # Only the networks that do not train encode.
     encoders = {
-        name: mark for name, mark in initial.identity.items() if name != task.prefix
+        name: identity
+        for name, identity in initial.identity.items()
+        if name != task.prefix
     }
     arrays = {
         name: x

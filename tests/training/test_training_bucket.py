@@ -181,8 +181,8 @@ def test_a_run_in_a_bucket_writes_the_files_of_a_local_run(local, remote):
     for name in files(local):
         if name.startswith("diffusers/"):
             assert (remote / name).read_bytes() == (local / name).read_bytes(), name
-    marks = [weights.fingerprint(w / "weights/unet") for w in (local, remote)]
-    assert marks[0] == marks[1]
+    digests = [weights.fingerprint(w / "weights/unet") for w in (local, remote)]
+    assert digests[0] == digests[1]
     weights.load(remote / "weights/unet")
     starts = [*(remote / "tensorboard").glob("events*")]
     assert len(starts) == 2 and all(p.stat().st_size > 1000 for p in starts)

@@ -25,7 +25,7 @@ CACHED = dataclasses.replace(
 )
 CLIPS = Scenes(3, CACHED.span, CACHED.height, CACHED.width, CACHED.synthetic_disparity)
 SOURCE = SampleSource(CLIPS, CACHED, inpaint_task.make_sample)
-MARKS = {"vae": "patches", "image_encoder": "random 0"}
+IDENTITY = {"vae": "patches", "image_encoder": "random 0"}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def jax_model(initial):
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory, encode):
     folder = tmp_path_factory.mktemp("latents")
-    cache = LatentCache.open(folder, CACHED, None, MARKS)
+    cache = LatentCache.open(folder, CACHED, None, IDENTITY)
     # 14 samples of 3 clips are more than two epochs, so all 2 draws are needed.
     assert fill(cache, encode) and len(list(cache.keys())) == 6
     return cache
@@ -154,7 +154,7 @@ def test_only_the_samples_of_a_run_are_needed():
 
 
 def test_a_stopped_fill_keeps_its_samples(encode, tmp_path):
-    cache = LatentCache.open(tmp_path, CACHED, None, MARKS)
+    cache = LatentCache.open(tmp_path, CACHED, None, IDENTITY)
     assert not fill(cache, encode, stop=True)
     assert len(list(cache.keys())) == 1
     # The rest is read by worker processes.
@@ -164,17 +164,17 @@ def test_a_stopped_fill_keeps_its_samples(encode, tmp_path):
 
 def test_each_setting_and_network_has_its_own_folder(tmp_path):
     folders = {
-        LatentCache.open(tmp_path, settings, None, marks).folder
-        for settings, marks in (
-            (CACHED, MARKS),
-            (dataclasses.replace(CACHED, seed=1), MARKS),
-            (dataclasses.replace(CACHED, flip=0.0), MARKS),
-            (CACHED, MARKS | {"vae": "another"}),
+        LatentCache.open(tmp_path, settings, None, networks).folder
+        for settings, networks in (
+            (CACHED, IDENTITY),
+            (dataclasses.replace(CACHED, seed=1), IDENTITY),
+            (dataclasses.replace(CACHED, flip=0.0), IDENTITY),
+            (CACHED, IDENTITY | {"vae": "another"}),
         )
     }
     assert len(folders) == 4
     more = dataclasses.replace(CACHED, cached_draws=9, steps=1, learning_rate=0.5)
-    assert LatentCache.open(tmp_path, more, None, MARKS).folder in folders
+    assert LatentCache.open(tmp_path, more, None, IDENTITY).folder in folders
     content = json.loads((folders.pop() / "of.json").read_text())
     assert (
         content["data"] == {"content": "synthetic scenes"}
@@ -188,7 +188,7 @@ def test_each_dataset_content_has_its_own_folder(tmp_path):
     folders = set()
     for content in ("one", "two"):
         (data / "dataset_info.json").write_text(content)
-        folders.add(LatentCache.open(tmp_path, CACHED, str(data), MARKS).folder)
+        folders.add(LatentCache.open(tmp_path, CACHED, str(data), IDENTITY).folder)
     assert len(folders) == 2
 
 
@@ -208,7 +208,7 @@ def test_a_damaged_sample_is_an_error(cache):
 
 
 def test_a_value_beyond_float16_is_an_error(tmp_path):
-    cache = LatentCache.open(tmp_path, CACHED, None, MARKS)
+    cache = LatentCache.open(tmp_path, CACHED, None, IDENTITY)
     with pytest.raises(RunError, match=r"000000003.0.npz: truth is not finite"):
         cache.write((3, 0), {"truth": np.float32([1.0, 1e6])})
     assert not list(cache.keys())
@@ -217,7 +217,7 @@ def test_a_value_beyond_float16_is_an_error(tmp_path):
 def test_an_unwritable_folder_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"--latents=.*file"):
-        LatentCache.open(tmp_path / "file", CACHED, None, MARKS)
+        LatentCache.open(tmp_path / "file", CACHED, None, IDENTITY)
 
 
 def test_pixel_losses_are_refused_with_cached_latents():

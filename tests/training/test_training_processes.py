@@ -25,16 +25,16 @@ LIMIT = 300  # timeout in seconds
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
+def root(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("processes")
 
 
 @pytest.fixture(scope="module")
-def data(place) -> Path:
-    return write_data(place / "data")
+def data(root) -> Path:
+    return write_data(root / "data")
 
 
-def start(place: Path, workdir: Path, data: list[Path], *flags: str) -> list:
+def start(root: Path, workdir: Path, data: list[Path], *flags: str) -> list:
     """Starts two processes of two devices each; each gets its own --data."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -44,7 +44,7 @@ def start(place: Path, workdir: Path, data: list[Path], *flags: str) -> list:
     return [
         subprocess.Popen(
             command(workdir, folder, *joined, f"--process_id={rank}", *flags),
-            env=environment(place, 2),
+            env=environment(root, 2),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -66,11 +66,11 @@ def wait(both: list) -> list[subprocess.CompletedProcess]:
 
 
 @pytest.fixture(scope="module")
-def stopped(place, data) -> tuple[Path, list[subprocess.CompletedProcess], int]:
+def stopped(root, data) -> tuple[Path, list[subprocess.CompletedProcess], int]:
     """Sends SIGTERM to the second process only; (workdir, both processes, steps)."""
-    workdir = place / "stopped"
+    workdir = root / "stopped"
     flags = ("--config.train.steps=1000", "--preempted_exit_code=75")
-    both = start(place, workdir, [data, data], *flags)
+    both = start(root, workdir, [data, data], *flags)
     until = time.monotonic() + LIMIT
     while not rows(workdir) and both[1].poll() is None and time.monotonic() < until:
         time.sleep(0.02)
@@ -79,22 +79,22 @@ def stopped(place, data) -> tuple[Path, list[subprocess.CompletedProcess], int]:
 
 
 @pytest.fixture(scope="module")
-def prolonged(place, data, stopped) -> tuple[Path, list, int]:
+def prolonged(root, data, stopped) -> tuple[Path, list, int]:
     """Resumes with both processes for three steps; (workdir, both processes, steps)."""
-    workdir, steps = place / "two", stopped[2] + 3
+    workdir, steps = root / "two", stopped[2] + 3
     shutil.copytree(stopped[0], workdir)
     flags = (*VALIDATES, f"--config.train.steps={steps}")
-    return workdir, wait(start(place, workdir, [data, data], *flags)), steps
+    return workdir, wait(start(root, workdir, [data, data], *flags)), steps
 
 
 @pytest.fixture(scope="module")
-def alone(place, data, stopped, prolonged) -> tuple[Path, subprocess.CompletedProcess]:
+def alone(root, data, stopped, prolonged) -> tuple[Path, subprocess.CompletedProcess]:
     """Resumes with one process, on as many devices, in another mesh."""
-    workdir = place / "one"
+    workdir = root / "one"
     shutil.copytree(stopped[0], workdir)
     flags = (*FLAGS, *VALIDATES, "--config.train.fsdp=4")
     steps = f"--config.train.steps={prolonged[2]}"
-    done = run(command(workdir, data, *flags, steps), environment(place, 4))
+    done = run(command(workdir, data, *flags, steps), environment(root, 4))
     assert done.returncode == 0, done.stderr
     return workdir, done
 
@@ -152,7 +152,7 @@ def test_one_process_resumes_on_another_mesh(stopped, alone):
     assert f"resuming from step {stopped[2]}" in done.stderr
 
 
-def test_a_damaged_record_of_one_process_ends_both(place, data, tmp_path):
+def test_a_damaged_record_of_one_process_ends_both(root, data, tmp_path):
     """The steps before are saved, and both processes print the reason."""
     broken = tmp_path / "broken"
     shutil.copytree(data, broken)
@@ -161,7 +161,7 @@ def test_a_damaged_record_of_one_process_ends_both(place, data, tmp_path):
     content[len(content) // 2] ^= 255
     shard.write_bytes(content)
     workdir = tmp_path / "run"
-    first, second = wait(start(place, workdir, [broken, data]))
+    first, second = wait(start(root, workdir, [broken, data]))
     assert len(rows(workdir)) > 0
     saved = f"step {rows(workdir)[-1]['step']} is saved"
     assert_refused(first, 1, "record 2 is damaged", saved)
@@ -171,11 +171,9 @@ def test_a_damaged_record_of_one_process_ends_both(place, data, tmp_path):
     ]
 
 
-def test_an_input_error_of_the_first_process_ends_both(place, data, stopped):
+def test_an_input_error_of_the_first_process_ends_both(root, data, stopped):
     """Otherwise the second would wait for ever."""
     workdir = stopped[0]
-    first, second = wait(
-        start(place, workdir, [data, data], "--config.train.widths=96")
-    )
+    first, second = wait(start(root, workdir, [data, data], "--config.train.widths=96"))
     assert_refused(first, 2, "holds a run with train.widths=64, not 96")
     assert_refused(second, 2, "process 0: ", "holds a run with train.widths=64, not 96")

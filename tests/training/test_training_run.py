@@ -29,18 +29,18 @@ from stereojax.training.input.pipeline import sample_order
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
+def root(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture(scope="module")
-def environment(place):
-    return functools.partial(training_runs.environment, place)
+def environment(root):
+    return functools.partial(training_runs.environment, root)
 
 
 @pytest.fixture(scope="module")
-def data(place) -> Path:
-    return write_data(place / "data")
+def data(root) -> Path:
+    return write_data(root / "data")
 
 
 def run_until(step: int, number: int, arguments: list[str], environment: dict) -> tuple:
@@ -80,9 +80,9 @@ def curve(workdir: Path) -> list[tuple]:
 
 
 @pytest.fixture(scope="module")
-def complete(place, data, environment) -> Path:
+def complete(root, data, environment) -> Path:
     """The folder of an uninterrupted run."""
-    workdir = place / "complete"
+    workdir = root / "complete"
     done = run(command(workdir, data), environment())
     assert done.returncode == 0, done.stderr
     return workdir
@@ -104,9 +104,9 @@ def test_a_run_writes_rows_checkpoints_and_events(complete):
 
 
 def test_a_killed_and_preempted_run_equals_an_uninterrupted_one(
-    complete, place, data, environment
+    complete, root, data, environment
 ):
-    workdir = place / "killed"
+    workdir = root / "killed"
     # Between two checkpoints or at one, and far from the end of the run.
     first, second = map(int, np.random.default_rng().integers([8, 15], [15, 22]))
     arguments = command(workdir, data)
@@ -126,8 +126,8 @@ def test_a_killed_and_preempted_run_equals_an_uninterrupted_one(
     )
 
 
-def test_worker_processes_survive_a_signal_to_their_group(place, data, environment):
-    workdir = place / "group"
+def test_worker_processes_survive_a_signal_to_their_group(root, data, environment):
+    workdir = root / "group"
     flags = (
         "--config.train.workers=2",
         "--config.train.steps=100000",
@@ -143,8 +143,8 @@ def test_worker_processes_survive_a_signal_to_their_group(place, data, environme
     assert (workdir / "checkpoints" / str(saved)).is_dir()
 
 
-def test_a_run_resumes_on_other_devices(complete, place, data, environment):
-    workdir = place / "moved"
+def test_a_run_resumes_on_other_devices(complete, root, data, environment):
+    workdir = root / "moved"
     shutil.copytree(complete, workdir)
     # The state of the folder after step 35.
     shutil.rmtree(workdir / "checkpoints" / "40")
@@ -157,9 +157,9 @@ def test_a_run_resumes_on_other_devices(complete, place, data, environment):
     np.testing.assert_allclose(moved[35:, 1], stayed[35:, 1], rtol=1e-3)
 
 
-def test_only_trainable_parameters_change(complete, place, data, environment):
+def test_only_trainable_parameters_change(complete, root, data, environment):
     """Compares with a run of one step at a learning rate of zero."""
-    workdir = place / "initial"
+    workdir = root / "initial"
     flags = ("--config.train.steps=1", "--config.train.learning_rate=0")
     done = run(command(workdir, data, *flags), environment())
     assert done.returncode == 0, done.stderr
@@ -181,7 +181,7 @@ def test_only_trainable_parameters_change(complete, place, data, environment):
         np.testing.assert_array_equal(x, rounded, err_msg=name)
     settings = fill(TrainSettings, run_config.get_config().train.to_dict(), "")
     assert settings.frozen_dtype == "bfloat16"  # and yet the export is not rounded
-    loaded = initial_model.load_initial_model(settings, root=place).arrays
+    loaded = initial_model.load_initial_model(settings, root=root).arrays
     assert flat[0].keys() == flat[1].keys() and len(flat[0]) > 100
     for name, before in flat[0].items():
         if ".transformer_blocks.0.norm2." in name:
@@ -218,9 +218,9 @@ def test_diffusers_loads_the_export(complete):
     )
 
 
-def test_a_run_starts_from_the_result_of_another(complete, place, data, environment):
+def test_a_run_starts_from_the_result_of_another(complete, root, data, environment):
     """It also validates with the sampler and writes an image."""
-    workdir = place / "after"
+    workdir = root / "after"
     flags = (
         f"--init_from={complete}",
         "--config.train.steps=3",
@@ -247,8 +247,8 @@ def test_a_run_starts_from_the_result_of_another(complete, place, data, environm
     assert list((workdir / "validation").glob("*.png"))
 
 
-def test_any_checkpoint_can_be_exported(complete, place, data, environment):
-    workdir = place / "earlier"
+def test_any_checkpoint_can_be_exported(complete, root, data, environment):
+    workdir = root / "earlier"
     shutil.copytree(complete, workdir)
     done = run(command(workdir, data, "--export_step=35"), environment())
     assert done.returncode == 0, done.stderr
@@ -268,26 +268,26 @@ def test_any_checkpoint_can_be_exported(complete, place, data, environment):
     assert_refused(run(arguments, environment()), 2, "has checkpoints of 35, 40")
 
 
-def test_runs_share_latents(place, data, environment):
+def test_runs_share_latents(root, data, environment):
     flags = (
         "--config.train.steps=3",
         "--config.train.cached_draws=1",
-        f"--latents={place / 'latents'}",
+        f"--latents={root / 'latents'}",
     )
-    done = run(command(place / "first", data, *flags), environment())
+    done = run(command(root / "first", data, *flags), environment())
     assert done.returncode == 0, done.stderr
     # Six samples of five clips.
     assert "latents: 0 of 5 are in" in done.stderr
-    files = list(place.glob("latents/*/*/*.npz"))
+    files = list(root.glob("latents/*/*/*.npz"))
     assert len(files) == 5
     files[0].unlink()
-    again = run(command(place / "second", data, *flags), environment())
+    again = run(command(root / "second", data, *flags), environment())
     assert again.returncode == 0, again.stderr
     assert "latents: 4 of 5 are in" in again.stderr
-    assert curve(place / "first") == curve(place / "second")
+    assert curve(root / "first") == curve(root / "second")
 
 
-def test_a_wrong_setting_is_a_one_line_error(place, environment):
+def test_a_wrong_setting_is_a_one_line_error(root, environment):
     for flag, part in (
         ("--config.train.stepz=3", "config.train.stepz"),
         ("--config.train.batch=many", "config.train.batch=many: expected a whole"),
@@ -295,20 +295,20 @@ def test_a_wrong_setting_is_a_one_line_error(place, environment):
         ("--config.train.unet=svd/unet", "weights svd/unet are not in"),
         ("--init_from=s3://bucket/run", "s3://bucket/run: expected a folder, or gs://"),
     ):
-        arguments = command(place / "wrong", None, flag, f"--weights_dir={place}")
+        arguments = command(root / "wrong", None, flag, f"--weights_dir={root}")
         assert_refused(run(arguments, environment()), 2, part)
-    assert not (place / "wrong").exists()
+    assert not (root / "wrong").exists()
 
 
-def test_another_models_checkpoint_is_refused(complete, place, data, environment):
+def test_another_models_checkpoint_is_refused(complete, root, data, environment):
     arguments = command(complete, data, "--config.train.widths=96")
     assert_refused(
         run(arguments, environment()), 2, "holds a run with train.widths=64, not 96"
     )
     # A dataset with other content is refused too.
-    other = place / "other data"
+    other = root / "other data"
     shutil.copytree(data, other)
-    workdir = place / "other records"
+    workdir = root / "other records"
     shutil.copytree(complete, workdir)
     run_json = json.loads((workdir / "run.json").read_text())
     run_json["data"]["place"] = str(other.resolve())
@@ -318,7 +318,7 @@ def test_another_models_checkpoint_is_refused(complete, place, data, environment
     arguments = command(workdir, other)
     assert_refused(run(arguments, environment()), 2, "holds a run with data.content=")
     # Without run.json, the arrays of the checkpoint differ.
-    workdir = place / "other"
+    workdir = root / "other"
     shutil.copytree(complete, workdir)
     (workdir / "run.json").unlink()
     arguments = command(workdir, data, "--config.train.widths=96")
@@ -327,8 +327,8 @@ def test_another_models_checkpoint_is_refused(complete, place, data, environment
     )
 
 
-def test_a_damaged_shard_is_named(place, data, environment):
-    broken = place / "broken"
+def test_a_damaged_shard_is_named(root, data, environment):
+    broken = root / "broken"
     shutil.copytree(data, broken)
     shard = broken / "pairs-train.tfrecord-00000-of-00001"
     content = bytearray(shard.read_bytes())
@@ -341,7 +341,7 @@ def test_a_damaged_shard_is_named(place, data, environment):
         for seed in range(100)
         if sample_order(5, dataclasses.replace(settings, seed=seed))[2] == 2
     )
-    workdir = place / "broken run"
+    workdir = root / "broken run"
     arguments = command(workdir, broken, f"--config.train.seed={seed}")
     done = run(arguments, environment())
     assert_refused(done, 1, shard.name, "record 2", "step 1 is saved")
@@ -352,8 +352,8 @@ def test_a_damaged_shard_is_named(place, data, environment):
     assert done.returncode == 0 and "resuming from step 1" in done.stderr, done.stderr
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(place, data, environment):
-    workdir = place / "diverged"
+def test_a_loss_that_is_not_finite_stops_the_run(root, data, environment):
+    workdir = root / "diverged"
     flags = (
         "--config.train.optimizer=sgd",
         "--config.train.learning_rate=10",
@@ -370,9 +370,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(place, data, environment):
 
 
 def test_a_full_disk_is_a_one_line_error_and_loses_nothing(
-    complete, place, data, environment
+    complete, root, data, environment
 ):
-    workdir = place / "full"
+    workdir = root / "full"
     shutil.copytree(complete, workdir)
     shutil.rmtree(workdir / "checkpoints" / "40")
 

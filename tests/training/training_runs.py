@@ -24,7 +24,7 @@ def command(workdir: Path, data: Path | None, *flags: str) -> list[str]:
     ]
 
 
-def environment(place: Path, devices: int = 1) -> dict[str, str]:
+def environment(root: Path, devices: int = 1) -> dict[str, str]:
     """Returns an environment with fast compilation and a shared compilation cache."""
     flags = (
         f"--xla_force_host_platform_device_count={devices}",
@@ -33,9 +33,9 @@ def environment(place: Path, devices: int = 1) -> dict[str, str]:
     )
     return os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "JAX_COMPILATION_CACHE_DIR": str(place / "compiled"),
+        "JAX_COMPILATION_CACHE_DIR": str(root / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "STEREOJAX_CACHE": str(place / "cache"),
+        "STEREOJAX_CACHE": str(root / "cache"),
         "XLA_FLAGS": " ".join(flags),
     }
 

@@ -134,14 +134,17 @@ def _read_batches(
     samples = iter(read_ahead(dataset, source.settings))
     for start in range(0, len(keys), batch):
         batch_keys = tuple(keys[start : start + batch])
-        drawn: list[Any] = [next(samples) for _ in batch_keys]
-        for sample in drawn:
+        batch_samples: list[Any] = [next(samples) for _ in batch_keys]
+        for sample in batch_samples:
             if isinstance(sample, Failure):
                 raise RunError(sample.text)
-        drawn += drawn[-1:] * (batch - len(drawn))
+        batch_samples += batch_samples[-1:] * (batch - len(batch_samples))
         yield (
             batch_keys,
-            {name: np.stack([s[name] for s in drawn]) for name in drawn[0]},
+            {
+                name: np.stack([s[name] for s in batch_samples])
+                for name in batch_samples[0]
+            },
         )
 
 
