@@ -1,11 +1,11 @@
-"""That training learns: hole PSNR of a small network on scenes that it never saw.
+"""Measures that training learns: hole PSNR of a small network on held-out scenes.
 
     python -m benchmarks.learn
 
 Renders synthetic scenes into shards, trains on them by `stereojax.train`'s own loop,
-and prints the hole PSNR and SSIM of the sampler's pictures on held-out scenes after the
-first update and after the last, beside the background fill's; writes
-benchmarks/results/learn.json. A few minutes on an idle CPU core pair.
+and prints the hole PSNR and SSIM of the sampler's frames on held-out scenes, after the
+first and the last update, and those of the background fill. Writes
+benchmarks/results/learn.json. Takes a few minutes on two idle CPU cores.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from stereojax.records import Provenance, encode_record, to_example
 from stereojax.records.tfrecord import TFRecordWriter
 from stereojax.settings.train import TrainSettings
 from stereojax.training.input.clips import Scenes
-from stereojax.training.input.sources import HELD_OUT
+from stereojax.training.input.sources import HELD_OUT_SEED
 from stereojax.training.multihost.preemption import Preemption
 from stereojax.training.run import train
 
@@ -35,22 +35,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--scenes", type=int, default=48)
     parser.add_argument("--validation_scenes", type=int, default=8)
     parser.add_argument("--workdir", type=Path)
-    given = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = given.workdir or Path(scratch)
+        folder = args.workdir or Path(scratch)
         settings = TrainSettings(
             unet="random", vae="patches", image_encoder="random", widths="64",
             frames=2, height=32, width=64, max_stride=2, known_frames=1,
-            workers=0, remat="none", steps=given.steps, batch=4, accumulate=1,
+            workers=0, remat="none", steps=args.steps, batch=4, accumulate=1,
             learning_rate=1e-3, log_every=20, checkpoint_every=200, validate_every=200,
-            validation_scenes=given.validation_scenes, validation_steps=8,
+            validation_scenes=args.validation_scenes, validation_steps=8,
         )  # fmt: skip
         data = folder / "data"
         if not data.exists():
-            shards(data, given.scenes, given.validation_scenes, settings)
-        since = time.perf_counter()
+            shards(data, args.scenes, args.validation_scenes, settings)
+        start = time.perf_counter()
         train(settings, folder / "run", Preemption(), data=str(data))
-        seconds = time.perf_counter() - since
+        seconds = time.perf_counter() - start
         lines = (folder / "run" / "metrics.jsonl").read_text().splitlines()
         table = [
             {"step": row["step"], "loss_mean": row["loss_mean"]}
@@ -59,29 +59,31 @@ def main(argv: Sequence[str] | None = None) -> None:
             if "val_psnr" in row
         ]
     print(measure.table(table))
-    results = {"scenes": given.scenes, "seconds": seconds, "rows": table}
+    results = {"scenes": args.scenes, "seconds": seconds, "rows": table}
     print("written:", measure.save("learn", results))
 
 
 def shards(folder: Path, train: int, held_out: int, settings: TrainSettings) -> None:
-    """A dataset of synthetic scenes, as data preparation writes one."""
+    """Writes a dataset of synthetic scenes in the format of data_prep."""
     folder.mkdir(parents=True)
     splits = []
     for split, count, first in (
         ("train", train, 0),
-        ("validation", held_out, HELD_OUT),
+        ("validation", held_out, HELD_OUT_SEED),
     ):
         size = settings.span + 2, settings.height, settings.width
-        clips = Scenes(count, *size, 12.0, first=first)
+        clips = Scenes(count, *size, 12.0, first_seed=first)
         with TFRecordWriter(folder / f"scenes-{split}.tfrecord-00000-of-00001") as file:
             for i in range(count):
                 clip = clips[i]
-                seen = clip.frames(np.arange(len(clip)))
+                frames = clip.frames(np.arange(len(clip)))
                 origin = Provenance(
                     clip.name, f"{first + i:032x}", "stereo", 0, 0, 24.0, "exact", 0.0,
                     99.0, 0.5 * 1024 / settings.width,
                 )  # fmt: skip
-                record = encode_record(seen.left, seen.right, seen.disparity, origin)
+                record = encode_record(
+                    frames.left, frames.right, frames.disparity, origin
+                )
                 file.write(to_example(record))
         splits.append(
             {

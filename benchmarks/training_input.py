@@ -1,12 +1,11 @@
-"""What a sample of 25 frames at 576x1024 costs the processes that read for training.
+"""Measures the CPU time that a training sample of 25 frames at 576x1024 takes.
 
     python -m benchmarks.training_input
 
-A record of a rendered scene with some grain, coded as `data_prep` codes it, is drawn
-from again and again: decoding, cropping and mirroring, and all of it. Seconds are of a
-single core. An update takes 8 samples; with the seconds that an update takes on the
-devices, the last column says how many workers keep up with it. Writes
-benchmarks/results/training_input.json.
+Draws samples from a record of a rendered scene with film grain, encoded as by
+`data_prep`, and times decoding, cropping, mirroring, and all of them. Seconds are those
+of a single core. The last column is the number of workers that keep up with updates of
+8 samples and --update_seconds. Writes benchmarks/results/training_input.json.
 """
 
 import argparse
@@ -18,13 +17,14 @@ from benchmarks import measure
 from stereojax.records import Provenance, Record, encode_record
 from stereojax.settings.train import TrainSettings
 from stereojax.synthetic import make_film
+from stereojax.training.inpaint_task import make_sample
 from stereojax.training.input.clips import RecordClip
-from stereojax.training.input.framing import Crop, cropped
-from stereojax.training.input.mirror import mirrored
-from stereojax.training.input.pipeline import drawn
+from stereojax.training.input.framing import Crop, crop_frames
+from stereojax.training.input.mirror import mirror_pair
+from stereojax.training.input.pipeline import draw_sample
 
-SAMPLES = 8  # of an update
-GRAIN = 0.02  # what a film has and a renderer has not: it is what JPEG works on
+SAMPLES = 8  # per update
+GRAIN = 0.02  # noise level of film grain, which makes JPEG decoding slow
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,20 +33,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--width", type=int, default=1024)
     parser.add_argument("--frames", type=int, default=25)
     parser.add_argument("--update_seconds", type=float, default=1.5)
-    given = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     settings = TrainSettings(
-        height=given.height, width=given.width, frames=given.frames, max_stride=2
+        height=args.height, width=args.width, frames=args.frames, max_stride=2
     )
     clip = RecordClip(record(settings))
-    frames = clip.frames(np.arange(given.frames))
-    same = Crop(given.height, given.width, 1.0, 0.0, 0.0)
+    frames = clip.frames(np.arange(args.frames))
+    same = Crop(args.height, args.width, 1.0, 0.0, 0.0)
     timings = measure.race(
         {
-            "decode": lambda: clip.frames(np.arange(given.frames)).left,
-            "crop": lambda: cropped(frames, same).left,
-            "mirror": lambda: mirrored(frames).left,
+            "decode": lambda: clip.frames(np.arange(args.frames)).left,
+            "crop": lambda: crop_frames(frames, same).left,
+            "mirror": lambda: mirror_pair(frames).left,
             "a sample, half of them mirrored": lambda: [
-                drawn(clip, [0, i], settings)["left"] for i in range(4)
+                draw_sample(clip, [0, i], settings, make_sample)["left"]
+                for i in range(4)
             ],
         }
     )
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             {
                 "what": name,
                 "cpu_s": seconds,
-                "workers": SAMPLES * seconds / given.update_seconds,
+                "workers": SAMPLES * seconds / args.update_seconds,
             }
         )
     print(measure.table(rows))

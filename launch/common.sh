@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What the launch scripts of training begin with; they source it with their words.
+# Common start of the training launch scripts, which source it with their arguments.
 #
-# Leaves `dry_run`, true or false, and `flags`, the other words. Without any, shows the
-# comment that the script begins with, and leaves.
+# Sets `dry_run` to true or false, and `flags` to the other arguments. Without any flag,
+# prints the script's first comment as help, and exits with 2.
 set -euo pipefail
 
 dry_run=false
@@ -20,7 +20,7 @@ if [[ ${#flags[@]} -eq 0 ]]; then
   exit 2
 fi
 
-# need NAME EXPECTED: leaves where the variable is not set.
+# need NAME EXPECTED: exits with 2 if the variable is not set.
 need() {
   if [[ -z "${!1:-}" ]]; then
     echo "error: $1 is not set; expected $2" >&2
@@ -28,7 +28,7 @@ need() {
   fi
 }
 
-# show WORD...: the command, as it could be typed.
+# show WORD...: prints the command, quoted for a shell.
 show() {
   printf '%q ' "$@"
   echo

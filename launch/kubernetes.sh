@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Training as a JobSet on Kubernetes: NODES pods, which find each other by name.
+# Trains in a JobSet on Kubernetes, on NODES pods that connect by their host names.
 #
 #   launch/kubernetes.sh [--dry_run] FLAGS...   IMAGE=.. NODES=1 GPUS=8 CLAIM=..
 #
-# FLAGS are those of `python -m stereojax.train`. IMAGE has this project with the extra
-# `cuda`; CLAIM is a persistent volume claim, mounted at /data in every pod: --workdir
-# and --data lie there. A pod that is evicted gets SIGTERM, saves, and ends with 75, which
-# counts as a failure: the JobSet starts all pods again, RESTARTS=100 times, and they go on.
-# What is wrong with the flags or the data (2) stays wrong: then it has failed at once.
-# --dry_run prints the command and what it is given, and runs nothing.
+# FLAGS are those of `python -m stereojax.train`. IMAGE contains this project with the
+# extra `cuda`. CLAIM is a persistent volume claim for --workdir and --data, mounted at
+# /data in every pod. An evicted pod gets SIGTERM, saves, and exits with 75, which counts
+# as a failure: the JobSet restarts all pods, up to RESTARTS=100 times, and they resume.
+# Exit code 2, for wrong flags or data, fails the JobSet at once.
+# --dry_run prints the command and the manifest, and runs nothing.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh" "$@"
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Training on whatever cloud SkyPilot finds: NODES machines that join each other.
+# Trains on NODES machines of a cloud that SkyPilot selects.
 #
 #   launch/skypilot.sh [--dry_run] FLAGS...   ACCELERATORS=H100:8 NODES=1 SPOT=true
 #
-# FLAGS are those of `python -m stereojax.train`; --workdir and --data are in a bucket,
-# gs://..: the machines are taken away, and others go on from there. The project is what
-# lies in this folder's parent; SETUP installs it. JOB_NAME names the job. A run that is
-# told to stop saves and ends with 75, which counts as an error: RESTARTS=100 of them are
-# started again. --dry_run prints the command and the task, and runs nothing.
+# FLAGS are those of `python -m stereojax.train`; --workdir and --data must be in a bucket,
+# gs://.., because other machines resume the run when these are taken away. SkyPilot copies
+# the parent folder of this script, and SETUP installs it. JOB_NAME names the job. A
+# preempted run saves and exits with 75, which counts as an error: SkyPilot restarts it, up
+# to RESTARTS=100 times. --dry_run prints the command and the task, and runs nothing.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh" "$@"
 
@@ -15,7 +15,7 @@ nodes=${NODES:-1}
 setup=${SETUP:-"pip install '.[cuda,gcs]'"}
 printf -v training '%q ' python -m stereojax.train "${flags[@]}" --preempted_exit_code=75
 if [[ $nodes -gt 1 ]]; then
-  # shellcheck disable=SC2016  # for the machines' shells
+  # shellcheck disable=SC2016  # expanded on the machines
   training+='--coordinator_address="$(head -n1 <<<"$SKYPILOT_NODE_IPS"):6006" '
   # shellcheck disable=SC2016
   training+='--num_processes="$SKYPILOT_NUM_NODES" --process_id="$SKYPILOT_NODE_RANK"'

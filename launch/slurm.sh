@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Training on a Slurm cluster: one process a node with all its GPUs; they find each other.
+# Trains on a Slurm cluster, with one process per node for all GPUs of the node.
 #
 #   launch/slurm.sh [--dry_run] FLAGS...   NODES=1 GPUS=8 HOURS=24 PARTITION=..
 #
-# FLAGS are those of `python -m stereojax.train`; --workdir is on a disk that every node
-# sees. Slurm's SIGTERM makes a run save and end with 75: two minutes before its time is
-# over, and when it is taken off its nodes. Then the job goes back into the queue, and
-# from there on with the same folder. --dry_run prints the command and submits nothing.
+# FLAGS are those of `python -m stereojax.train`; --workdir must be on storage that all
+# nodes share. Slurm sends SIGTERM two minutes before the time limit, and on preemption:
+# the run saves and exits with 75, the job is queued again, and the run resumes in the same
+# folder. --dry_run prints the command and submits nothing.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh" "$@"
 
 printf -v training '%q ' srun --kill-on-bad-exit=1 \
   "${PYTHON:-python}" -m stereojax.train "${flags[@]}" --preempted_exit_code=75
-# shellcheck disable=SC2016  # for the job's shell
+# shellcheck disable=SC2016  # expanded in the job
 {
-  # Of its own, Slurm puts a job back only when it takes the nodes.
+  # By itself, Slurm requeues a job only on preemption.
   training+='|| code=$?; [ "${code:-0}" -ne 75 ] || scontrol requeue "$SLURM_JOB_ID"; '
   training+='exit "${code:-0}"'
 }

@@ -1,11 +1,11 @@
-"""Trains the network that fills holes, on stereo sequences or on synthetic scenes.
+"""Trains the inpainting network on stereo sequences or on synthetic scenes.
 
     python -m stereojax.train --config stereocrafter --workdir DIR --data DATASET
     python -m stereojax.train --config stereocrafter:runlocal --workdir DIR
 
-DIR, DATASET and the other folders may lie in a bucket: gs://BUCKET/FOLDER.
-The same command goes on from the newest checkpoint, on any number of devices. Every
-setting has its default in the config and a flag: --config.train.steps=1000.
+DIR, DATASET and the other folders may be in a bucket: gs://BUCKET/FOLDER.
+The same command resumes from the newest checkpoint, on any number of devices. Every
+setting of the config's section `train` is also a flag: --config.train.steps=1000.
 """
 
 import dataclasses
@@ -22,49 +22,62 @@ from stereojax.training.multihost.preemption import Preemption
 FLAGS = flags.FLAGS
 PREFIX = "config.train."
 
-flags.DEFINE_string("config", "stereocrafter", "a shipped config, or a path")
-flags.DEFINE_string("workdir", None, "where checkpoints, rows and pictures go")
-flags.DEFINE_string("data", None, "a dataset of data_prep; without: synthetic scenes")
-flags.DEFINE_string("weights_dir", None, "root of converted weights")
+flags.DEFINE_string("config", "stereocrafter", "name or path of the config")
 flags.DEFINE_string(
-    "init_from", None, "begin with this part, or with what the run in this folder ended"
+    "workdir", None, "folder of the run: checkpoints, metrics and exports"
+)
+flags.DEFINE_string(
+    "data", None, "dataset folder written by data_prep; by default, synthetic scenes"
+)
+flags.DEFINE_string("weights_dir", None, "root folder of converted weights")
+flags.DEFINE_string(
+    "init_from",
+    None,
+    "initial U-Net: a part's folder, or the --workdir of a finished run",
 )
 flags.DEFINE_string(
     "latents",
     None,
-    "where config.train.cached_draws are kept, which runs can share; by default in the "
-    "workdir",
+    "folder of the latents of config.train.cached_draws, which runs can share; by "
+    "default WORKDIR/latents",
 )
 flags.DEFINE_integer(
     "export_step",
     None,
-    "train nothing: write the network of this checkpoint, such as the best one, to "
-    "step_0000000 in the workdir",
+    "step of a checkpoint to export to WORKDIR/step_0000000, instead of training",
     lower_bound=1,
 )
 flags.DEFINE_integer(
     "preempted_exit_code",
     0,
-    "how a run ends that SIGTERM stopped; launchers start it again by it",
+    "exit code after SIGTERM, by which launchers recognise a run to start again",
     lower_bound=0,
     upper_bound=255,
 )
-flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0")
-flags.DEFINE_integer("num_processes", None, "how many there are")
-flags.DEFINE_integer("process_id", None, "which one this is")
+flags.DEFINE_string(
+    "coordinator_address",
+    None,
+    "address of process 0, as HOST:PORT; by default detected",
+)
+flags.DEFINE_integer("num_processes", None, "number of processes; by default detected")
+flags.DEFINE_integer(
+    "process_id", None, "number of this process, from 0; by default detected"
+)
 for _field in dataclasses.fields(TrainSettings):
     flags.DEFINE_string(f"{PREFIX}{_field.name}", None, describe(_field))
 
 
 def read_settings() -> TrainSettings:
-    """The config's, then the flags that were given."""
+    """Returns the config's settings, overridden by flags."""
     section = load_config(FLAGS.config).get("train")
     if section is None:
-        raise cli.InputError(f"--config={FLAGS.config}: it has no section train")
+        raise cli.InputError(
+            f"--config={FLAGS.config}: the config has no section train"
+        )
     names = [field.name for field in dataclasses.fields(TrainSettings)]
-    given = {name: FLAGS[PREFIX + name].value for name in names}
-    given = {name: value for name, value in given.items() if value is not None}
-    return fill(TrainSettings, {**section, **given}, PREFIX)
+    values = {name: FLAGS[PREFIX + name].value for name in names}
+    overrides = {name: value for name, value in values.items() if value is not None}
+    return fill(TrainSettings, {**section, **overrides}, PREFIX)
 
 
 def run() -> int:
@@ -73,27 +86,27 @@ def run() -> int:
         raise cli.InputError("--workdir is missing; --help lists all flags")
     settings = read_settings()
     workdir, weights_dir, init_from, latents = (
-        locations.find(name, FLAGS[name].value) if FLAGS[name].value else None
+        locations.from_flag(name, FLAGS[name].value) if FLAGS[name].value else None
         for name in ("workdir", "weights_dir", "init_from", "latents")
     )
 
     if (FLAGS.data or "").startswith(locations.BUCKET):
-        locations.find("data", FLAGS.data)
+        locations.from_flag("data", FLAGS.data)
 
-    from stereojax.training.multihost import processes
-    from stereojax.training.multihost.fail_together import together
+    # Imported after the flags are checked: a wrong flag should not wait for JAX.
+    from stereojax.training.multihost.fail_together import fail_together
+    from stereojax.training.multihost.processes import join_processes
 
-    processes.start(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
-    preemption.listen()
+    join_processes(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
+    preemption.install_handlers()  # again: jax.distributed has replaced them
 
     from stereojax.storage.compilation_cache import keep_compiled
 
-    keep_compiled()  # a run that goes on has not to wait for what it had compiled
-    # Only now: a wrong flag should not wait for jax, nor jax for the other hosts.
+    keep_compiled()  # a resumed run does not compile again
     from stereojax.training.run import train
 
-    with together():
-        whole = train(
+    with fail_together():
+        complete = train(
             settings,
             workdir,
             preemption,
@@ -103,7 +116,7 @@ def run() -> int:
             latents=latents,
             export_step=FLAGS.export_step,
         )
-    return 0 if whole else FLAGS.preempted_exit_code
+    return 0 if complete else FLAGS.preempted_exit_code
 
 
 if __name__ == "__main__":

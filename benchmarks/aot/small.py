@@ -1,11 +1,11 @@
-"""A small run's programs, compiled for four H200s and four TPU v5e that are not there.
+"""Compiles a small run's programs for four H200s and four TPU v5e, without devices.
 
     JAX_PLATFORMS=cpu python -m benchmarks.aot.small
 
-What a test on a CPU cannot see is that training compiles for these at all: the update,
-with its splat by the device's own Pallas kernel inside of the sharded program and parts
-of the update in a loop, and the sampler of validation. Networks are small, in bfloat16,
-on a mesh of (2, 2). Needs the wheels that `make aot` installs. Minutes. Writes
+A test on a CPU cannot show that training compiles for accelerators: the update, with
+the accelerator's Pallas splat inside the sharded program and looped microbatches, and
+the sampler of validation. Networks are small, in bfloat16, on a mesh of (2, 2). Needs
+the wheels that `make aot` installs. Takes minutes. Writes
 benchmarks/results/aot_small.json.
 """
 
@@ -31,10 +31,10 @@ from stereojax.settings.train import TrainSettings
 from stereojax.splat import choice
 from stereojax.training import initial_model, inpaint_task
 from stereojax.training.optimizer import make_optimizer
-from stereojax.training.sharding import SAMPLES, make_mesh
-from stereojax.training.state import abstract_state, divide
+from stereojax.training.sharding import BATCH, make_mesh
+from stereojax.training.state import abstract_state, split_trainable
 from stereojax.training.step import INDEX, make_step
-from stereojax.training.validation import make_judge
+from stereojax.training.validation import make_validation_step
 
 SETTINGS = TrainSettings(
     unet="random",
@@ -61,14 +61,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             devices = described(target)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
-            print(f"{target}: skipped, no compiler for it here ({reason})")
+            print(f"{target}: skipped, its compiler is not installed ({reason})")
             continue
         with as_if_on(target):
             for name, traced in programs(make_mesh(2, devices=devices)):
-                since = time.perf_counter()
+                start = time.perf_counter()
                 program = traced.lower().compile()
                 row = {"target": target, "program": name}
-                row["compile_s"] = time.perf_counter() - since
+                row["compile_s"] = time.perf_counter() - start
                 row["temp_MB"] = program.memory_analysis().temp_size_in_bytes / 1e6
                 text = program.as_text()
                 row["pallas"] = text.count("mosaic_gpu_v2") + text.count(
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def described(target: str) -> list[Any]:
-    """Four devices that are not there, for the compiler."""
+    """Returns descriptions of four devices, for the compiler."""
     if target == "gpu":
         topology = topologies.get_topology_desc(
             "H200", "cuda", topology="1x1x4", target_config=aot.H200
@@ -93,7 +93,7 @@ def described(target: str) -> list[Any]:
 
 @contextlib.contextmanager
 def as_if_on(platform: str) -> Iterator[None]:
-    """What is chosen by the device is chosen as for that one, not for this CPU."""
+    """Makes choices that depend on the platform as if it were `platform`."""
     with (
         mock.patch.object(choice, "default_platform", lambda: platform),
         mock.patch.object(choice, "_unusable", lambda *_: ""),
@@ -103,29 +103,33 @@ def as_if_on(platform: str) -> Iterator[None]:
 
 
 def programs(mesh: Any) -> Iterator[tuple[str, Any]]:
-    """The update and the validation, traced on shapes."""
-    start = initial_model.start(SETTINGS, root=Path("nowhere"))
+    """Yields the traced update and the traced validation, with their names."""
+    initial = initial_model.load_initial_model(SETTINGS, root=Path("nowhere"))
     optimizer = make_optimizer(SETTINGS)
     state = abstract_state(
-        *divide(start.arrays, inpaint_task.TRAINABLE), optimizer, mesh
+        *split_trainable(initial.arrays, inpaint_task.TRAINABLE), optimizer, mesh
     )
-    structure, loss = start.structure, inpaint_task.loss(SETTINGS)
+    structure, loss = initial.structure, inpaint_task.loss(SETTINGS)
     step = make_step(
         structure, loss, optimizer, mesh, state, accumulate=SETTINGS.accumulate
     )
     yield "update", step.trace(state, batch(SETTINGS.batch, mesh))
-    judge = make_judge(structure, inpaint_task.validate(SETTINGS), mesh, state)
+    validation = make_validation_step(
+        structure, inpaint_task.validate(SETTINGS), mesh, state
+    )
     yield (
         "validation",
-        judge.trace(state.trainable, state.frozen, state.rng, batch(mesh.size, mesh)),
+        validation.trace(
+            state.trainable, state.frozen, state.rng, batch(mesh.size, mesh)
+        ),
     )
 
 
 def batch(samples: int, mesh: Any) -> dict[str, jax.ShapeDtypeStruct]:
-    placed = NamedSharding(mesh, SAMPLES)
+    sharding = NamedSharding(mesh, BATCH)
     shape = (samples, SETTINGS.frames, SETTINGS.height, SETTINGS.width)
     return {
-        name: jax.ShapeDtypeStruct(shape, dtype, sharding=placed)
+        name: jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
         for name, shape, dtype in (
             ("left", (*shape, 3), jnp.uint8),
             ("right", (*shape, 3), jnp.uint8),

@@ -1,6 +1,6 @@
 """The settings of training: the `train` section of a config.
 
-A field is also a flag of `train`: `--config.train.steps=100`.
+Each field is also a flag of `stereojax.train`, such as `--config.train.steps=100`.
 """
 
 import dataclasses
@@ -8,141 +8,203 @@ import dataclasses
 from stereojax.cli import InputError
 from stereojax.settings.fields import setting
 
-RANDOM = "random"  # in place of a part's name: a small network of random weights
-PATCHES = "patches"  # in place of the VAE's: pixels, rearranged
+RANDOM = "random"  # instead of a part: a small network with random weights
+PATCHES = "patches"  # instead of a VAE: pixels rearranged into channels
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
-    """All that decides what a run learns.
+    """The settings that determine what a run learns, and how it runs.
 
-    The paper gives the size, the frames, the strides, the known frames, the optimizer,
-    its rate, the steps and the batch; the noise levels are SVD's. The rest is ours:
-    dropout, mirror images, AdamW's other numbers, `clip_norm`.
+    From the paper: size, frames, strides, known frames, optimizer, learning rate, steps
+    and batch. From SVD: the noise levels. Chosen by this project: dropout, mirroring,
+    AdamW's remaining hyperparameters, `clip_norm`.
     """
 
-    task: str = setting("inpaint", "what is learnt: name in stereojax.training.task")
-    seed: int = setting(0, "of everything that is drawn", low=0, high=2**31 - 1)
-
-    # Networks: names of parts, or `random`.
-    unet: str = setting("svd/unet", "part that training begins from; or random")
-    vae: str = setting("svd/vae", "part that makes latents; random; or patches")
-    image_encoder: str = setting(
-        "svd/image_encoder", "part that embeds the first frame; or random"
+    task: str = setting(
+        "inpaint", "training task, by its name in stereojax.training.task"
     )
-    widths: str = setting("64,128", "channels of a random U-Net, by level")
+    seed: int = setting(
+        0,
+        "seed of random weights, sample order, crops and noise",
+        low=0,
+        high=2**31 - 1,
+    )
+
+    # Networks: names of converted parts, or `random`.
+    unet: str = setting("svd/unet", "part with the U-Net's initial weights; or random")
+    vae: str = setting(
+        "svd/vae", "part with the VAE; or random; or patches, for pixels"
+    )
+    image_encoder: str = setting(
+        "svd/image_encoder", "part with the CLIP image encoder; or random"
+    )
+    widths: str = setting("64,128", "channels of a random U-Net's levels, in order")
     dtype: str = setting(
         "auto",
-        "of activations; auto is float32 on a CPU, bfloat16 elsewhere",
+        "dtype of activations; auto is float32 on a CPU, bfloat16 on accelerators",
         choices=("auto", "float32", "bfloat16"),
     )
     frozen_dtype: str = setting(
-        "bfloat16", "that frozen weights are held in", choices=("bfloat16", "float32")
+        "bfloat16",
+        "dtype of frozen weights in device memory",
+        choices=("bfloat16", "float32"),
     )
     remat: str = setting(
-        "block", "what gradients recompute to save memory", choices=("block", "none")
+        "block",
+        "activations to recompute in the backward pass: those of each block, or none",
+        choices=("block", "none"),
     )
 
-    # What is seen of a record.
+    # The frames and the crop of a sample.
     frames: int = setting(25, "frames of a sample", low=1, high=200)
-    height: int = setting(576, "of a sample, px", low=8, high=8192)
-    width: int = setting(1024, "of a sample, px", low=8, high=8192)
-    min_stride: int = setting(1, "smallest step from frame to frame", low=1, high=100)
-    max_stride: int = setting(6, "largest step from frame to frame", low=1, high=100)
+    height: int = setting(576, "height of a sample, in pixels", low=8, high=8192)
+    width: int = setting(1024, "width of a sample, in pixels", low=8, high=8192)
+    min_stride: int = setting(
+        1, "smallest stride between a sample's frames, in frames", low=1, high=100
+    )
+    max_stride: int = setting(
+        6, "largest stride between a sample's frames, in frames", low=1, high=100
+    )
     zoom: float = setting(
-        1.0, "largest enlargement before the crop; 1 is the whole", low=1, high=8
+        1.0,
+        "largest random enlargement before the crop, as a factor; 1 is none",
+        low=1,
+        high=8,
     )
     flip: float = setting(
-        0.5, "chance of a mirror image, whose eyes are swapped", low=0, high=1
+        0.5, "probability of mirroring a sample and swapping its views", low=0, high=1
     )
     synthetic_scenes: int = setting(
-        2000, "different scenes where there is no --data", low=1, high=10**9
+        2000, "number of synthetic scenes to train on without --data", low=1, high=10**9
     )
     synthetic_disparity: float = setting(
-        2.0, "most of a synthetic scene's, % of the width", low=0.1, high=30
+        2.0,
+        "largest disparity of a synthetic scene, in % of the width",
+        low=0.1,
+        high=30,
     )
     cached_draws: int = setting(
         0,
-        "samples of a clip, whose latents are kept on disk; 0: always new ones",
+        "samples per clip whose latents are cached on disk and reused; 0 draws every "
+        "sample anew, without a cache",
         low=0,
         high=10**6,
     )
     workers: int = setting(
         8,
-        "processes that read and decode, each two batches ahead; 0: threads",
+        "processes that read and decode, each two batches ahead; 0 uses threads",
         low=0,
         high=256,
     )
-    prefetch: int = setting(2, "batches ready in advance", low=1, high=100)
+    prefetch: int = setting(2, "batches to prefetch to the devices", low=1, high=100)
 
     # The objective.
-    sigma_mean: float = setting(0.7, "of ln(sigma)", low=-10, high=10)
-    sigma_std: float = setting(1.6, "of ln(sigma)", low=0, high=10)
+    sigma_mean: float = setting(
+        0.7, "mean of ln(sigma), the log noise level", low=-10, high=10
+    )
+    sigma_std: float = setting(
+        1.6, "standard deviation of ln(sigma), the log noise level", low=0, high=10
+    )
     known_frames: int = setting(
-        12, "at most so many first frames are given complete", low=0, high=200
+        12,
+        "largest number of first frames that are given without holes",
+        low=0,
+        high=200,
     )
     pooling: str = setting(
-        "max", "from pixels of a hole to latents", choices=("max", "nearest")
+        "max",
+        "resampling of the hole mask from pixels to latents",
+        choices=("max", "nearest"),
     )
     clip_dropout: float = setting(
-        0.05, "chance that only the image embedding is zero", low=0, high=1
+        0.05, "probability of zeroing only the CLIP image embedding", low=0, high=1
     )
     latent_dropout: float = setting(
-        0.05, "chance that only latents and mask are zero", low=0, high=1
+        0.05, "probability of zeroing only the latents and the mask", low=0, high=1
     )
     both_dropout: float = setting(
-        0.05, "chance that all three are: what guidance leads from", low=0, high=1
+        0.05,
+        "probability of zeroing embedding, latents and mask, for classifier-free "
+        "guidance",
+        low=0,
+        high=1,
     )
     hole_weight: float = setting(
-        1.0, "weight of a latent in a hole; 1 elsewhere", low=0, high=1000
+        1.0, "loss weight of a latent in a hole; others have 1", low=0, high=1000
     )
     pixel_l1: float = setting(
-        0.0, "weight of L1 on decoded crops; 0: none", low=0, high=1000
+        0.0, "weight of the L1 loss on decoded crops; 0 disables it", low=0, high=1000
     )
     pixel_lpips: float = setting(
-        0.0, "weight of LPIPS on decoded crops; 0: none", low=0, high=1000
+        0.0,
+        "weight of the LPIPS loss on decoded crops; 0 disables it",
+        low=0,
+        high=1000,
     )
-    pixel_crop: int = setting(128, "side of a decoded crop, px", low=16, high=4096)
+    pixel_crop: int = setting(
+        128, "side of a decoded crop, in pixels", low=16, high=4096
+    )
     pixel_frames: int = setting(2, "frames of a decoded crop", low=1, high=200)
 
     # The optimizer.
-    steps: int = setting(26000, "updates in all", low=1, high=10**9)
-    batch: int = setting(8, "samples an update, over all devices", low=1, high=10**6)
+    steps: int = setting(26000, "number of updates in total", low=1, high=10**9)
+    batch: int = setting(8, "samples per update, over all devices", low=1, high=10**6)
     accumulate: int = setting(
         0,
-        "parts that a device works through for an update; 0: one a sample",
+        "microbatches per device and update; 0 makes one of each sample",
         low=0,
         high=10**4,
     )
-    optimizer: str = setting("adamw", "its rule", choices=("adamw", "sgd"))
-    learning_rate: float = setting(1e-5, "constant", low=0, high=10)
-    warmup_steps: int = setting(
-        0, "steps over which it rises from 0", low=0, high=10**9
+    optimizer: str = setting(
+        "adamw", "optimizer of the trainable parameters", choices=("adamw", "sgd")
     )
-    weight_decay: float = setting(1e-2, "of AdamW", low=0, high=1)
-    beta1: float = setting(0.9, "of AdamW", low=0, high=1)
-    beta2: float = setting(0.999, "of AdamW", low=0, high=1)
-    epsilon: float = setting(1e-8, "of AdamW", low=0, high=1)
+    learning_rate: float = setting(
+        1e-5, "constant learning rate after the warmup", low=0, high=10
+    )
+    warmup_steps: int = setting(
+        0, "updates of linear learning-rate warmup from 0", low=0, high=10**9
+    )
+    weight_decay: float = setting(1e-2, "AdamW's weight decay", low=0, high=1)
+    beta1: float = setting(0.9, "AdamW's first-moment decay", low=0, high=1)
+    beta2: float = setting(0.999, "AdamW's second-moment decay", low=0, high=1)
+    epsilon: float = setting(1e-8, "AdamW's epsilon in the denominator", low=0, high=1)
     clip_norm: float = setting(
-        1.0, "gradients are shortened to this norm; 0: never", low=0, high=1e6
+        1.0,
+        "global norm to which gradients are clipped; 0 disables clipping",
+        low=0,
+        high=1e6,
     )
     fsdp: int = setting(
         0,
-        "devices that share one copy of the state; 0: all of a host",
+        "devices over which one copy of the state is sharded; 0 is all of a host",
         low=0,
         high=10**5,
     )
 
-    # What is kept and what is said.
-    log_every: int = setting(10, "steps from row to row", low=1, high=10**9)
-    checkpoint_every: int = setting(500, "steps between checkpoints", low=1, high=10**9)
-    keep: int = setting(3, "newest checkpoints that stay", low=1, high=10**6)
-    keep_best: int = setting(1, "best ones, by validation, that stay", low=0, high=1000)
-    validate_every: int = setting(
-        1000, "steps from validation to validation; 0: none", low=0, high=10**9
+    # Logs, checkpoints and validation.
+    log_every: int = setting(
+        10, "updates from one row of metrics.jsonl to the next", low=1, high=10**9
     )
-    validation_scenes: int = setting(8, "held-out samples", low=1, high=10**6)
-    validation_steps: int = setting(8, "of the sampler", low=2, high=100)
+    checkpoint_every: int = setting(
+        500, "updates from one checkpoint to the next", low=1, high=10**9
+    )
+    keep: int = setting(3, "number of newest checkpoints to keep", low=1, high=10**6)
+    keep_best: int = setting(
+        1, "number of best checkpoints, by validation, to keep", low=0, high=1000
+    )
+    validate_every: int = setting(
+        1000,
+        "updates from one validation to the next; 0 disables validation",
+        low=0,
+        high=10**9,
+    )
+    validation_scenes: int = setting(
+        8, "number of held-out samples to validate on", low=1, high=10**6
+    )
+    validation_steps: int = setting(
+        8, "number of sampler steps in validation", low=2, high=100
+    )
 
     def __post_init__(self):
         if self.min_stride > self.max_stride:
@@ -158,8 +220,8 @@ class TrainSettings:
             )
         if self.cached_draws and self.needs_pixels:
             raise InputError(
-                f"cached_draws={self.cached_draws}: expected 0, as pixel_l1 and "
-                "pixel_lpips need pictures, and only latents are kept"
+                f"cached_draws={self.cached_draws}: expected 0, because pixel_l1 and "
+                "pixel_lpips need pixels, and the cache holds only latents"
             )
         if self.accumulate and self.batch % self.accumulate:
             raise InputError(
@@ -169,21 +231,21 @@ class TrainSettings:
 
     @property
     def needs_pixels(self) -> bool:
-        """Whether the loss is also of pictures."""
+        """Whether the loss compares decoded pixels."""
         return self.pixel_l1 > 0 or self.pixel_lpips > 0
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """`widths` as numbers.
+        """Returns `widths` as integers.
 
         Raises:
-          InputError: it is no such list.
+          InputError: `widths` is not a list of multiples of 32.
         """
         try:
             widths = tuple(int(text) for text in self.widths.split(","))
         except ValueError:
             widths = (0,)
-        # Norms are over 32 groups of channels, attention over heads of 32.
+        # GroupNorm has 32 groups; an attention head has 32 channels.
         if any(width < 32 or width % 32 for width in widths):
             raise InputError(
                 f"config.train.widths={self.widths}: expected multiples of 32 such as "
@@ -193,5 +255,5 @@ class TrainSettings:
 
     @property
     def span(self) -> int:
-        """Frames from the first to the last of a sample, at most."""
+        """The largest number of clip frames that a sample spans."""
         return (self.frames - 1) * self.max_stride + 1

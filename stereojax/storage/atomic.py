@@ -28,8 +28,11 @@ def partial_path(path: AnyPath) -> AnyPath:
 
 @contextlib.contextmanager
 def atomic_write(path: AnyPath) -> Iterator[AnyPath]:
-    """Yields a path to write to; renames it to `path` when the block ends."""
-    part = partial_path(path)
+    """Yields a path to write to; renames it to `path` when the block ends.
+
+    The process number in the hidden name keeps concurrent writers of a file apart.
+    """
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
         flush_to_disk(part)

@@ -1,7 +1,7 @@
-"""Where a run lies: a folder of this machine, or one in a bucket.
+"""Locations of a run's files: local folders, or folders in a Google Cloud bucket.
 
-In a bucket an object is whole or not there, and nothing is added to it or renamed. So
-what grows, and what is made of many files, is made on this machine and copied.
+An object in a bucket is complete or absent, and can be neither appended to nor renamed.
+Files that grow, and folders of many files, are therefore written locally and uploaded.
 """
 
 import contextlib
@@ -14,18 +14,20 @@ from typing import Any
 
 from etils import epath
 
-from stereojax.cli import InputError, RunError
+from stereojax.cli import InputError, RunError, line_of
+from stereojax.storage.atomic import atomic_write
 
-Place = Path | epath.Path  # the second where it is in a bucket
+Location = Path | epath.Path  # an epath.Path for a folder in a bucket
 BUCKET = "gs://"
+_MOST = 300  # characters of a library's error message that an error line repeats
 
 
-def find(flag: str, value: str) -> Place:
-    """The folder or the bucket's folder that the user has given.
+def from_flag(flag: str, value: str) -> Location:
+    """Returns the local folder or the bucket folder that a flag names.
 
     Raises:
-      InputError: an address of another kind, gcsfs is not installed, or there is no
-        such bucket, or not for this user.
+      InputError: the address is of another kind, gcsfs is not installed, or the bucket
+        does not exist or refuses this account.
     """
     if "://" not in value:
         return Path(value).expanduser()
@@ -34,7 +36,7 @@ def find(flag: str, value: str) -> Place:
             f"--{flag}={value}: expected a folder, or {BUCKET}BUCKET/FOLDER; mount a "
             "bucket of another kind on every host and give the folder it is mounted at"
         )
-    # Else Orbax and our records would load tensorflow, where it is installed.
+    # Without this, Orbax and stereojax.records load tensorflow where it is installed.
     os.environ.setdefault("EPATH_USE_TF", "0")
     try:
         import gcsfs  # noqa: F401
@@ -44,138 +46,144 @@ def find(flag: str, value: str) -> Place:
         ) from error
     from fsspec import config
 
-    for name in ("google.auth", "gcsfs"):  # what they fail at comes as our own line
+    # These loggers repeat, over many lines, errors that are raised below in one line.
+    for name in ("google.auth", "gcsfs"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    # What another process writes is there at once.
+    # A cached listing would hide files that another process has just written.
     config.conf.setdefault("gcs", {}).setdefault("use_listings_cache", False)
-    place = epath.Path(value)
-    system, path = _system(place)
+    location = epath.Path(value)
+    _check_bucket(flag, location)
+    return location
+
+
+def _check_bucket(flag: str, location: epath.Path) -> None:
+    file_system, path = _file_system(location)
     bucket = path.partition("/")[0]
     try:
-        system.info(bucket)
+        file_system.info(bucket)
     except FileNotFoundError as error:
         raise InputError(
-            f"--{flag}={value}: there is no bucket {bucket}; make it, or give another"
+            f"--{flag}={location}: bucket {bucket} does not exist; create it, or give "
+            "another one"
         ) from error
-    except Exception as error:  # aiohttp's, Google's and gcsfs's own have no one parent
+    except Exception as error:  # aiohttp, google-auth and gcsfs share no base class
         raise InputError(
-            f"--{flag}={value}: bucket {bucket} cannot be seen: {reason(error)}; run: "
-            "gcloud auth application-default login, or have this account let in"
+            f"--{flag}={location}: cannot access bucket {bucket}: {short(error)}; run: "
+            "gcloud auth application-default login, or grant this account access"
         ) from error
-    return place
 
 
-def absolute(place: Place) -> Place:
-    return place.absolute() if isinstance(place, Path) else place
+def absolute(location: Location) -> Location:
+    return location.absolute() if isinstance(location, Path) else location
 
 
-def read_text(path: Place) -> str | None:
-    """None where there is no such file."""
+def read_text(path: Location) -> str | None:
+    """Returns a file's text, or None if the file does not exist."""
     with contextlib.suppress(FileNotFoundError):
         return path.read_text()
     return None
 
 
-def write(path: Place, content: bytes) -> None:
-    """Whole or not at all, with the folders above it."""
+def write_file(path: Location, content: bytes) -> None:
+    """Writes a file atomically; creates the folders above it."""
     if not isinstance(path, Path):
         path.write_bytes(content)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        beside.rename(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
+    with atomic_write(path) as part:
+        part.write_bytes(content)
 
 
 @contextlib.contextmanager
-def made(folder: Place, *, last: str) -> Iterator[Path]:
-    """`folder`; or one of this machine, whose files lie in `folder` afterwards.
+def staged_write(folder: Location, *, last: str) -> Iterator[Path]:
+    """Yields a local folder to write to; uploads it if `folder` is in a bucket.
 
-    `last`: the file without which nobody takes `folder` for whole. While it is
-    replaced, it is not there.
+    Args:
+      folder: yielded itself if it is local. In a bucket, its old files are replaced.
+      last: the file that marks `folder` as complete. It is deleted first and uploaded
+        last, so that readers never take a mixture of old and new files for complete.
 
     Raises:
-      RunError: it cannot be copied.
+      RunError: the upload fails.
     """
     if isinstance(folder, Path):
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="stereojax-") as temporary:
-        here = Path(temporary) / folder.name
-        yield here
-        with told(f"cannot write {folder}"):
-            system, there = _system(folder)
-            old = {p.removeprefix(f"{there}/") for p in system.find(there)}
+        local = Path(temporary) / folder.name
+        yield local
+        with as_run_error(f"cannot write {folder}"):
+            file_system, root = _file_system(folder)
+            old = {p.removeprefix(f"{root}/") for p in file_system.find(root)}
             if last in old:
-                system.rm_file(f"{there}/{last}")
-            new = {str(p.relative_to(here)) for p in here.rglob("*") if p.is_file()}
-            copy(here, sorted(new - {last}), folder)
+                file_system.rm_file(f"{root}/{last}")
+            new = {str(p.relative_to(local)) for p in local.rglob("*") if p.is_file()}
+            upload(local, sorted(new - {last}), folder)
             if stale := sorted(old - new):
-                system.rm([f"{there}/{name}" for name in stale])
-            copy(here, [last], folder)
+                file_system.rm([f"{root}/{name}" for name in stale])
+            upload(local, [last], folder)
 
 
 @contextlib.contextmanager
-def fetched(folder: Place) -> Iterator[Path]:
-    """`folder`; or a copy of it on this machine, whose errors name `folder`.
+def staged_read(folder: Location) -> Iterator[Path]:
+    """Yields a local copy of `folder`; `folder` itself if it is local.
+
+    An InputError raised inside the block names `folder` instead of the copy.
 
     Raises:
-      RunError: it cannot be copied.
+      RunError: the download fails.
     """
     if isinstance(folder, Path):
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="stereojax-") as temporary:
-        here = Path(temporary) / folder.name
-        with told(f"cannot read {folder}"):
-            system, there = _system(folder)
-            names = [p.removeprefix(f"{there}/") for p in system.find(there)]
-            system.get(
-                [f"{there}/{name}" for name in names],
-                [str(here / name) for name in names],
+        local = Path(temporary) / folder.name
+        with as_run_error(f"cannot read {folder}"):
+            file_system, root = _file_system(folder)
+            names = [p.removeprefix(f"{root}/") for p in file_system.find(root)]
+            file_system.get(
+                [f"{root}/{name}" for name in names],
+                [str(local / name) for name in names],
             )
         try:
-            yield here
+            yield local
         except InputError as error:
             raise InputError(
                 str(error).replace(temporary, str(folder.parent))
             ) from error
 
 
-def copy(here: Path, names: Sequence[str], there: epath.Path) -> None:
-    """Files below `here` to the same names below `there`, many at a time."""
-    system, folder = _system(there)
-    system.put(
-        [str(here / name) for name in names], [f"{folder}/{name}" for name in names]
+def upload(local: Path, names: Sequence[str], folder: epath.Path) -> None:
+    """Copies the named files of a local folder to a bucket folder, in parallel."""
+    file_system, root = _file_system(folder)
+    file_system.put(
+        [str(local / name) for name in names], [f"{root}/{name}" for name in names]
     )
 
 
 @contextlib.contextmanager
-def told(doing: str) -> Iterator[None]:
-    """Raises RunError for what a disk or a bucket refuses."""
+def as_run_error(doing: str) -> Iterator[None]:
+    """Turns any error of a disk or a bucket into a one-line RunError.
+
+    Args:
+      doing: the line's first words, such as "cannot read gs://bucket/run".
+    """
     try:
         yield
     except (InputError, RunError):
         raise
     except Exception as error:
-        raise RunError(f"{doing}: {reason(error)}") from error
+        raise RunError(f"{doing}: {short(error)}") from error
 
 
-def reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
+def short(error: Exception) -> str:
+    """Returns the first 300 characters of an error's line."""
+    return line_of(error)[:_MOST]
 
 
-def _system(place: epath.Path) -> tuple[Any, str]:
-    """fsspec's file system, and the path in it: BUCKET/FOLDER."""
+def _file_system(location: epath.Path) -> tuple[Any, str]:
+    """Returns fsspec's file system and the path in it, BUCKET/FOLDER."""
     import fsspec
 
-    system, path = fsspec.core.url_to_fs(str(place))
-    return system, path.rstrip("/")
+    file_system, path = fsspec.core.url_to_fs(str(location))
+    return file_system, path.rstrip("/")

@@ -1,1 +1,1 @@
-"""Training: one step over a mesh, the input, checkpoints, and the tasks."""
+"""Training: the update over a mesh, the input pipeline, checkpoints, and the tasks."""

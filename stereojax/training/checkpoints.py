@@ -1,4 +1,4 @@
-"""Checkpoints: written while training goes on, whole or not at all."""
+"""Checkpoints, written asynchronously; each one is complete or absent."""
 
 import contextlib
 import dataclasses
@@ -14,59 +14,63 @@ import orbax.checkpoint as ocp
 from absl import logging as absl_logging
 from orbax.checkpoint import checkpoint_managers as managers
 
-from stereojax.cli import InputError, RunError
+from stereojax.cli import InputError, RunError, line_of
 from stereojax.storage import locations
 from stereojax.training.state import TrainState
-from stereojax.weights.strict import Problems
+from stereojax.weights.strict import check_arrays
 
-SCORE = "score"  # of a validation; more is better
+SCORE = "score"  # key of the validation score; higher is better
 
 
-def _quieten() -> None:
-    """Leaves it to us to report what Orbax's threads fail at, in one line.
+def _silence_orbax() -> None:
+    """Silences the errors that Orbax's threads log; Checkpoints raises them itself.
 
-    A write that fails has hundreds beside it, one an array. Orbax raises the first
-    error and drops its event loop, and each of the others has its own say: as a task
-    whose error nobody asked for, or as a callback whose loop is gone.
+    Orbax writes hundreds of arrays at once. If they fail, it raises the first error and
+    closes its event loop; each other error is then logged, as a task exception that was
+    never retrieved or as a callback of a closed loop.
     """
     for name in ("absl", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    if isinstance(sys.unraisablehook, _Unraisable):
-        return
-    sys.unraisablehook = _Unraisable(sys.unraisablehook)
+    if not isinstance(sys.unraisablehook, _IgnoreClosedLoop):
+        sys.unraisablehook = _IgnoreClosedLoop(sys.unraisablehook)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Unraisable:
-    """Drops what a closed event loop says, and passes on the rest."""
+class _IgnoreClosedLoop:
+    """An unraisable hook that ignores the errors of a closed event loop."""
 
-    rest: Callable[[Any], object]
+    hook: Callable[[Any], object]  # receives all other errors
 
     def __call__(self, args: Any) -> None:
         error = args.exc_value
         if isinstance(error, RuntimeError) and str(error) == "Event loop is closed":
             return
-        self.rest(args)
+        self.hook(args)
 
 
 class Checkpoints:
-    """The checkpoints of a run: the newest and the best stay."""
+    """The checkpoints of a run; keeps the newest ones and the best ones."""
 
     def __init__(
         self,
-        folder: locations.Place,
+        folder: locations.Location,
         *,
         keep: int = 3,
         keep_best: int = 1,
         stored: str = "",
-        only_read: bool = False,
+        read_only: bool = False,
     ):
-        """`stored`: of frozen parameters, only those of these beginnings.
+        """Opens the folder.
 
-        `only_read` leaves alone what another run is writing there.
+        Args:
+          keep: number of newest checkpoints to keep.
+          keep_best: number of best checkpoints to keep.
+          stored: prefix of the names of the frozen parameters to store; the others are
+            taken from the initial model.
+          read_only: leaves the unfinished checkpoints of another process alone.
         """
         if absl_logging.get_verbosity() <= absl_logging.WARNING:
-            _quieten()
+            _silence_orbax()
         policies = [managers.LatestN(keep)]
         if keep_best:
             policies.append(
@@ -83,39 +87,39 @@ class Checkpoints:
                 item_handlers=ocp.StandardCheckpointHandler(),
                 options=ocp.CheckpointManagerOptions(
                     preservation_policy=managers.AnyPreservationPolicy(policies),
-                    # Only with this are scores written down, and read by the next run.
+                    # Without best_fn, Orbax neither stores nor reloads the scores.
                     best_fn=lambda metrics: metrics[SCORE],
-                    cleanup_tmp_directories=not only_read,
-                    read_only=only_read,
+                    cleanup_tmp_directories=not read_only,
+                    read_only=read_only,
                     enable_async_checkpointing=True,
                 ),
             )
 
     def latest(self) -> int | None:
-        """The step of the newest whole checkpoint."""
+        """Returns the step of the newest complete checkpoint."""
         return self._manager.latest_step()
 
     def steps(self) -> list[int]:
         return sorted(self._manager.all_steps())
 
     def save(self, state: TrainState, step: int, score: float | None = None) -> None:
-        """Begins to write; returns once the state may change.
+        """Starts to write; returns once the state's buffers may be overwritten.
 
         Raises:
-          RunError: this one, or the one before, cannot be written.
+          RunError: this checkpoint, or the previous one, cannot be written.
         """
-        flat = self._flat(state)
-        self._check_room(flat, step)
+        tree = self._to_tree(state)
+        self._check_space(tree, step)
         with self._one_line(f"write step {step} to"):
             self._manager.save(
                 step,
-                args=ocp.args.StandardSave(flat),
+                args=ocp.args.StandardSave(tree),
                 metrics=None if score is None else {SCORE: score},
                 force=True,
             )
 
     def wait(self) -> None:
-        """Until what was begun is whole.
+        """Waits until the last checkpoint is complete.
 
         Raises:
           RunError: it cannot be written.
@@ -129,36 +133,39 @@ class Checkpoints:
             self._manager.close()
 
     def restore(self, like: TrainState, step: int) -> TrainState:
-        """The state at `step`, placed as `like` is, on however many devices.
+        """Returns the state at `step`, sharded as `like`, on any number of devices.
 
-        `like` has shapes with shardings; frozen parameters that are not stored are
-        taken from it, so there they are arrays.
+        Args:
+          like: arrays, or shapes with shardings; arrays for the frozen parameters that
+            are not stored, because these are taken from it.
 
         Raises:
-          InputError: the checkpoint is of another model or optimizer.
+          InputError: the checkpoint belongs to another model or optimizer.
           RunError: it cannot be read.
         """
-        wanted = self._flat(like)
-        with self._one_line(f"read step {step} from", unread=step):
-            there = self._manager.item_metadata(step).tree
-        self._check(there, wanted, step)
+        expected = self._to_tree(like)
+        with self._one_line(f"read step {step} from", unreadable=step):
+            stored = self._manager.item_metadata(step).tree
+        self._check(stored, expected, step)
         shapes = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
-            wanted,
+            expected,
         )
-        with self._one_line(f"read step {step} from", unread=step):
-            found = self._manager.restore(step, args=ocp.args.StandardRestore(shapes))
+        with self._one_line(f"read step {step} from", unreadable=step):
+            restored = self._manager.restore(
+                step, args=ocp.args.StandardRestore(shapes)
+            )
         _, structure = jax.tree.flatten(like.optimizer)
         return TrainState(
-            found["step"],
-            jax.random.wrap_key_data(found["rng"]),
-            found["trainable"],
-            jax.tree.unflatten(structure, [*found["optimizer"].values()]),
-            like.frozen | found["frozen"],
+            restored["step"],
+            jax.random.wrap_key_data(restored["rng"]),
+            restored["trainable"],
+            jax.tree.unflatten(structure, [*restored["optimizer"].values()]),
+            like.frozen | restored["frozen"],
         )
 
-    def _flat(self, state: TrainState) -> dict[str, Any]:
-        """As nested dictionaries, by names that do not depend on optax's classes."""
+    def _to_tree(self, state: TrainState) -> dict[str, Any]:
+        """Returns nested dictionaries whose keys do not depend on optax's classes."""
         moments = jax.tree_util.tree_leaves_with_path(state.optimizer)
         rng = state.rng
         if isinstance(rng, jax.ShapeDtypeStruct):
@@ -181,73 +188,66 @@ class Checkpoints:
             },
         }
 
-    def _check_room(self, flat: Mapping[str, Any], step: int) -> None:
-        """Before writing: Orbax fails in its own threads, and at length."""
-        if jax.process_index():  # the others may see what the first one writes already
+    def _check_space(self, tree: Mapping[str, Any], step: int) -> None:
+        """Checks the free space; a full disk makes Orbax log hundreds of errors."""
+        if jax.process_index():  # process 0 may already be writing this checkpoint
             return
-        needed = sum(x.nbytes for x in jax.tree.leaves(flat))
-        with contextlib.suppress(OSError):  # a bucket's folder is on no disk
+        needed = sum(x.nbytes for x in jax.tree.leaves(tree))
+        with contextlib.suppress(OSError):  # a bucket folder is not on a disk
             free = shutil.disk_usage(self._folder).free
             if free < needed:
                 raise RunError(
                     f"cannot write step {step} to {self._folder}: it needs "
-                    f"{needed / 1e9:.2f} GB where {free / 1e9:.2f} are free; "
-                    f"{self._whole()}"
+                    f"{needed / 1e9:.2f} GB, but {free / 1e9:.2f} GB are free; "
+                    f"{self._how_to_resume()}"
                 )
 
-    def _check(self, there: Mapping, wanted: Mapping, step: int) -> None:
-        problems = Problems()
-        there, wanted = (
+    def _check(self, stored: Mapping, expected: Mapping, step: int) -> None:
+        stored, expected = (
             {jax.tree_util.keystr(p): x for p, x in leaves}
-            for leaves in map(jax.tree_util.tree_leaves_with_path, (there, wanted))
+            for leaves in map(jax.tree_util.tree_leaves_with_path, (stored, expected))
         )
-        for name, x in wanted.items():
-            if name not in there:
-                problems.missing(name, x.shape)
-            elif tuple(there[name].shape) != x.shape:
-                problems.misshapen(name, tuple(there[name].shape), x.shape)
-        for name in there.keys() - wanted.keys():
-            problems.unused(name, tuple(there[name].shape))
         try:
-            problems.check("there")
+            check_arrays(stored, expected, what="the checkpoint")
         except InputError as error:
             text = str(error)
             raise InputError(
                 f"{self._folder / str(step)}: a checkpoint of another model or "
-                f"optimizer; give the settings it was made with or another --workdir "
+                f"optimizer; give the settings of its run, or another --workdir "
                 f"({text[:300]}{' ...' if len(text) > 300 else ''})"
             ) from error
 
     @contextlib.contextmanager
-    def _one_line(self, doing: str, unread: int | None = None) -> Iterator[None]:
+    def _one_line(self, doing: str, unreadable: int | None = None) -> Iterator[None]:
+        """Turns any error of Orbax into a one-line RunError that says how to resume."""
         try:
             yield
         except (InputError, RunError):
             raise
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            whole = self._whole(unread)
             raise RunError(
-                f"cannot {doing} {self._folder}: {reason[:300]}; {whole}"
+                f"cannot {doing} {self._folder}: {line_of(error)[:300]}; "
+                f"{self._how_to_resume(unreadable)}"
             ) from error
 
-    def _whole(self, unread: int | None = None) -> str:
-        """What there is to go on from, but for the step that cannot be read."""
-        # What Orbax writes last: a bucket's folder has its name from the beginning.
+    def _how_to_resume(self, unreadable: int | None = None) -> str:
+        """Returns the end of an error line: the step to resume from."""
+        # A checkpoint is complete once Orbax has written this file. In a bucket, unlike
+        # on a disk, also an incomplete checkpoint has its final name.
         local = isinstance(self._folder, Path)
-        last = "_CHECKPOINT_METADATA" if local else "commit_success.txt"
+        marker = "_CHECKPOINT_METADATA" if local else "commit_success.txt"
         try:
             steps = [
                 int(p.name)
                 for p in self._folder.glob("*")
-                if p.name.isdigit() and (p / last).exists()
+                if p.name.isdigit() and (p / marker).exists()
             ]
-        except Exception as error:  # a bucket's, which may be what has failed
-            return f"what is whole cannot be seen ({locations.reason(error)[:100]})"
-        if unread is not None:
-            before = max((step for step in steps if step < unread), default=None)
-            then = "begin anew" if before is None else f"go on from step {before}"
-            return f"remove {self._folder / str(unread)} to {then}"
+        except Exception as error:  # the same failure as the write's, of a bucket
+            return f"the complete checkpoints cannot be listed ({line_of(error)[:100]})"
+        if unreadable is not None:
+            older = max((step for step in steps if step < unreadable), default=None)
+            then = "start again" if older is None else f"resume from step {older}"
+            return f"remove {self._folder / str(unreadable)} to {then}"
         if not steps:
             return "there is no checkpoint yet"
-        return f"step {max(steps)} is whole, and the same command goes on from it"
+        return f"step {max(steps)} is complete, and the same command resumes from it"

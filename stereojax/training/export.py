@@ -1,9 +1,6 @@
-"""A finished run's network: for StereoJAX, and for diffusers."""
+"""Exports the trained network: as a StereoJAX part, and as a diffusers folder."""
 
-import os
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,70 +8,81 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
-from convert_weights.diffusers_folder import write_folder
 from stereojax import weights
 from stereojax.storage import locations
-from stereojax.training.sharding import REPEATED, named
+from stereojax.storage.atomic import atomic_folder
+from stereojax.training.sharding import REPLICATED, named_shardings
 from stereojax.training.state import TrainState
-from stereojax.weights.names import State, unflatten
+from stereojax.training.task import InitialModel, Task
+from stereojax.weights.names import unflatten
 from stereojax.weights.root import CONFIG
 
 
-def export(
+def export_network(
     state: TrainState,
-    first: Mapping[str, np.ndarray],
+    initial: InitialModel,
+    task: Task,
     mesh: Mesh,
-    workdir: locations.Place,
+    folder: locations.Location,
     *,
-    network: str,
-    prefix: str,
-    sizes: dict[str, Any],
     source: str,
-    licence: str,
-) -> tuple[locations.Place, locations.Place]:
-    """Writes WORKDIR/weights/PREFIX and WORKDIR/diffusers/PREFIX, in float32.
+) -> tuple[locations.Location, locations.Location]:
+    """Writes FOLDER/weights/PREFIX and FOLDER/diffusers/PREFIX, in float32.
 
-    Every process takes part in gathering and waits for the first one, which writes.
+    All processes gather the parameters; process 0 writes and the others wait.
 
     Args:
-      first: what the run began with: of it is all that does not train, as the state may
-        hold that with fewer digits.
-      network: its class.
-      prefix: of its parameters' names, such as "unet".
-      source: what the weights say of where they come from.
-      licence: of those that the run began with.
+      initial: the source of the frozen parameters, because the state may hold them in
+        bfloat16.
+      source: the origin of the weights, for the part's config.json.
+
+    Returns:
+      (part, diffusers folder).
     """
+    prefix = f"{task.prefix}."
     trained, frozen = (
-        {name: x for name, x in arrays.items() if name.startswith(f"{prefix}.")}
-        for arrays in (state.trainable, {name: first[name] for name in state.frozen})
+        {name: x for name, x in arrays.items() if name.startswith(prefix)}
+        for arrays in (
+            state.trainable,
+            {name: initial.arrays[name] for name in state.frozen},
+        )
     )
-    trained = jax.jit(lambda x: x, out_shardings=named(mesh, REPEATED))(trained)
-    part, folder = workdir / "weights" / prefix, workdir / "diffusers" / prefix
+    replicated = named_shardings(mesh, REPLICATED)
+    trained = jax.jit(lambda x: x, out_shardings=replicated)(trained)
+    part = folder / "weights" / task.prefix
+    diffusers = folder / "diffusers" / task.prefix
     if jax.process_index() == 0:
+        config = {
+            "part": task.prefix,
+            "class": task.network,
+            "sizes": initial.sizes,
+            "source": source,
+            "licence": initial.licence,
+        }
         arrays = {
             name: np.asarray(x, np.float32) for name, x in (trained | frozen).items()
         }
-        with locations.made(part, last=CONFIG) as part_here:
-            config = {"part": prefix, "class": network, "sizes": sizes}
-            config |= {"source": source, "licence": licence}
-            weights.save(part_here, config, unflatten(arrays, prefix + "."))
-        with locations.made(folder, last=CONFIG) as folder_here:
-            _write(folder_here, network, sizes, unflatten(arrays, prefix + "."))
+        _write(part, diffusers, config, unflatten(arrays, prefix))
     if jax.process_count() > 1:
-        # A process that leaves takes the others with it, half-written or not.
+        # The end of any process ends all of them, also one that is still writing.
         multihost_utils.sync_global_devices("export")
-    return part, folder
+    return part, diffusers
 
 
-def _write(folder: Path, network: str, sizes: dict[str, Any], nest: State) -> None:
-    # In the place of that of the run before it was prolonged, once it is whole.
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    try:
-        write_folder(beside, network, sizes, nest)
-        if folder.exists():
-            folder.rename(old)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+def _write(
+    part: locations.Location,
+    diffusers: locations.Location,
+    config: Mapping[str, Any],
+    state: dict[str, Any],
+) -> None:
+    # Imported lazily, so that importing training loads no converter.
+    from convert_weights.diffusers_folder import write_folder
+
+    with locations.staged_write(part, last=CONFIG) as local:
+        weights.save(local, dict(config), state)
+    with (
+        locations.staged_write(diffusers, last=CONFIG) as local,
+        atomic_folder(local) as folder,  # replaces the export of a shorter run
+    ):
+        folder.rmdir()  # write_folder creates it
+        write_folder(folder, config["class"], config["sizes"], state)

@@ -1,4 +1,7 @@
-"""The networks of a run: parts, another run's weights, or small random ones."""
+"""Loads the model that inpainting training starts from.
+
+Each network is a converted part, the result of an earlier run, or small and random.
+"""
 
 import dataclasses
 import json
@@ -11,16 +14,17 @@ from stereojax import weights
 from stereojax.cli import InputError
 from stereojax.metrics import lpips
 from stereojax.settings.train import PATCHES, RANDOM, TrainSettings
-from stereojax.storage.locations import Place, fetched
+from stereojax.storage.locations import Location, staged_read
 from stereojax.svd.clip import TINY_CLIP, CLIPVisionModelWithProjection
 from stereojax.svd.networks import build, random_arrays, with_mask_channel
 from stereojax.svd.patches import Patches, PatchesConfig
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import TINY_VAE, AutoencoderKLTemporalDecoder
+from stereojax.training.task import InitialModel
 from stereojax.weights.abstract import abstract
 from stereojax.weights.names import flatten
 from stereojax.weights.strict import check_arrays
-from stereojax.weights.structure import ModelStructure, split
+from stereojax.weights.structure import split
 
 UNET = UNetSpatioTemporalConditionModel.__name__
 VAE = AutoencoderKLTemporalDecoder.__name__
@@ -28,7 +32,10 @@ IMAGE_ENCODER = CLIPVisionModelWithProjection.__name__
 
 
 class InpaintModel(nnx.Module):
-    """What fills holes, and LPIPS or None: the names of its arrays begin with these."""
+    """The networks of inpainting; parameter names begin with these attributes.
+
+    `lpips` is None where no LPIPS metric is needed.
+    """
 
     def __init__(self, unet: Any, vae: Any, image_encoder: Any, lpips: Any = None):
         self.unet, self.vae, self.image_encoder = unet, vae, image_encoder
@@ -36,82 +43,92 @@ class InpaintModel(nnx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class Start:
-    """Where training begins."""
+class _Part:
+    """The contents of a part's folder."""
 
-    structure: ModelStructure
-    arrays: dict[str, np.ndarray]  # on the host
-    sizes: dict[str, Any]  # of the network that trains, as a part's config has them
-    identity: dict[str, str]  # what tells each network's weights from any other
-    licence: str  # of the weights that the network that trains begins with
+    sizes: dict[str, Any]
+    arrays: dict[str, np.ndarray]  # by dotted name
+    fingerprint: str
+    licence: str
 
 
-def start(
-    settings: TrainSettings, *, root: Place, init_from: Place | None = None
-) -> Start:
-    """The networks that the settings name.
+def load_initial_model(
+    settings: TrainSettings, *, root: Location, init_from: Location | None = None
+) -> InitialModel:
+    """Loads the inpainting networks that the settings name.
 
-    An 8-channel U-Net gets a ninth channel, for the mask, whose weights are zero: it
-    begins as a network that does not see the mask.
+    An 8-channel U-Net gets a ninth input channel for the mask. Its weights are zero, so
+    the output does not depend on the mask before training.
 
     Args:
-      root: of the weights.
-      init_from: a part, or the folder of a finished run, in place of `settings.unet`.
+      root: the root folder of converted weights.
+      init_from: a part, or the folder of a finished run; replaces `settings.unet`.
 
     Raises:
-      InputError: a part is not there, or is of another network.
+      InputError: a part is absent, or belongs to another network.
     """
     dtype = weights.compute_dtype(settings.dtype)
-    vae, vae_arrays, vae_mark = _vae(settings, root)
-    encoder, encoder_arrays, encoder_mark = _image_encoder(settings, root, dtype)
+    vae, vae_arrays, vae_id = _vae(settings, root)
+    encoder, encoder_arrays, encoder_id = _image_encoder(settings, root, dtype)
     context = encoder.config.projection_dim
-    if init_from is None and settings.unet == RANDOM:
-        sizes, arrays = _random_unet(settings, vae, context)
-        unet_mark = f"random {settings.seed}"
-        licence = "of whoever trained it: it began with random weights"
-    else:
-        folder = (
-            weights.trained_part(init_from, flag="init_from")
-            if init_from
-            else weights.require(settings.unet, root=root)
-        )
-        sizes, arrays, unet_mark, licence = _part(
-            folder, UNetSpatioTemporalConditionModel
-        )
-        if sizes["in_channels"] == 8:
-            sizes = {**sizes, "in_channels": 9}
-            arrays["conv_in.kernel"] = with_mask_channel(arrays["conv_in.kernel"])
-    unet = build(UNET, sizes, dtype=dtype, remat=settings.remat == "block")
+    part = _unet(settings, vae, context, root, init_from)
+    unet = build(UNET, part.sizes, dtype=dtype, remat=settings.remat == "block")
     _check_sizes(unet.config, vae.config, context, settings)
-    judge, judge_arrays, judge_mark = _lpips(settings, vae.config.factor, root)
-    structure, wanted = split(InpaintModel(unet, vae, encoder, judge))
-    given = {
+    metric, metric_arrays, metric_id = _lpips(settings, vae.config.factor, root)
+    structure, expected = split(InpaintModel(unet, vae, encoder, metric))
+    arrays = {
         f"{prefix}.{name}": array
-        for prefix, arrays in (
-            ("unet", arrays),
+        for prefix, network in (
+            ("unet", part.arrays),
             ("vae", vae_arrays),
             ("image_encoder", encoder_arrays),
-            ("lpips", judge_arrays),
+            ("lpips", metric_arrays),
         )
-        for name, array in arrays.items()
+        for name, array in network.items()
     }
-    return Start(
+    return InitialModel(
         structure,
-        check_arrays(given, wanted, what="the networks"),
-        sizes,
-        {"unet": unet_mark, "vae": vae_mark, "image_encoder": encoder_mark}
-        | judge_mark,
-        licence,
+        check_arrays(arrays, expected, what="the networks"),
+        part.sizes,
+        {"unet": part.fingerprint, "vae": vae_id, "image_encoder": encoder_id}
+        | metric_id,
+        part.licence,
     )
 
 
-def _part(folder: Place, network: type) -> tuple[dict[str, Any], dict, str, str]:
-    """(sizes, arrays by name, what tells them from others, licence) of a part."""
-    with fetched(folder) as here:
-        config, state = weights.load(here)
+def _load_part(folder: Location, network: type) -> _Part:
+    with staged_read(folder) as local:
+        config, state = weights.load(local)
     weights.check_class(config, network, folder)
     licence = config.get("licence", "not known; see the source")
-    return config["sizes"], flatten(state), config["digest"], licence
+    return _Part(config["sizes"], flatten(state), config["digest"], licence)
+
+
+def _unet(
+    settings: TrainSettings,
+    vae: Any,
+    context: int,
+    root: Location,
+    init_from: Location | None,
+) -> _Part:
+    if init_from is None and settings.unet == RANDOM:
+        sizes, arrays = _random_unet(settings, vae, context)
+        licence = "chosen by whoever trained it; the initial weights were random"
+        return _Part(sizes, arrays, f"random {settings.seed}", licence)
+    folder = (
+        weights.trained_part(init_from, flag="init_from")
+        if init_from
+        else weights.require(settings.unet, root=root)
+    )
+    part = _load_part(folder, UNetSpatioTemporalConditionModel)
+    if part.sizes["in_channels"] != 8:
+        return part
+    kernel = with_mask_channel(part.arrays["conv_in.kernel"])
+    return dataclasses.replace(
+        part,
+        sizes=part.sizes | {"in_channels": 9},
+        arrays=part.arrays | {"conv_in.kernel": kernel},
+    )
 
 
 def _random_unet(
@@ -132,70 +149,74 @@ def _random_unet(
     return sizes, random_arrays(build(UNET, sizes), settings.seed)
 
 
-def _vae(settings: TrainSettings, root: Place) -> tuple[nnx.Module, dict, str]:
-    # Always float32, as the published pipeline encodes.
+def _vae(settings: TrainSettings, root: Location) -> tuple[nnx.Module, dict, str]:
+    """Returns the VAE, its arrays and their fingerprint.
+
+    Always float32: the published pipeline encodes in float32.
+    """
     if settings.vae == PATCHES:
         return Patches(PatchesConfig()), {}, PATCHES
     if settings.vae == RANDOM:
         vae = build(VAE, dataclasses.asdict(TINY_VAE))
         return vae, random_arrays(vae, settings.seed + 1), f"random {settings.seed}"
-    sizes, arrays, mark, _ = _part(
-        weights.require(settings.vae, root=root), AutoencoderKLTemporalDecoder
-    )
-    return build(VAE, sizes), arrays, mark
+    folder = weights.require(settings.vae, root=root)
+    part = _load_part(folder, AutoencoderKLTemporalDecoder)
+    return build(VAE, part.sizes), part.arrays, part.fingerprint
 
 
 def _image_encoder(
-    settings: TrainSettings, root: Place, dtype: Any
+    settings: TrainSettings, root: Location, dtype: Any
 ) -> tuple[nnx.Module, dict, str]:
     if settings.image_encoder == RANDOM:
         encoder = build(IMAGE_ENCODER, dataclasses.asdict(TINY_CLIP), dtype=dtype)
         arrays = random_arrays(encoder, settings.seed + 2)
         return encoder, arrays, f"random {settings.seed}"
     folder = weights.require(settings.image_encoder, root=root)
-    sizes, arrays, mark, _ = _part(folder, CLIPVisionModelWithProjection)
-    return build(IMAGE_ENCODER, sizes, dtype=dtype), arrays, mark
+    part = _load_part(folder, CLIPVisionModelWithProjection)
+    encoder = build(IMAGE_ENCODER, part.sizes, dtype=dtype)
+    return encoder, part.arrays, part.fingerprint
 
 
 def _lpips(
-    settings: TrainSettings, factor: int, root: Place
+    settings: TrainSettings, factor: int, root: Location
 ) -> tuple[nnx.Module | None, dict, dict[str, str]]:
-    """LPIPS where it is needed, or wanted and there: (network, arrays, mark).
+    """Returns LPIPS, its arrays and its entry in the run's identity.
 
-    Validation does without: only a run whose loss has it is told apart by its mark.
+    The loss requires it; validation uses it if its weights are installed. Only the loss
+    makes it part of the run's identity.
     """
-    trains = settings.pixel_lpips > 0
+    in_loss = settings.pixel_lpips > 0
     crop = settings.pixel_crop // factor * factor
-    seen = min(settings.height, settings.width, *([crop] if trains else []))
-    if trains and seen < lpips.LEAST:
+    side = min(settings.height, settings.width, *([crop] if in_loss else []))
+    if in_loss and side < lpips.LEAST:
         raise InputError(
             f"config.train.pixel_lpips={settings.pixel_lpips:g}: a decoded crop has "
-            f"{seen} px a side; expected pixel_crop, height and width of at least "
+            f"{side} px a side; expected pixel_crop, height and width of at least "
             f"{lpips.LEAST + 1}"
         )
-    if not (trains or settings.validate_every) or seen < lpips.LEAST:
+    if not (in_loss or settings.validate_every) or side < lpips.LEAST:
         return None, {}, {}
-    look = weights.require if trains else weights.find
-    folder = look(lpips.PART, root=root)
+    find = weights.require if in_loss else weights.find
+    folder = find(lpips.PART, root=root)
     if folder is None:
         return None, {}, {}
-    _, arrays, mark, _ = _part(folder, lpips.LPIPS)
+    part = _load_part(folder, lpips.LPIPS)
     network = abstract(lambda rngs: lpips.LPIPS(rngs=rngs))
-    return network, arrays, {"lpips": mark} if trains else {}
+    return network, part.arrays, {"lpips": part.fingerprint} if in_loss else {}
 
 
 def _check_sizes(
     unet: UNetConfig, vae: Any, context: int, settings: TrainSettings
 ) -> None:
     latent = vae.latent_channels
-    for what, is_there, expected in (
+    for what, size, expected in (
         ("input channels", unet.in_channels, 2 * latent + 1),
         ("output channels", unet.out_channels, latent),
-        ("numbers of context", unet.cross_attention_dim, context),
+        ("context channels", unet.cross_attention_dim, context),
     ):
-        if is_there != expected:
+        if size != expected:
             raise InputError(
-                f"the U-Net has {is_there} {what} where vae={settings.vae} and "
+                f"the U-Net has {size} {what}, but vae={settings.vae} and "
                 f"image_encoder={settings.image_encoder} need {expected}"
             )
     multiple = unet.multiple * vae.factor

@@ -1,54 +1,61 @@
-"""metrics.jsonl, TensorBoard's events and pictures: each logged step once."""
+"""Writes metrics to metrics.jsonl and TensorBoard, and images, once for each step."""
 
 import contextlib
 import io
 import json
 import math
+import os
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stereojax.shapes import UInt8
 from stereojax.storage import locations
-from stereojax.storage.mirrored_folder import Growing
-from stereojax.training.events import Events
+from stereojax.storage.mirrored_folder import MirroredFolder
 
 FILE = "metrics.jsonl"
 
 
-class Rows:
-    """Rows of a run, in order; opened at a step, it forgets what came after it."""
+class MetricWriter:
+    """Appends rows to the metrics of a run.
 
-    def __init__(self, workdir: locations.Place, *, step: int):
-        """Raises RunError where the rows there are cannot be read or written."""
+    Rows after the step at which it is opened are removed, because a resumed run writes
+    them again.
+    """
+
+    def __init__(self, workdir: locations.Location, *, step: int):
+        """Raises RunError if the existing rows cannot be read or rewritten."""
         self._workdir = workdir
-        self._growing = Growing(workdir)
-        self._path = self._growing.folder / FILE
-        with locations.told(f"cannot read {workdir / FILE}"):
-            self._growing.bring(FILE)
-        with locations.told(f"cannot write {self._path}"):
-            self._forget(step)
+        self._mirror = MirroredFolder(workdir)
+        self._path = self._mirror.folder / FILE
+        with locations.as_run_error(f"cannot read {workdir / FILE}"):
+            self._mirror.download(FILE)
+        with locations.as_run_error(f"cannot write {self._path}"):
+            self._truncate(step)
             self._file = self._path.open("a")
-            self._events = Events(
-                self._growing.folder / "tensorboard", purge_step=step + 1
+            self._events = EventWriter(
+                self._mirror.folder / "tensorboard", purge_step=step + 1
             )
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Raises RunError where the disk is full."""
-        with locations.told(f"cannot write {self._path}"):
-            self._file.write(json.dumps({k: _plain(v) for k, v in row.items()}) + "\n")
+        """Writes a row, which has a `step`; raises RunError if the disk is full."""
+        with locations.as_run_error(f"cannot write {self._path}"):
+            line = json.dumps({k: _finite_or_none(v) for k, v in row.items()})
+            self._file.write(line + "\n")
             self._file.flush()
             for name, value in row.items():
                 if isinstance(value, float) and math.isfinite(value):
                     self._events.scalar(name, value, row["step"])
             self._events.flush()
-        self._growing.keep()
+        self._mirror.upload()
 
-    def picture(self, name: str, picture: np.ndarray, step: int) -> None:
-        """Among the events, and as WORKDIR/NAME/step_0000000.png.
-
-        Args:
-          picture: (h, w, 3) uint8.
+    def write_image(
+        self, name: str, image: UInt8[np.ndarray, "h w 3"], step: int
+    ) -> None:
+        """Writes WORKDIR/NAME/step_0000000.png, and the image to TensorBoard.
 
         Raises:
           RunError: it cannot be written.
@@ -56,43 +63,84 @@ class Rows:
         from PIL import Image
 
         content = io.BytesIO()
-        Image.fromarray(picture).save(content, "PNG")
+        Image.fromarray(image).save(content, "PNG")
         path = self._workdir / name / f"step_{step:07}.png"
-        with locations.told(f"cannot write {path}"):
-            locations.write(path, content.getvalue())
-            self._events.picture(name, picture, step)
+        with locations.as_run_error(f"cannot write {path}"):
+            locations.write_file(path, content.getvalue())
+            self._events.image(name, image, step)
 
-    def keep(self) -> None:
-        """Before a checkpoint, without whose rows the steps before it would be.
+    def flush(self) -> None:
+        """Uploads all rows; before each checkpoint, so that a resumed run has no gap.
 
         Raises:
-          RunError: they cannot be copied to the run's bucket.
+          RunError: the bucket refuses.
         """
-        self._growing.keep(now=True)
+        self._mirror.upload(now=True)
 
     def close(self) -> None:
-        """Each row is written already: what fails now is not worth another error."""
+        """Closes the files; every row is flushed already, so errors are ignored."""
         for file in (self._file, self._events):
             with contextlib.suppress(OSError):
                 file.close()
-        self._growing.close()
+        self._mirror.close()
 
-    def _forget(self, step: int) -> None:
+    def _truncate(self, step: int) -> None:
+        """Removes the rows after `step`, and an incomplete last row."""
         if not self._path.exists():
             return
         kept = []
         for line in self._path.read_text().splitlines():
             try:
                 row = json.loads(line)
-            except ValueError:  # the last one, torn
+            except ValueError:
                 continue
             if row["step"] <= step:
                 kept.append(line)
-        locations.write(self._path, "".join(f"{line}\n" for line in kept).encode())
+        content = "".join(f"{line}\n" for line in kept)
+        locations.write_file(self._path, content.encode())
 
 
-def _plain(value: Any) -> Any:
-    """JSON knows no NaN."""
+class EventWriter:
+    """Writes TensorBoard events in the calling thread, so that errors reach the caller.
+
+    The errors of tensorboardX's own writer are lost in its thread; this class uses only
+    its messages and its file format.
+    """
+
+    def __init__(self, folder: Path, *, purge_step: int):
+        """Opens a file; TensorBoard ignores older events from `purge_step` on."""
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import SessionLog
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._writer = EventsWriter(str(folder / "events"), f".{os.getpid()}")
+        start = SessionLog(status=SessionLog.START)
+        self._write(purge_step, session_log=start)
+
+    def scalar(self, name: str, value: float, step: int) -> None:
+        from tensorboardX.summary import scalar
+
+        self._write(step, summary=scalar(name, value))
+
+    def image(self, name: str, image: UInt8[np.ndarray, "h w 3"], step: int) -> None:
+        from tensorboardX import summary
+
+        self._write(step, summary=summary.image(name, image, dataformats="HWC"))
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _write(self, step: int, **content) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        self._writer.write_event(Event(wall_time=time.time(), step=step, **content))
+
+
+def _finite_or_none(value: Any) -> Any:
+    """Replaces NaN and infinity, which JSON does not have, by None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value

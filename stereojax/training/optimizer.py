@@ -1,4 +1,4 @@
-"""The optimizer; it only ever sees the parameters that train."""
+"""The optimizer of the trainable parameters."""
 
 import optax
 
@@ -6,13 +6,14 @@ from stereojax.settings.train import TrainSettings
 
 
 def learning_rate(settings: TrainSettings) -> optax.Schedule:
-    """Constant, after a linear rise where there is one."""
+    """Returns a constant rate, after a linear warmup if `warmup_steps` is set."""
     if not settings.warmup_steps:
         return optax.constant_schedule(settings.learning_rate)
     return optax.linear_schedule(0.0, settings.learning_rate, settings.warmup_steps)
 
 
 def make_optimizer(settings: TrainSettings) -> optax.GradientTransformation:
+    """Returns AdamW or SGD, preceded by clipping to a global norm if that is set."""
     rate = learning_rate(settings)
     if settings.optimizer == "sgd":
         rule = optax.sgd(rate)

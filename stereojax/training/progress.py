@@ -1,11 +1,11 @@
-"""How far a run is, and how long it will take, in a line."""
+"""Prints the step, the loss and the estimated time left, in one line."""
 
 import sys
 import time
 
 
 class Progress:
-    """A line on a terminal; elsewhere one every `interval` seconds."""
+    """Rewrites a line on a terminal; elsewhere prints one every `interval` seconds."""
 
     def __init__(self, total: int, done: int, *, interval: float = 30.0):
         self._total, self._first, self._interval = total, done, interval

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder to know itself by."""
+"""Writes and checks run.json, so that a run is not resumed with other settings."""
 
 import dataclasses
 import json
@@ -7,10 +7,11 @@ from typing import Any
 from stereojax.cli import InputError, RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.storage import locations
+from stereojax.weights.names import flatten
 
 FILE = "run.json"
-# Settings that may change when a run goes on: they decide no update that was made.
-FREE = (
+# Settings that may change when a run is resumed: past updates do not depend on them.
+MAY_CHANGE = (
     "steps",
     "workers",
     "prefetch",
@@ -27,68 +28,59 @@ FREE = (
 )
 
 
-def claim(
-    workdir: locations.Place,
+def register(
+    workdir: locations.Location,
     settings: TrainSettings,
     data: dict[str, str],
-    identity: dict[str, str],
+    networks: dict[str, str],
     *,
-    writes: bool = True,
+    write: bool = True,
 ) -> None:
-    """Writes down what the run is; or finds that the folder is another run's.
+    """Checks that `workdir` is empty or holds this run; writes run.json.
 
     Args:
-      data: what tells it from other data.
-      identity: what tells each network's weights from others.
-      writes: or finds that nobody has.
+      data: the identity of the training data.
+      networks: the identity of each network's initial weights.
+      write: False to require an existing run.json, and leave it as it is.
 
     Raises:
-      InputError: it is another run's: names what differs.
-      RunError: nothing can be written there.
+      InputError: the folder holds another run; names the first difference.
+      RunError: the folder cannot be written, or run.json is absent but required.
     """
     fixed = {
         name: value
         for name, value in dataclasses.asdict(settings).items()
-        if name not in FREE
+        if name not in MAY_CHANGE
     }
-    ours = {"data": data, "networks": identity, "train": fixed}
+    run: dict[str, Any] = {"data": data, "networks": networks, "train": fixed}
     path = workdir / FILE
-    with locations.told(f"--workdir={workdir}"):
-        there = locations.read_text(path)
-    if there is not None:
+    with locations.as_run_error(f"--workdir={workdir}"):
+        text = locations.read_text(path)
+    if text is not None:
         try:
-            theirs = json.loads(there)
+            registered = json.loads(text)
         except ValueError as error:
-            raise InputError(f"{path}: not what a run writes: {error}") from error
-        _compare(theirs, ours, workdir)
-    if not writes:
-        if there is None:
+            raise InputError(f"{path}: expected JSON of a run: {error}") from error
+        _check_same(registered, run, workdir)
+    if not write:
+        if text is None:
             raise RunError(
-                f"--workdir={workdir}: there is no {FILE} of a run; expected a folder "
-                "that all processes see"
+                f"--workdir={workdir}: {FILE} does not exist; expected the folder of a "
+                "run, on storage that all processes share"
             )
         return
-    ours["all"] = dataclasses.asdict(settings)
-    with locations.told(f"--workdir={workdir}"):
-        locations.write(path, (json.dumps(ours, indent=1) + "\n").encode())
+    run["all"] = dataclasses.asdict(settings)
+    with locations.as_run_error(f"--workdir={workdir}"):
+        locations.write_file(path, (json.dumps(run, indent=1) + "\n").encode())
 
 
-def _compare(
-    theirs: dict[str, Any], ours: dict[str, Any], workdir: locations.Place
+def _check_same(
+    registered: dict[str, Any], run: dict[str, Any], workdir: locations.Location
 ) -> None:
-    here, there = _flat(ours), _flat({k: theirs.get(k) for k in ours})
-    for name, value in here.items():
-        if there.get(name) != value:
+    old = flatten({key: registered.get(key) for key in run})
+    for name, value in flatten(run).items():
+        if old.get(name) != value:
             raise InputError(
-                f"--workdir={workdir}: holds a run with {name}={there.get(name)}, not "
-                f"{value}; give the same settings to go on with it, or another folder"
+                f"--workdir={workdir}: holds a run with {name}={old.get(name)}, not "
+                f"{value}; give the same settings to resume it, or another folder"
             )
-
-
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        return {prefix: tree}
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        flat |= _flat(value, f"{prefix}.{name}" if prefix else name)
-    return flat

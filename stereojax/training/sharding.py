@@ -1,14 +1,15 @@
-"""Where arrays lie: a mesh (data, fsdp), and rules on names and shapes.
+"""The device mesh (data, fsdp), and rules from parameter names to shardings.
 
-Samples are spread over all devices. Parameters, gradients and the optimizer's state are
-spread over `fsdp` and repeated over `data`: ZeRO's third stage, in whole networks.
+Samples are split over all devices. Parameters, gradients and the optimizer state are
+split over `fsdp` and replicated over `data`: ZeRO stage 3, gathered once an update.
 """
 
 import math
+import re
 import socket
 import zlib
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 import jax
 import numpy as np
@@ -17,28 +18,59 @@ from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from stereojax.cli import InputError
 from stereojax.shapes import Array
-from stereojax.training.rules import Rules, apply_rules
+
+T = TypeVar("T")
+Rules = Sequence[tuple[str, T]]  # (regular expression on the full name, value)
 
 DATA, FSDP = "data", "fsdp"
-SAMPLES = PartitionSpec((DATA, FSDP))  # the batch axis, over every device
-REPEATED = PartitionSpec()
+BATCH = PartitionSpec((DATA, FSDP))  # the batch axis, over all devices
+REPLICATED = PartitionSpec()
 
-Placement = Literal["split", "repeat"]
-# `split` is along the longest axis that the devices divide; where none is, `repeat`.
+Placement = Literal["split", "replicate"]
+# `split` takes the longest axis that the number of devices divides, if there is one.
 PLACEMENTS: Rules[Placement] = (
-    (r".*\.mix_factor", "repeat"),
+    (r".*\.mix_factor", "replicate"),
     (r".*\.(kernel|embedding|bias|scale|class_embedding)", "split"),
 )
 
 
+def apply_rules(rules: Rules[T], names: Iterable[str], *, what: str) -> dict[str, T]:
+    """Returns for each name the value of the first rule that matches the full name.
+
+    >>> apply_rules([(r".*bias", 0), (r"conv.*", 1)], ["conv.bias"], what="example")
+    {'conv.bias': 0}
+
+    Args:
+      what: names the rules in the error.
+
+    Raises:
+      ValueError: lists the names that no rule matches.
+    """
+    compiled = [(re.compile(pattern), value) for pattern, value in rules]
+    values, uncovered = {}, []
+    for name in names:
+        for pattern, value in compiled:
+            if pattern.fullmatch(name):
+                values[name] = value
+                break
+        else:
+            uncovered.append(name)
+    if uncovered:
+        shown = ", ".join(uncovered[:8]) + (" ..." if len(uncovered) > 8 else "")
+        raise ValueError(
+            f"{len(uncovered)} parameters that no rule of {what} covers: {shown}"
+        )
+    return values
+
+
 def make_mesh(fsdp: int = 0, *, devices: list[Any] | None = None) -> Mesh:
-    """All devices as (data, fsdp); `fsdp` 0 is as many as a host has.
+    """Arranges all devices as (data, fsdp); `fsdp` 0 means the devices of one host.
 
     Raises:
       InputError: `fsdp` does not divide the number of devices.
     """
     devices = jax.devices() if devices is None else devices
-    fsdp = fsdp or len(devices) // jax.process_count() * _processes_of_a_host()
+    fsdp = fsdp or len(devices) // jax.process_count() * _processes_per_host()
     if len(devices) % fsdp:
         raise InputError(
             f"config.train.fsdp={fsdp}: expected a divisor of the {len(devices)} "
@@ -47,47 +79,47 @@ def make_mesh(fsdp: int = 0, *, devices: list[Any] | None = None) -> Mesh:
     return Mesh(np.array(devices).reshape(-1, fsdp), (DATA, FSDP))
 
 
-def _processes_of_a_host() -> int:
-    """How many share a machine; the most that divides all of them, where it differs."""
+def _processes_per_host() -> int:
+    """Counts the processes of a host; if hosts differ, the greatest common divisor."""
     if jax.process_count() == 1:
         return 1
-    mine = np.uint32(zlib.crc32(socket.gethostname().encode()))
-    _, counts = np.unique(multihost_utils.process_allgather(mine), return_counts=True)
+    host = np.uint32(zlib.crc32(socket.gethostname().encode()))
+    _, counts = np.unique(multihost_utils.process_allgather(host), return_counts=True)
     return math.gcd(*counts.tolist())
 
 
-def place(
+def param_specs(
     shapes: Mapping[str, Any], mesh: Mesh | AbstractMesh
 ) -> dict[str, PartitionSpec]:
-    """The partition of each array, by its name and its shape.
+    """Returns the PartitionSpec of each parameter, from its name and shape.
 
     Raises:
-      ValueError: a name that no rule covers.
+      ValueError: a name that no rule matches.
     """
     placements = apply_rules(PLACEMENTS, shapes, what="sharding")
     return {
-        name: _along(shapes[name].shape, mesh.shape[FSDP])
+        name: _split_longest(shapes[name].shape, mesh.shape[FSDP])
         if placement == "split"
-        else REPEATED
+        else REPLICATED
         for name, placement in placements.items()
     }
 
 
-def _along(shape: tuple[int, ...], devices: int) -> PartitionSpec:
-    fitting = [i for i, size in enumerate(shape) if size % devices == 0]
-    if devices == 1 or not fitting:
-        return REPEATED
-    axis = max(fitting, key=lambda i: (shape[i], i))
+def _split_longest(shape: tuple[int, ...], devices: int) -> PartitionSpec:
+    divisible = [i for i, size in enumerate(shape) if size % devices == 0]
+    if devices == 1 or not divisible:
+        return REPLICATED
+    axis = max(divisible, key=lambda i: (shape[i], i))
     return PartitionSpec(*(FSDP if i == axis else None for i in range(axis + 1)))
 
 
-def split_axis(spec: PartitionSpec) -> int | None:
-    """The axis that lies over `fsdp`."""
+def fsdp_axis(spec: PartitionSpec) -> int | None:
+    """Returns the axis that is split over `fsdp`, or None if replicated."""
     return next((i for i, name in enumerate(spec) if name == FSDP), None)
 
 
-def named(mesh: Mesh, specs: Any) -> Any:
-    """A tree of partitions as shardings."""
+def named_shardings(mesh: Mesh, specs: Any) -> Any:
+    """Turns a tree of PartitionSpecs into a tree of NamedShardings."""
     return jax.tree.map(
         lambda spec: NamedSharding(mesh, spec),
         specs,
@@ -95,8 +127,8 @@ def named(mesh: Mesh, specs: Any) -> Any:
     )
 
 
-def put(array: np.ndarray | Array, sharding: NamedSharding) -> Array:
-    """A host's array, the same on every process, on the devices."""
+def put_array(array: np.ndarray | Array, sharding: NamedSharding) -> Array:
+    """Puts a host array, equal on all processes, on the devices."""
     array = np.asarray(array)
     return jax.make_array_from_callback(
         array.shape, sharding, lambda index: array[index]
@@ -104,8 +136,8 @@ def put(array: np.ndarray | Array, sharding: NamedSharding) -> Array:
 
 
 def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Array]:
-    """This process's samples as its part of the batch of all processes."""
-    sharding = NamedSharding(mesh, SAMPLES)
+    """Puts this process's samples on its devices, as its part of the global batch."""
+    sharding = NamedSharding(mesh, BATCH)
     return {
         name: jax.make_array_from_process_local_data(sharding, array)
         for name, array in batch.items()

@@ -1,4 +1,4 @@
-"""The state of training, and where each of its arrays lies."""
+"""The training state, and the sharding of each of its arrays."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,31 +9,39 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, PartitionSpec
 
-from stereojax.training.rules import Rules, apply_rules
-from stereojax.training.sharding import REPEATED, named, place, put
+from stereojax.training.sharding import (
+    REPLICATED,
+    Rules,
+    apply_rules,
+    named_shardings,
+    param_specs,
+    put_array,
+)
 from stereojax.weights.structure import Arrays
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """All that changes from step to step, and what it needs beside it."""
+    """The arrays that an update reads and writes.
 
-    # Arrays, or in their places shapes, partitions or shardings.
-    step: Any  # () int32: updates made
-    rng: Any  # a key, folded with a sample's number: never changes
-    trainable: dict[str, Any]  # float32
-    optimizer: Any  # of `trainable` alone
-    frozen: dict[str, Any]  # no gradients, no optimizer state
+    The same class also holds shapes, PartitionSpecs or shardings in their place.
+    """
+
+    step: Any  # () int32: updates so far
+    rng: Any  # constant key; a sample's key is fold_in(rng, index of the sample)
+    trainable: dict[str, Any]  # float32 parameters by name
+    optimizer: Any  # optimizer state of `trainable`
+    frozen: dict[str, Any]  # parameters without gradients, by name
 
 
-def divide(
+def split_trainable(
     arrays: Mapping[str, Any], rules: Rules[bool]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(what trains, what does not), by the rules.
+    """Returns (trainable, frozen) parameters.
 
     Raises:
-      ValueError: a name that no rule covers.
+      ValueError: a name that no rule matches.
     """
     trains = apply_rules(rules, arrays, what="training")
     return (
@@ -48,35 +56,36 @@ def abstract_state(
     optimizer: optax.GradientTransformation,
     mesh: Mesh,
 ) -> TrainState:
-    """Shapes, types and shardings of a state; also `optimizer`'s, by its names."""
+    """Returns the state's shapes, dtypes and shardings, without arrays."""
     step = jax.ShapeDtypeStruct((), jnp.int32)
     rng = jax.eval_shape(lambda: jax.random.key(0))
-    masters = {
+    trainable = {
         name: jax.ShapeDtypeStruct(x.shape, jnp.float32)
         for name, x in trainable.items()
     }
-    held = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in frozen.items()}
-    state = TrainState(
-        step, rng, masters, jax.eval_shape(optimizer.init, masters), held
-    )
-    specs = named(mesh, partition(state, mesh))
+    frozen = {
+        name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in frozen.items()
+    }
+    moments = jax.eval_shape(optimizer.init, trainable)
+    state = TrainState(step, rng, trainable, moments, frozen)
+    shardings = named_shardings(mesh, state_specs(state, mesh))
     return jax.tree.map(
         lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
         state,
-        specs,
+        shardings,
     )
 
 
-def partition(state: TrainState, mesh: Mesh) -> TrainState:
-    """A tree of partitions in the place of the arrays."""
-    where = place(state.trainable | state.frozen, mesh)
+def state_specs(state: TrainState, mesh: Mesh) -> TrainState:
+    """Returns a TrainState of PartitionSpecs."""
+    specs = param_specs(state.trainable | state.frozen, mesh)
 
-    def of(path: tuple, _: Any) -> PartitionSpec:
-        # The optimizer's moments are dictionaries of the names of what they belong to.
+    def spec_of(path: tuple, _: Any) -> PartitionSpec:
+        # Optimizer moments are dictionaries keyed by the names of their parameters.
         keys = [k.key for k in path if isinstance(k, jax.tree_util.DictKey)]
-        return where[keys[-1]] if keys and keys[-1] in where else REPEATED
+        return specs[keys[-1]] if keys and keys[-1] in specs else REPLICATED
 
-    return jax.tree_util.tree_map_with_path(of, state)
+    return jax.tree_util.tree_map_with_path(spec_of, state)
 
 
 def make_state(
@@ -87,19 +96,19 @@ def make_state(
     *,
     seed: int,
 ) -> TrainState:
-    """The first state, on the devices; moments are made there."""
+    """Returns the initial state, created on the devices."""
     like = abstract_state(trainable, frozen, optimizer, mesh)
-    masters, held = (
+    trainable, frozen = (
         {
-            name: put(given[name].astype(x.dtype), x.sharding)
-            for name, x in wanted.items()
+            name: put_array(arrays[name].astype(x.dtype), x.sharding)
+            for name, x in shapes.items()
         }
-        for given, wanted in ((trainable, like.trainable), (frozen, like.frozen))
+        for arrays, shapes in ((trainable, like.trainable), (frozen, like.frozen))
     )
     sharding = jax.tree.map(lambda x: x.sharding, like.optimizer)
-    moments = jax.jit(optimizer.init, out_shardings=sharding)(masters)
-    rest = jax.jit(
+    moments = jax.jit(optimizer.init, out_shardings=sharding)(trainable)
+    step, rng = jax.jit(
         lambda: (jnp.int32(0), jax.random.key(seed)),
         out_shardings=(like.step.sharding, like.rng.sharding),
     )()
-    return TrainState(*rest, masters, moments, held)
+    return TrainState(step, rng, trainable, moments, frozen)

@@ -1,8 +1,8 @@
-"""One update: gradients of every device's samples, summed to their owners.
+"""One update: per-device gradients, reduce-scattered to the owners of the parameters.
 
-Each device gathers whole parameters, so that it runs the very program that one device
-alone would, on its own samples. Then the gradients are summed, and each device keeps
-those of the part that it owns. Both happen once an update, whatever is accumulated.
+Each device all-gathers the parameters and then runs, on its own samples, the same
+program as a single device. The gradients are reduce-scattered, so that each device
+updates its own shard. Both happen once an update, however many microbatches it has.
 """
 
 import functools
@@ -15,17 +15,24 @@ import optax
 from jax.sharding import Mesh, PartitionSpec
 
 from stereojax.shapes import Array, Float, Key, Shaped
-from stereojax.training.sharding import DATA, FSDP, REPEATED, SAMPLES, named, split_axis
-from stereojax.training.state import TrainState, partition
+from stereojax.training.sharding import (
+    BATCH,
+    DATA,
+    FSDP,
+    REPLICATED,
+    fsdp_axis,
+    named_shardings,
+)
+from stereojax.training.state import TrainState, state_specs
 from stereojax.weights.structure import ModelStructure
 
 Batch = Mapping[str, Shaped[Array, "b ..."]]
-INDEX = "index"  # of a batch: the sample's number, 0, 1, ... over the whole run
+INDEX = "index"  # key of a batch: the samples' numbers, 0, 1, ... over the whole run
 
 
 @runtime_checkable
 class Loss(Protocol):
-    """Samples and a key each to losses, and other numbers, one a sample each."""
+    """Returns each sample's loss, and a dictionary of per-sample metrics."""
 
     def __call__(
         self, model: Any, batch: Batch, keys: Key[Array, " b"]
@@ -34,7 +41,7 @@ class Loss(Protocol):
 
 @runtime_checkable
 class Encode(Protocol):
-    """Samples to what a `Loss` takes in their place."""
+    """Turns a batch into the encoded batch that a `Loss` accepts in its place."""
 
     def __call__(
         self, model: Any, batch: Batch
@@ -50,42 +57,43 @@ def make_step(
     *,
     accumulate: int = 1,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]:
-    """A compiled function from a state and a batch to the next state and numbers.
+    """Returns the jitted update, from (state, batch) to (next state, metrics).
 
-    The numbers are `loss` and `gradient_norm`, and by sample those of the task,
-    `losses` and `index`, the samples' own. The state given is donated.
+    The metrics are the scalars `loss` and `gradient_norm`; and per sample `losses`,
+    `index` and the metrics of `loss`. The state is donated.
 
     Args:
-      state: of shapes, with or without arrays.
+      state: arrays or shapes; only the shapes are read.
+      accumulate: microbatches per device and update.
     """
     gradients = make_gradients(structure, loss, mesh, state, accumulate=accumulate)
 
     def step(
         state: TrainState, batch: Batch
     ) -> tuple[TrainState, dict[str, Shaped[Array, "..."]]]:
-        slopes, losses, numbers = gradients(
+        grads, losses, metrics = gradients(
             state.trainable, state.frozen, state.rng, batch
         )
-        updates, moments = optimizer.update(slopes, state.optimizer, state.trainable)
-        after = TrainState(
+        updates, moments = optimizer.update(grads, state.optimizer, state.trainable)
+        next_state = TrainState(
             state.step + 1,
             state.rng,
             optax.apply_updates(state.trainable, updates),
             moments,
             state.frozen,
         )
-        norm = optax.tree.norm(slopes)
-        return after, {
-            **numbers,
+        norm = optax.tree.norm(grads)
+        return next_state, {
+            **metrics,
             INDEX: batch[INDEX],
             "losses": losses,
             "loss": losses.mean(),
             "gradient_norm": norm,
         }
 
-    shardings = named(mesh, partition(state, mesh))
-    everywhere = named(mesh, REPEATED)
-    return jax.jit(step, donate_argnums=0, out_shardings=(shardings, everywhere))
+    state_shardings = named_shardings(mesh, state_specs(state, mesh))
+    replicated = named_shardings(mesh, REPLICATED)
+    return jax.jit(step, donate_argnums=0, out_shardings=(state_shardings, replicated))
 
 
 def make_gradients(
@@ -96,82 +104,90 @@ def make_gradients(
     *,
     accumulate: int = 1,
 ) -> Callable[..., tuple[dict[str, Array], Array, dict[str, Array]]]:
-    """(trainable, frozen, rng, batch) to (gradients of the mean loss, losses, numbers).
+    """Returns a function of (trainable, frozen, rng, batch).
 
-    Gradients lie as the parameters do.
+    It returns the gradients of the mean loss, sharded as the parameters; the losses and
+    the metrics, per sample.
     """
-    specs = partition(state, mesh)
-    trainable_specs, frozen_specs = specs.trainable, specs.frozen
-
-    def part(
-        whole: dict[str, Array],
-        frozen: dict[str, Array],
-        rng: Key[Array, ""],
-        batch: Batch,
-    ):
-        keys = jax.vmap(functools.partial(jax.random.fold_in, rng))(batch[INDEX])
-
-        def mean(whole: dict[str, Array]):
-            losses, numbers = loss(structure.model(whole | frozen), batch, keys)
-            return losses.mean(), (losses, numbers)
-
-        slopes, (losses, numbers) = jax.grad(mean, has_aux=True)(whole)
-        return slopes, losses, numbers
+    specs = state_specs(state, mesh)
+    microbatch = _microbatch_gradients(structure, loss)
 
     def local(shards, frozen, rng, batch):
-        whole = gathered(shards, trainable_specs)
-        frozen = gathered(frozen, frozen_specs)
+        params = all_gather_params(shards, specs.trainable)
+        frozen = all_gather_params(frozen, specs.frozen)
         if accumulate == 1:
-            slopes, losses, numbers = part(whole, frozen, rng, batch)
+            grads, losses, metrics = microbatch(params, frozen, rng, batch)
         else:
 
             def add(total, batch):
-                slopes, *numbers = part(whole, frozen, rng, batch)
-                return jax.tree.map(jnp.add, total, slopes), numbers
+                grads, *per_sample = microbatch(params, frozen, rng, batch)
+                return jax.tree.map(jnp.add, total, grads), per_sample
 
-            parts = jax.tree.map(
+            microbatches = jax.tree.map(
                 lambda x: x.reshape(accumulate, -1, *x.shape[1:]), dict(batch)
             )
-            zeros = jax.tree.map(jnp.zeros_like, whole)
-            # In a loop, a CPU takes a hundred times as long for convolutions.
+            zeros = jax.tree.map(jnp.zeros_like, params)
+            # XLA's CPU convolutions are a hundred times slower inside a loop.
             unroll = accumulate if jax.default_backend() == "cpu" else 1
-            slopes, (losses, numbers) = jax.lax.scan(add, zeros, parts, unroll=unroll)
-            losses, numbers = jax.tree.map(jnp.ravel, (losses, numbers))
-        slopes = _summed(slopes, trainable_specs)
-        share = 1 / (mesh.size * accumulate)
-        return jax.tree.map(lambda x: x * share, slopes), losses, numbers
+            grads, per_sample = jax.lax.scan(add, zeros, microbatches, unroll=unroll)
+            losses, metrics = jax.tree.map(jnp.ravel, tuple(per_sample))
+        grads = reduce_scatter_grads(grads, specs.trainable)
+        scale = 1 / (mesh.size * accumulate)  # from a sum of means to the mean
+        return jax.tree.map(lambda x: x * scale, grads), losses, metrics
 
-    # Without the check of what varies, as custom rules in the networks know none.
+    # The networks' custom VJP rules do not support check_vma.
     return jax.shard_map(
         local,
         mesh=mesh,
-        in_specs=(trainable_specs, frozen_specs, REPEATED, SAMPLES),
-        out_specs=(trainable_specs, SAMPLES, SAMPLES),
+        in_specs=(specs.trainable, specs.frozen, REPLICATED, BATCH),
+        out_specs=(specs.trainable, BATCH, BATCH),
         check_vma=False,
     )
 
 
-def gathered(
+def _microbatch_gradients(structure: ModelStructure, loss: Loss) -> Callable[..., Any]:
+    """Returns the gradients of one device's microbatch, with its losses and metrics."""
+
+    def gradients(
+        params: dict[str, Array],
+        frozen: dict[str, Array],
+        rng: Key[Array, ""],
+        batch: Batch,
+    ):
+        # A key per sample: the result does not depend on how samples are distributed.
+        keys = jax.vmap(functools.partial(jax.random.fold_in, rng))(batch[INDEX])
+
+        def mean_loss(params: dict[str, Array]):
+            losses, metrics = loss(structure.model(params | frozen), batch, keys)
+            return losses.mean(), (losses, metrics)
+
+        grads, (losses, metrics) = jax.grad(mean_loss, has_aux=True)(params)
+        return grads, losses, metrics
+
+    return gradients
+
+
+def all_gather_params(
     shards: dict[str, Array], specs: dict[str, PartitionSpec]
 ) -> dict[str, Array]:
-    """Whole parameters, inside of `shard_map`."""
+    """All-gathers the parameters over `fsdp`, inside `shard_map`."""
 
-    def whole(x: Array, spec: PartitionSpec) -> Array:
-        axis = split_axis(spec)
+    def gather(x: Array, spec: PartitionSpec) -> Array:
+        axis = fsdp_axis(spec)
         return x if axis is None else jax.lax.all_gather(x, FSDP, axis=axis, tiled=True)
 
-    return {name: whole(x, specs[name]) for name, x in shards.items()}
+    return {name: gather(x, specs[name]) for name, x in shards.items()}
 
 
-def _summed(
-    slopes: dict[str, Array], specs: dict[str, PartitionSpec]
+def reduce_scatter_grads(
+    grads: dict[str, Array], specs: dict[str, PartitionSpec]
 ) -> dict[str, Array]:
-    """Over all devices; of what is spread, each gets its own part."""
+    """Sums gradients over all devices; each device keeps its shard of the sum."""
 
-    def total(x: Array, spec: PartitionSpec) -> Array:
-        axis = split_axis(spec)
+    def reduce(x: Array, spec: PartitionSpec) -> Array:
+        axis = fsdp_axis(spec)
         if axis is not None:
             x = jax.lax.psum_scatter(x, FSDP, scatter_dimension=axis, tiled=True)
         return jax.lax.psum(x, (DATA, FSDP) if axis is None else DATA)
 
-    return {name: total(x, specs[name]) for name, x in slopes.items()}
+    return {name: reduce(x, specs[name]) for name, x in grads.items()}

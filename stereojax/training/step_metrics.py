@@ -1,9 +1,7 @@
-"""What the rows say of the steps since the row before."""
+"""Collects the metrics of updates and averages them for a row of metrics.jsonl."""
 
-import itertools
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,77 +9,71 @@ import numpy as np
 
 from stereojax.training.flops import peak_flops
 
-SIGMA_BINS = (0.0, 0.5, 2.0, 8.0, 32.0, math.inf)
+Summarize = Callable[[dict[str, np.ndarray]], dict[str, float | None]]
 
 
-class Tally:
-    """Sums over steps; a row takes them and begins anew."""
+class StepMetrics:
+    """Metrics of the updates since the last row."""
 
-    def __init__(self, flops: float | None, samples: int):
-        """`flops`: of an update on all devices; None where they were not counted."""
-        self._flops, self._samples = flops, samples
-        self._begin()
+    def __init__(self, flops: float | None, batch: int, summarize: Summarize):
+        """Starts the clock.
 
-    def _begin(self) -> None:
-        self._since, self._paused, self._steps = time.perf_counter(), 0.0, 0
-        self._numbers: list[dict[str, np.ndarray]] = []
+        Args:
+          flops: floating-point operations of one update, on all devices; None if not
+            counted.
+          batch: samples of one update.
+          summarize: the task's, from per-sample metrics to those of a row.
+        """
+        self._flops, self._batch, self._summarize = flops, batch, summarize
+        self._reset()
 
-    def add(self, numbers: Mapping[str, np.ndarray]) -> None:
-        self._steps += 1
-        self._numbers.append(dict(numbers))
+    def _reset(self) -> None:
+        self._start, self._excluded = time.perf_counter(), 0.0
+        self._updates: list[dict[str, np.ndarray]] = []
 
-    def pause(self, seconds: float) -> None:
-        """Time that is not training's: validation."""
-        self._paused += seconds
+    def add(self, metrics: Mapping[str, np.ndarray]) -> None:
+        """Adds the metrics of one update: scalars, and one value per sample."""
+        self._updates.append(dict(metrics))
+
+    def exclude(self, seconds: float) -> None:
+        """Excludes time from the time of the updates, such as that of validation."""
+        self._excluded += seconds
 
     def row(self) -> dict[str, Any]:
-        """Numbers of the last step, and means over all since the last row."""
-        last = self._numbers[-1]
-        seconds = (time.perf_counter() - self._since - self._paused) / self._steps
+        """Returns the last loss and the means since the last row; starts anew."""
+        last = self._updates[-1]
+        seconds = time.perf_counter() - self._start - self._excluded
+        seconds /= len(self._updates)
         row = {
             "loss": float(last["loss"]),
             "gradient_norm": float(last["gradient_norm"]),
-            **self._by_sample(),
+            **self._means(),
             "step_seconds": seconds,
-            "samples_per_second": self._samples / seconds,
-            "device_memory_gb": device_memory(),
+            "samples_per_second": self._batch / seconds,
+            "device_memory_gb": peak_memory_gb(),
             "mfu": self._mfu(seconds),
         }
-        self._begin()
+        self._reset()
         return row
 
-    def _by_sample(self) -> dict[str, float | None]:
-        joined = {
-            name: np.concatenate([np.atleast_1d(n[name]) for n in self._numbers])
-            for name in self._numbers[0]
+    def _means(self) -> dict[str, float | None]:
+        samples = {
+            name: np.concatenate([np.atleast_1d(x[name]) for x in self._updates])
+            for name in self._updates[0]
         }
-        found = {"loss_mean": float(joined["losses"].mean())}
-        if "pixel_loss" in joined:
-            found["loss_pixels"] = float(joined["pixel_loss"].mean())
-        if "hole" in joined:
-            hole, inside, error = (joined[n] for n in ("hole", "hole_error", "error"))
-            found["loss_hole"] = _ratio(inside.sum(), hole.sum())
-            found["loss_outside"] = _ratio((error - inside).sum(), (1 - hole).sum())
-        if "sigma" in joined:
-            for low, high in itertools.pairwise(SIGMA_BINS):
-                here = (joined["sigma"] >= low) & (joined["sigma"] < high)
-                mean = _ratio(joined["error"][here].sum(), float(here.sum()))
-                found[f"loss_sigma_{low:g}_{high:g}"] = mean
-        return found
+        means = {"loss_mean": float(samples["losses"].mean())}
+        return means | self._summarize(samples)
 
     def _mfu(self, seconds: float) -> float | None:
+        """Returns the model FLOPs utilization, or None where the peak is unknown."""
         peak = peak_flops(jax.devices()[0].device_kind)
         if not peak or not self._flops:
             return None
         return self._flops / seconds / (peak * jax.device_count())
 
 
-def device_memory() -> float | None:
-    """The most that a device of this process has held, in GB; None on a CPU."""
+def peak_memory_gb() -> float | None:
+    """Returns the peak memory of this process's fullest device; None on a CPU."""
     stats = [device.memory_stats() or {} for device in jax.local_devices()]
     peak = max(s.get("peak_bytes_in_use", 0) for s in stats)
     return peak / 1e9 or None
-
-
-def _ratio(total: float, count: float) -> float | None:
-    return float(total / count) if count > 0 else None

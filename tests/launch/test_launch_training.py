@@ -1,4 +1,4 @@
-"""The launch scripts of training: what they would run, word for word."""
+"""The training launch scripts: the exact commands, and their handling of signals."""
 
 import os
 import shlex
@@ -20,11 +20,11 @@ SCRIPTS = {
 }
 
 
-def run(name: str, *words: str, **more: str) -> subprocess.CompletedProcess:
-    # Nothing that they would call is to be found.
+def run(name: str, *words: str, **variables: str) -> subprocess.CompletedProcess:
+    # PATH contains none of the programs that the scripts run.
     return subprocess.run(
         ["/bin/bash", str(LAUNCH / f"{name}.sh"), *words],
-        env={"PATH": os.defpath, **more},
+        env={"PATH": os.defpath, **variables},
         capture_output=True,
         text=True,
     )
@@ -45,11 +45,11 @@ def test_local():
 
 
 @pytest.mark.parametrize("retries", ["0", "2"])
-def test_local_hands_on_that_it_is_told_to_stop(tmp_path, retries):
-    """In the place of Python, a script that says when it is there and that it saved."""
+def test_local_forwards_sigterm(tmp_path, retries):
+    """Python is replaced by a script that prints when it starts and when it saves."""
     fake = tmp_path / "python"
     fake.write_text(
-        "#!/bin/bash\ntrap 'echo saved; exit 7' TERM\necho there\n"
+        "#!/bin/bash\ntrap 'echo saved; exit 7' TERM\necho started\n"
         "while :; do sleep 0.05; done\n"
     )
     fake.chmod(0o755)
@@ -60,13 +60,13 @@ def test_local_hands_on_that_it_is_told_to_stop(tmp_path, retries):
         text=True,
     )
     assert "stereojax.train" in process.stdout.readline()
-    assert process.stdout.readline() == "there\n"
+    assert process.stdout.readline() == "started\n"
     process.terminate()
     assert process.communicate(timeout=60)[0] == "saved\n"
     assert process.returncode == 7
 
 
-def test_local_tries_again_after_a_crash_alone(tmp_path):
+def test_local_retries_only_after_a_crash(tmp_path):
     fake = tmp_path / "python"
     fake.write_text("#!/bin/bash\necho tried\nexit ${CODE}\n")
     fake.chmod(0o755)
@@ -77,7 +77,7 @@ def test_local_tries_again_after_a_crash_alone(tmp_path):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_dry_run_may_be_any_word(name):
+def test_dry_run_may_be_any_argument(name):
     done = run(name, *FLAGS[:1], "--dry_run", *FLAGS[1:], **SCRIPTS[name])
     assert done.returncode == 0 and done.stdout == dry(name, *FLAGS)
 
@@ -95,11 +95,11 @@ def test_slurm():
 
 
 @pytest.mark.parametrize(("code", "again"), [(0, False), (1, False), (75, True)])
-def test_slurm_queues_again_what_was_preempted(tmp_path, code, again):
-    """The job's script, with other programs in the places of Slurm's."""
+def test_slurm_requeues_a_preempted_run(tmp_path, code, again):
+    """Runs the job's script with stand-ins for Slurm's programs."""
     words = shlex.split(dry("slurm", *FLAGS))
-    for name, does in (("srun", f"exit {code}"), ("scontrol", 'echo "$@"')):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+    for name, script in (("srun", f"exit {code}"), ("scontrol", 'echo "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     done = subprocess.run(
         ["/bin/sh", "-c", words[-1].removeprefix("--wrap=")],
@@ -126,7 +126,7 @@ def test_kubernetes():
     first, _, manifest = dry("kubernetes", *FLAGS).partition("\n")
     assert shlex.split(first) == ["kubectl", "apply", "-f", "-"]
     spec = yaml.safe_load(manifest)["spec"]
-    # A wrong flag stays wrong.
+    # A wrong flag fails the JobSet without a restart.
     (rule,) = spec["failurePolicy"]["rules"]
     assert rule["action"] == "FailJobSet"
     (job,) = spec["replicatedJobs"]
@@ -146,12 +146,12 @@ def test_kubernetes():
 
 
 def test_skypilot(tmp_path):
-    """What a machine is to run, run by a shell with another program for Python."""
+    """Runs the task's script in a shell, with a stand-in for Python."""
     import yaml
 
-    first, _, told = dry("skypilot", *FLAGS).partition("\n")
+    first, _, text = dry("skypilot", *FLAGS).partition("\n")
     assert shlex.split(first) == ["sky", "jobs", "launch", "--yes", "TASK.yaml"]
-    task = yaml.safe_load(told)
+    task = yaml.safe_load(text)
     assert Path(task["workdir"]) == LAUNCH.parent and task["num_nodes"] == 2
     assert task["resources"] == {
         "accelerators": "H100:8",
@@ -181,7 +181,7 @@ def test_skypilot(tmp_path):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_without_flags_it_says_how_it_is_used(name):
+def test_without_flags_the_help_is_printed(name):
     done = run(name, **SCRIPTS[name])
     assert done.returncode == 2 and f"launch/{name}.sh [--dry_run]" in done.stderr
 
@@ -189,7 +189,7 @@ def test_without_flags_it_says_how_it_is_used(name):
 @pytest.mark.parametrize(
     ("name", "missing"), [("tpu_pod", "TPU"), ("kubernetes", "IMAGE")]
 )
-def test_what_is_not_set_is_named(name, missing):
+def test_a_missing_variable_is_named(name, missing):
     done = run(name, "--dry_run", *FLAGS)
     assert done.returncode == 2
     assert f"error: {missing} is not set" in done.stderr
@@ -197,7 +197,9 @@ def test_what_is_not_set_is_named(name, missing):
 
 @pytest.mark.parametrize("script", sorted(LAUNCH.glob("*.sh")), ids=lambda p: p.stem)
 def test_shellcheck_finds_nothing(script):
-    shellcheck = Path(sys.executable).with_name("shellcheck")  # of the extra `test`
+    shellcheck = Path(sys.executable).with_name(
+        "shellcheck"
+    )  # installed by the extra `test`
     done = subprocess.run(
         [shellcheck, "--external-sources", script], capture_output=True, text=True
     )

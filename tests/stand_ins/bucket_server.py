@@ -1,7 +1,7 @@
-"""Google Cloud Storage's JSON API on loopback: as much of it as a run speaks.
+"""A local server of the part of Google Cloud Storage's JSON API that training uses.
 
-Objects have generations, and what is asked on condition of one is done on that
-condition: Orbax's writers rely on it.
+Objects have generations, and requests can be conditional on a generation: Orbax's
+writers rely on it.
 """
 
 import base64
@@ -16,13 +16,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import google_crc32c
 
-FORBIDDEN = "forbidden"  # a bucket that nobody may see
+FORBIDDEN = "forbidden"  # a bucket that refuses every request
 READ_ONLY = "read-only"
 TIME = "2026-01-01T00:00:00.000Z"
 
 
 class Buckets:
-    """Buckets by name, with their objects: (content, generation, type) by name."""
+    """Buckets by name; a bucket maps object names to (content, generation, type)."""
 
     def __init__(self, *names: str):
         self.buckets: dict[str, dict[str, tuple[bytes, int, str]]] = {
@@ -35,18 +35,18 @@ class Buckets:
         self.url = ""
 
     @property
-    def instead(self) -> dict[str, str]:
-        """Sends here who would speak to Google: gcsfs, its library and tensorstore."""
+    def environment(self) -> dict[str, str]:
+        """Makes gcsfs, google-cloud-storage and tensorstore use this server."""
         return {
             "STORAGE_EMULATOR_HOST": self.url,
             "TENSORSTORE_GCS_HTTP_URL": self.url,
             "GOOGLE_AUTH_TOKEN_FOR_TESTING": "nobody's",
             "NO_GCE_CHECK": "true",
-            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # which asks by gRPC
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # it uses gRPC
         }
 
     def files(self, folder: str) -> dict[str, bytes]:
-        """Contents by name below BUCKET or BUCKET/FOLDER."""
+        """Returns the contents of objects below BUCKET or BUCKET/FOLDER, by name."""
         bucket, _, start = folder.partition("/")
         start = f"{start}/" if start else ""
         with self.lock:
@@ -69,7 +69,7 @@ class Refused(Exception):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each answer waits for 40 ms
+    disable_nagle_algorithm = True  # otherwise each answer waits for 40 ms
     store: Buckets
 
     def log_message(self, *_) -> None:
@@ -77,11 +77,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         url = urlsplit(self.path)
-        asked = {k: v[-1] for k, v in parse_qs(url.query).items()}
+        query = {k: v[-1] for k, v in parse_qs(url.query).items()}
         body = self._body()
         with self.store.lock:
             try:
-                answer = self._route(url.path, asked, body)
+                answer = self._route(url.path, query, body)
             except Refused as refused:
                 error = {"code": refused.code, "message": refused.message}
                 answer = (refused.code, {}, json.dumps({"error": error}).encode())
@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _serve
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # of a client that has gone
+        with suppress(ConnectionError):  # the client has disconnected
             super().handle()
 
     def _body(self) -> bytes:
@@ -110,14 +110,14 @@ class Handler(BaseHTTPRequestHandler):
             return b"".join(parts)
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _route(self, path: str, asked: dict, body: bytes) -> tuple[int, dict, bytes]:
+    def _route(self, path: str, query: dict, body: bytes) -> tuple[int, dict, bytes]:
         pattern = (
             r"(?:/(upload|download))?/storage/v1/b/([^/]+)(?:/o(?:/([^/]+)(/.+)?)?)?"
         )
         match = re.fullmatch(pattern, path)
         if not match:
             raise Refused(404, f"no such address: {path}")
-        way, bucket, name, more = match.groups()
+        action, bucket, name, suffix = match.groups()
         if bucket == FORBIDDEN:
             raise Refused(403, "caller does not have storage.objects.list access")
         if bucket not in self.store.buckets:
@@ -125,39 +125,39 @@ class Handler(BaseHTTPRequestHandler):
         objects = self.store.buckets[bucket]
         if bucket == READ_ONLY and self.command != "GET":
             raise Refused(403, "caller does not have storage.objects.create access")
-        if way == "upload":
-            return self._upload(bucket, asked, body)
+        if action == "upload":
+            return self._upload(bucket, query, body)
         if not path.partition(f"/b/{bucket}")[2]:
-            found = {"kind": "storage#bucket", "name": bucket, "id": bucket}
-            return _json(found | {"location": "X", "storageClass": "STANDARD"})
+            about = {"kind": "storage#bucket", "name": bucket, "id": bucket}
+            return _json(about | {"location": "X", "storageClass": "STANDARD"})
         if name is None:
-            return self._list(bucket, asked)
+            return self._list(bucket, query)
         name = unquote(name)
-        if more:
-            self._there(objects, name)
+        if suffix:
+            self._require(objects, name)
             content, _, kind = objects[name]
-            if target := re.fullmatch(r"/moveTo/o/([^/]+)", more):
+            if target := re.fullmatch(r"/moveTo/o/([^/]+)", suffix):
                 del objects[name]
                 return _json(
-                    self._put(bucket, unquote(target[1]), content, kind, asked)
+                    self._put(bucket, unquote(target[1]), content, kind, query)
                 )
-            if target := re.fullmatch(r"/rewriteTo/b/([^/]+)/o/([^/]+)", more):
-                there = self._put(target[1], unquote(target[2]), content, kind, asked)
-                return _json({"done": True, "resource": there})
-            raise Refused(400, f"not served here: {path}")
+            if target := re.fullmatch(r"/rewriteTo/b/([^/]+)/o/([^/]+)", suffix):
+                copied = self._put(target[1], unquote(target[2]), content, kind, query)
+                return _json({"done": True, "resource": copied})
+            raise Refused(400, f"not implemented: {path}")
         if self.command == "DELETE":
-            self._there(objects, name)
-            self._check(objects, name, asked)
+            self._require(objects, name)
+            self._check(objects, name, query)
             del objects[name]
             self.store.changes.append(("DELETE", name))
             return 204, {}, b""
-        self._there(objects, name)
+        self._require(objects, name)
         content, generation, kind = objects[name]
-        if way != "download" and asked.get("alt") != "media":
+        if action != "download" and query.get("alt") != "media":
             return _json(_about(bucket, name, objects[name]))
-        if asked.get("ifGenerationNotMatch") == str(generation):
+        if query.get("ifGenerationNotMatch") == str(generation):
             return 304, {}, b""
-        self._check(objects, name, asked)
+        self._check(objects, name, query)
         return self._media(content, generation, kind)
 
     def _media(self, content: bytes, generation: int, kind: str):
@@ -175,25 +175,25 @@ class Handler(BaseHTTPRequestHandler):
         headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
         return 206, headers, content[start : end + 1]
 
-    def _list(self, bucket: str, asked: dict) -> tuple[int, dict, bytes]:
-        prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter")
-        after = asked.get("pageToken", "")
+    def _list(self, bucket: str, query: dict) -> tuple[int, dict, bytes]:
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
+        after = query.get("pageToken", "")
         entries: dict[str, dict | None] = {}
-        for name, found in sorted(self.store.buckets[bucket].items()):
-            if not name.startswith(prefix) or name < asked.get("startOffset", ""):
+        for name, stored in sorted(self.store.buckets[bucket].items()):
+            if not name.startswith(prefix) or name < query.get("startOffset", ""):
                 continue
-            if asked.get("endOffset") and name >= asked["endOffset"]:
+            if query.get("endOffset") and name >= query["endOffset"]:
                 continue
             if delimiter and delimiter in name[len(prefix) :]:
                 folder = name[len(prefix) :].partition(delimiter)[0]
                 entries[prefix + folder + delimiter] = None
-                if asked.get("includeTrailingDelimiter") != "true":
+                if query.get("includeTrailingDelimiter") != "true":
                     continue
                 if not name.endswith(delimiter):
                     continue
-            entries[name] = _about(bucket, name, found)
+            entries[name] = _about(bucket, name, stored)
         names = sorted(n for n in entries if n > after)
-        most = int(asked.get("maxResults", 1000))
+        most = int(query.get("maxResults", 1000))
         page = names[:most]
         answer: dict = {"kind": "storage#objects"}
         answer["items"] = [entries[n] for n in page if entries[n]]
@@ -202,56 +202,56 @@ class Handler(BaseHTTPRequestHandler):
             answer["nextPageToken"] = page[-1]
         return _json(answer)
 
-    def _upload(self, bucket: str, asked: dict, body: bytes):
-        way = asked.get("uploadType")
+    def _upload(self, bucket: str, query: dict, body: bytes):
+        upload_type = query.get("uploadType")
         kind = self.headers.get("Content-Type", "application/octet-stream")
-        if way == "media":
-            return _json(self._put(bucket, asked["name"], body, kind, asked))
-        if way == "multipart":
+        if upload_type == "media":
+            return _json(self._put(bucket, query["name"], body, kind, query))
+        if upload_type == "multipart":
             boundary = re.search(r'boundary="?([^";]+)"?', kind)[1].encode()
             about, content = body.split(b"--" + boundary)[1:3]
             about = json.loads(about.partition(b"\n\n")[2])
             content = content.partition(b"\n\n")[2].removesuffix(b"\n")
-            return _json(self._put(bucket, about["name"], content, kind, asked))
-        if "upload_id" not in asked:
+            return _json(self._put(bucket, about["name"], content, kind, query))
+        if "upload_id" not in query:
             number = str(next(self.store.generations))
-            name = asked.get("name") or json.loads(body)["name"]
-            self.store.uploads[number] = (bucket, name, asked, bytearray())
+            name = query.get("name") or json.loads(body)["name"]
+            self.store.uploads[number] = (bucket, name, query, bytearray())
             address = f"http://{self.headers['Host']}{self.path}&upload_id={number}"
             return 200, {"Location": address}, b""
-        bucket, name, first, there = self.store.uploads[asked["upload_id"]]
+        bucket, name, first, received = self.store.uploads[query["upload_id"]]
         span = self.headers.get("Content-Range", "bytes 0-/*")
         start, _, size = re.fullmatch(r"bytes (\d*|\*)-?(\d*)/(.+)", span).groups()
-        there[int(start) if start.isdigit() else len(there) :] = body
-        if size == "*" or len(there) < int(size):
-            return 308, {"Range": f"bytes=0-{len(there) - 1}"}, b""
-        del self.store.uploads[asked["upload_id"]]
-        return _json(self._put(bucket, name, bytes(there), kind, first))
+        received[int(start) if start.isdigit() else len(received) :] = body
+        if size == "*" or len(received) < int(size):
+            return 308, {"Range": f"bytes=0-{len(received) - 1}"}, b""
+        del self.store.uploads[query["upload_id"]]
+        return _json(self._put(bucket, name, bytes(received), kind, first))
 
-    def _there(self, objects: dict, name: str) -> None:
+    def _require(self, objects: dict, name: str) -> None:
         if name not in objects:
             raise Refused(404, f"No such object: {name}")
 
-    def _check(self, objects: dict, name: str, asked: dict) -> None:
+    def _check(self, objects: dict, name: str, query: dict) -> None:
         generation = str(objects[name][1]) if name in objects else "0"
-        wanted = asked.get("ifGenerationMatch")
+        wanted = query.get("ifGenerationMatch")
         if wanted is not None and wanted != generation:
             raise Refused(412, "At least one of the pre-conditions did not hold.")
 
-    def _put(self, bucket: str, name: str, content: bytes, kind: str, asked: dict):
+    def _put(self, bucket: str, name: str, content: bytes, kind: str, query: dict):
         objects = self.store.buckets[bucket]
-        self._check(objects, name, asked)
+        self._check(objects, name, query)
         objects[name] = (content, next(self.store.generations), kind)
         self.store.changes.append(("PUT", name))
         return _about(bucket, name, objects[name])
 
 
-def _json(found: dict) -> tuple[int, dict, bytes]:
-    return 200, {"Content-Type": "application/json"}, json.dumps(found).encode()
+def _json(body: dict) -> tuple[int, dict, bytes]:
+    return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
 
 
-def _about(bucket: str, name: str, found: tuple[bytes, int, str]) -> dict:
-    content, generation, kind = found
+def _about(bucket: str, name: str, stored: tuple[bytes, int, str]) -> dict:
+    content, generation, kind = stored
     crc = google_crc32c.value(content).to_bytes(4, "big")
     return {
         "kind": "storage#object",
@@ -270,13 +270,15 @@ def _about(bucket: str, name: str, found: tuple[bytes, int, str]) -> dict:
 
 
 class Server(ThreadingHTTPServer):
-    request_queue_size = 1024  # gcsfs and tensorstore come with hundreds at once
+    request_queue_size = (
+        1024  # gcsfs and tensorstore open hundreds of connections at once
+    )
     daemon_threads = True
 
 
 @contextmanager
 def serve(*buckets: str) -> Iterator[Buckets]:
-    """What lies in it, at `url`."""
+    """Serves empty buckets of these names; `url` is the address."""
     store = Buckets(*buckets)
     handler = type("Handler", (Handler,), {"store": store})
     server = Server(("127.0.0.1", 0), handler)

@@ -1,4 +1,4 @@
-"""Takes 5 plain steps on meshes; the gradients of the first and all losses to a file.
+"""Makes 5 SGD updates on each mesh; writes the first gradients and all losses.
 
 python mesh_worker.py OUT 1x1 2x4          on 8 simulated devices
 python mesh_worker.py OUT 2x2 PORT RANK    as one of two processes of 2 devices each
@@ -13,47 +13,50 @@ import tiny_training
 from jax.experimental import multihost_utils
 
 from stereojax.training import inpaint_task
-from stereojax.training.multihost import processes
+from stereojax.training.multihost.processes import join_processes
 from stereojax.training.sharding import make_mesh, put_batch
-from stereojax.training.state import divide, make_state
+from stereojax.training.state import make_state, split_trainable
 from stereojax.training.step import make_step
 
 jax.config.update("jax_default_matmul_precision", "highest")
 
 
 def run(data: int, fsdp: int, accumulate: int) -> dict[str, np.ndarray]:
-    """Gradients of the first step by name, and the loss of every step."""
+    """Returns the first update's gradients by name, and the loss of each update."""
     settings = tiny_training.SETTINGS
-    start = tiny_training.start()
+    initial = tiny_training.initial_model()
     mesh = make_mesh(fsdp, devices=jax.devices()[: data * fsdp])
-    # Plain descent, whose state is the last gradient.
+    # SGD whose optimizer state is the last gradient.
     optimizer = optax.chain(optax.trace(decay=0.0), optax.scale(-1e-2))
     state = make_state(
-        *divide(start.arrays, inpaint_task.TRAINABLE), optimizer, mesh, seed=0
+        *split_trainable(initial.arrays, inpaint_task.TRAINABLE),
+        optimizer,
+        mesh,
+        seed=0,
     )
     step = make_step(
-        start.structure,
+        initial.structure,
         inpaint_task.loss(settings),
         optimizer,
         mesh,
         state,
         accumulate=accumulate,
     )
-    found, losses, norms = {}, [], []
+    results, losses, norms = {}, [], []
     for number in range(5):
         samples = tiny_training.batch(number)
-        mine = settings.batch // jax.process_count()
-        at = jax.process_index() * mine
-        samples = {name: x[at : at + mine] for name, x in samples.items()}
-        state, numbers = step(state, put_batch(samples, mesh))
+        share = settings.batch // jax.process_count()
+        start = jax.process_index() * share
+        samples = {name: x[start : start + share] for name, x in samples.items()}
+        state, metrics = step(state, put_batch(samples, mesh))
         if number == 0:
             for name, gradient in state.optimizer[0].trace.items():
-                whole = multihost_utils.process_allgather(gradient, tiled=True)
-                found[name] = np.asarray(whole)
-        losses.append(float(numbers["loss"]))
-        norms.append(float(numbers["gradient_norm"]))
+                gathered = multihost_utils.process_allgather(gradient, tiled=True)
+                results[name] = np.asarray(gathered)
+        losses.append(float(metrics["loss"]))
+        norms.append(float(metrics["gradient_norm"]))
     shards = state.trainable["unet.conv_out.kernel"].addressable_shards
-    return found | {
+    return results | {
         "losses": np.array(losses),
         "norms": np.array(norms),
         "share": np.array(shards[0].data.size),
@@ -65,14 +68,14 @@ def main() -> None:
     if meshes[-1].isdigit():
         port, rank = meshes[-2:]
         meshes = meshes[:-2]
-        processes.start(f"localhost:{port}", 2, int(rank))
+        join_processes(f"localhost:{port}", 2, int(rank))
         assert jax.device_count() == 4 and jax.local_device_count() == 2
     for name in meshes:
         sizes, _, accumulate = name.partition("+")
         data, fsdp = map(int, sizes.split("x"))
-        found = run(data, fsdp, int(accumulate or 1))
+        results = run(data, fsdp, int(accumulate or 1))
         if jax.process_index() == 0:
-            np.savez(f"{out}-{name}.npz", **found)
+            np.savez(f"{out}-{name}.npz", **results)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A run of seconds; its data comes from --data."""
+"""A config whose run takes seconds; its data comes from --data."""
 
 from ml_collections import ConfigDict
 

@@ -1,4 +1,4 @@
-"""A run in a bucket, with its data and its beginning: what it leaves, and errors."""
+"""A run with its folder, data and initial weights in a bucket: files and errors."""
 
 import dataclasses
 import json
@@ -24,6 +24,7 @@ from stereojax.settings.train import TrainSettings
 from stereojax.splat.workloads import scene
 from stereojax.svd.clip import TINY_CLIP
 from stereojax.training import initial_model
+from stereojax.weights.names import unflatten
 
 CONFIG = str(Path(__file__).parent / "run_config.py")
 FLAGS = (
@@ -35,7 +36,7 @@ FLAGS = (
 
 @pytest.fixture(scope="module")
 def bucket(inputs):
-    """Two of them; in gs://bucket is what there is in the folder `inputs`."""
+    """Serves gs://bucket with the files of `inputs`, and a read-only bucket."""
     with bucket_server.serve("bucket", bucket_server.READ_ONLY) as store:
         for file in inputs.rglob("*"):
             if file.is_file():
@@ -46,24 +47,24 @@ def bucket(inputs):
 
 @pytest.fixture(scope="module")
 def environment(bucket, tmp_path_factory) -> dict[str, str]:
-    place = tmp_path_factory.mktemp("machine")
+    folder = tmp_path_factory.mktemp("machine")
     flags = (
         "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     )
-    ours = {
+    local = {
         "JAX_PLATFORMS": "cpu",
-        "JAX_COMPILATION_CACHE_DIR": str(place / "compiled"),
-        "STEREOJAX_CACHE": str(place / "cache"),
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "STEREOJAX_CACHE": str(folder / "cache"),
         "XLA_FLAGS": flags,
     }
-    return os.environ | ours | bucket.instead
+    return os.environ | local | bucket.environment
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory) -> Path:
-    """DATA: three records, one of them held out; ROOT and PART: random weights."""
-    place = tmp_path_factory.mktemp("inputs")
-    folder = place / "data"
+    """Writes data/ (two training records, one held out) and random weights."""
+    root = tmp_path_factory.mktemp("inputs")
+    folder = root / "data"
     folder.mkdir()
     splits = []
     for split, count in (("train", 2), ("validation", 1)):
@@ -84,9 +85,11 @@ def inputs(tmp_path_factory) -> Path:
     (folder / "dataset_info.json").write_text(json.dumps(info))
 
     settings = run_config.get_config().train.to_dict() | {"seed": 7}
-    start = initial_model.start(fill(TrainSettings, settings, ""), root=place)
+    initial = initial_model.load_initial_model(
+        fill(TrainSettings, settings, ""), root=root
+    )
     for name, prefix, network, sizes in (
-        ("part", "unet", initial_model.UNET, start.sizes),
+        ("part", "unet", initial_model.UNET, initial.sizes),
         (
             "root/svd/image_encoder",
             "image_encoder",
@@ -95,8 +98,8 @@ def inputs(tmp_path_factory) -> Path:
         ),
     ):
         config = {"class": network, "sizes": sizes, "source": "random"}
-        weights.save(place / name, config, unflatten(start.arrays, prefix + "."))
-    return place
+        weights.save(root / name, config, unflatten(initial.arrays, prefix + "."))
+    return root
 
 
 def command(workdir: str | Path, inputs: str | Path) -> list[str]:
@@ -113,12 +116,14 @@ def run(arguments: list[str], environment: dict) -> subprocess.CompletedProcess:
     )
 
 
-def kill_when(there: Callable[[], bool], arguments: list, environment: dict) -> None:
+def kill_when(
+    condition: Callable[[], bool], arguments: list, environment: dict
+) -> None:
     process = subprocess.Popen(
         arguments, env=environment, stderr=subprocess.PIPE, text=True
     )
     until = time.monotonic() + 300
-    while time.monotonic() < until and process.poll() is None and not there():
+    while time.monotonic() < until and process.poll() is None and not condition():
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     errors = process.communicate(timeout=60)[1]
@@ -127,7 +132,7 @@ def kill_when(there: Callable[[], bool], arguments: list, environment: dict) -> 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory, inputs, environment) -> Path:
-    """What a run leaves in a folder."""
+    """The folder of a local run."""
     workdir = tmp_path_factory.mktemp("local") / "run"
     done = run(command(workdir, inputs), environment)
     assert done.returncode == 0, done.stderr
@@ -136,54 +141,54 @@ def local(tmp_path_factory, inputs, environment) -> Path:
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory, bucket, environment) -> Path:
-    """A copy of what one leaves in a bucket that was killed in mid-checkpoint."""
+    """A copy of the folder of a run in a bucket, which was killed and resumed."""
     arguments = command("gs://bucket/runs/first", "gs://bucket")
 
-    def third_is_whole() -> bool:
+    def third_is_complete() -> bool:
         return "3/commit_success.txt" in bucket.files("bucket/runs/first/checkpoints")
 
-    kill_when(third_is_whole, arguments, environment)
-    # As if it had been killed while this was written: only its mark is missing.
+    kill_when(third_is_complete, arguments, environment)
+    # An incomplete checkpoint: all files but the marker of a complete one.
     for name, content in bucket.files("bucket/runs/first/checkpoints/3").items():
         if name != "commit_success.txt":
             bucket.put("bucket", f"runs/first/checkpoints/5/{name}", content)
     done = run(arguments, environment)
     assert done.returncode == 0, done.stderr
-    assert "goes on from step 3" in done.stderr
-    place = tmp_path_factory.mktemp("remote")
+    assert "resuming from step 3" in done.stderr
+    folder = tmp_path_factory.mktemp("remote")
     for name, content in bucket.files("bucket/runs/first").items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes(content)
-    return place
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
 
 
 def rows(workdir: Path) -> list[tuple]:
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    found = [json.loads(line) for line in lines]
-    return [(r["step"], r["loss"], r["gradient_norm"]) for r in found]
+    parsed = [json.loads(line) for line in lines]
+    return [(r["step"], r["loss"], r["gradient_norm"]) for r in parsed]
 
 
 def files(workdir: Path) -> set[str]:
-    """Without those of which there is one a start, or that are Orbax's."""
-    found = (str(p.relative_to(workdir)) for p in workdir.rglob("*") if p.is_file())
-    return {n for n in found if not n.startswith(("tensorboard/", "checkpoints/"))}
+    """Returns the names of all files but TensorBoard's and Orbax's."""
+    names = (str(p.relative_to(workdir)) for p in workdir.rglob("*") if p.is_file())
+    return {n for n in names if not n.startswith(("tensorboard/", "checkpoints/"))}
 
 
-def test_it_leaves_what_a_run_in_a_folder_leaves(local, remote):
+def test_a_run_in_a_bucket_writes_the_files_of_a_local_run(local, remote):
     assert files(remote) == files(local)
     assert rows(remote) == rows(local)
     assert [r[0] for r in rows(remote)] == [1, 2, 3, 4, 5, 6]
     for name in files(local):
         if name.startswith("diffusers/"):
             assert (remote / name).read_bytes() == (local / name).read_bytes(), name
-    marks = [weights.fingerprint(w / "weights/unet") for w in (local, remote)]
-    assert marks[0] == marks[1]
+    digests = [weights.fingerprint(w / "weights/unet") for w in (local, remote)]
+    assert digests[0] == digests[1]
     weights.load(remote / "weights/unet")
     starts = [*(remote / "tensorboard").glob("events*")]
     assert len(starts) == 2 and all(p.stat().st_size > 1000 for p in starts)
 
 
-def test_its_checkpoint_holds_what_that_of_a_folder_holds(local, remote):
+def test_a_checkpoint_in_a_bucket_equals_a_local_one(local, remote):
     states = []
     for workdir in (local, remote):
         steps = sorted(p.name for p in (workdir / "checkpoints").iterdir())
@@ -201,8 +206,8 @@ def test_errors_are_one_line(bucket, inputs, environment, tmp_path):
     (tmp_path / "gcsfs.py").write_text("raise ImportError('No module named gcsfs')")
     without = environment | {"PYTHONPATH": str(tmp_path)}
     for workdir, where, code, part in (
-        ("gs://nowhere/run", environment, 2, "there is no bucket nowhere"),
-        ("gs://forbidden/run", environment, 2, "bucket forbidden cannot be seen"),
+        ("gs://nowhere/run", environment, 2, "bucket nowhere does not exist"),
+        ("gs://forbidden/run", environment, 2, "cannot access bucket forbidden"),
         ("gs://read-only/run", environment, 1, "storage.objects.create access"),
         ("gs://bucket/run", without, 2, "pip install 'stereojax[gcs]'"),
         ("s3://bucket/run", environment, 2, "mount a bucket of another kind"),

@@ -1,4 +1,4 @@
-"""Checkpoints: what they hold, which of them stay, and which are refused."""
+"""Checkpoints and rows: content, retention, and errors."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ import pytest
 
 from stereojax.cli import InputError, RunError
 from stereojax.training.checkpoints import Checkpoints
-from stereojax.training.metric_writer import Rows
+from stereojax.training.metric_writer import MetricWriter
 from stereojax.training.sharding import make_mesh
 from stereojax.training.state import TrainState, make_state
 
@@ -34,7 +34,7 @@ def opened(folder) -> Checkpoints:
 
 
 def raw(tree):
-    """Keys as their numbers."""
+    """Replaces random keys by their data."""
     return jax.tree.map(
         lambda x: (
             jax.random.key_data(x)
@@ -45,7 +45,7 @@ def raw(tree):
     )
 
 
-def test_what_is_saved_comes_back_bit_for_bit(tmp_path):
+def test_a_restored_state_equals_the_saved_one(tmp_path):
     before = state()
     moments = jax.tree.map(lambda x: x + 1, before.optimizer)
     before = TrainState(
@@ -59,7 +59,7 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path):
     assert again.latest() == 9
     like = state()
     after = again.restore(like, 9)
-    # What is not stored is what it was before.
+    # Frozen parameters that are not stored come from `like`.
     assert after.frozen["vae.c.kernel"] is like.frozen["vae.c.kernel"]
     for one, other in zip(
         *map(jax.tree.leaves, (raw(before), raw(after))), strict=True
@@ -68,7 +68,7 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_newest_and_the_best_stay(tmp_path):
+def test_the_newest_and_the_best_are_kept(tmp_path):
     checkpoints = opened(tmp_path / "run")
     for step, score in ((1, 3.0), (2, 5.0), (3, None), (4, 4.0), (5, None), (6, None)):
         checkpoints.save(state(), step, score)
@@ -87,7 +87,7 @@ def test_the_newest_and_the_best_stay(tmp_path):
     assert again.steps() == [10, 11, 12]
 
 
-def test_one_that_cannot_be_read_is_named(tmp_path):
+def test_an_unreadable_checkpoint_is_named(tmp_path):
     checkpoints = opened(tmp_path / "run")
     for step in (1, 2):
         checkpoints.save(state(), step)
@@ -98,12 +98,12 @@ def test_one_that_cannot_be_read_is_named(tmp_path):
             file.write_bytes(b"")
     again = opened(tmp_path / "run")
     with pytest.raises(
-        RunError, match=r"cannot read step 2 .*remove .*run/2 to go on from step 1"
+        RunError, match=r"cannot read step 2 .*remove .*run/2 to resume from step 1"
     ):
         again.restore(state(), 2)
 
 
-def test_another_models_is_refused_by_name_and_shape(tmp_path):
+def test_a_checkpoint_of_another_model_is_refused_by_name_and_shape(tmp_path):
     checkpoints = opened(tmp_path / "run")
     checkpoints.save(state(), 1)
     checkpoints.wait()
@@ -115,16 +115,16 @@ def test_another_models_is_refused_by_name_and_shape(tmp_path):
         checkpoints.restore(state(4, optax.sgd(1.0)), 1)
 
 
-def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(tmp_path):
-    rows = Rows(tmp_path, step=0)
+def test_rows_after_a_checkpoint_and_an_incomplete_row_are_removed(tmp_path):
+    writer = MetricWriter(tmp_path, step=0)
     for step in (1, 2, 3):
-        rows.write({"step": step, "loss": 0.5, "mfu": None, "bad": float("nan")})
-    rows.close()
+        writer.write({"step": step, "loss": 0.5, "mfu": None, "bad": float("nan")})
+    writer.close()
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "lo')
-    rows = Rows(tmp_path, step=2)
-    rows.write({"step": 3, "loss": 0.25})
-    rows.close()
+    writer = MetricWriter(tmp_path, step=2)
+    writer.write({"step": 3, "loss": 0.25})
+    writer.close()
     assert (tmp_path / "metrics.jsonl").read_text().splitlines() == [
         '{"step": 1, "loss": 0.5, "mfu": null, "bad": null}',
         '{"step": 2, "loss": 0.5, "mfu": null, "bad": null}',
@@ -132,53 +132,51 @@ def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(tmp_path):
     ]
 
 
-def test_events_are_there_at_once_and_those_of_steps_made_again_do_not_count(tmp_path):
+def test_events_are_flushed_and_those_of_repeated_steps_are_purged(tmp_path):
     from tensorboardX.proto.event_pb2 import Event, SessionLog
 
     def events() -> list[Event]:
-        found = []
+        parsed = []
         for file in sorted((tmp_path / "tensorboard").iterdir()):
             data = file.read_bytes()
             while data:  # length, its checksum, an event, its checksum
                 size = int.from_bytes(data[:8], "little")
-                found.append(Event.FromString(data[12 : 12 + size]))
+                parsed.append(Event.FromString(data[12 : 12 + size]))
                 data = data[16 + size :]
-        return found
+        return parsed
 
-    rows = Rows(tmp_path, step=4)
-    rows.write({"step": 5, "loss": 0.5, "mfu": None, "bad": float("nan")})
-    rows.picture("validation", np.full((4, 6, 3), 200, np.uint8), 5)
-    rows.write({"step": 6, "loss": 0.25})
+    writer = MetricWriter(tmp_path, step=4)
+    writer.write({"step": 5, "loss": 0.5, "mfu": None, "bad": float("nan")})
+    writer.write_image("validation", np.full((4, 6, 3), 200, np.uint8), 5)
+    writer.write({"step": 6, "loss": 0.25})
     version, start, *rest = events()  # the file is still open
     assert version.file_version == "brain.Event:2"
     assert start.session_log.status == SessionLog.START and start.step == 5
-    loss, picture, last = rest
+    loss, image, last = rest
     (value,) = loss.summary.value
     assert (loss.step, value.tag, value.simple_value) == (5, "loss", 0.5)
-    (value,) = picture.summary.value
+    (value,) = image.summary.value
     assert (value.image.height, value.image.width) == (4, 6)
     assert last.step == 6 and last.summary.value[0].simple_value == 0.25
-    rows.close()
+    writer.close()
 
 
-def test_a_full_disk_is_seen_before_it_is_written_to(tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_before_writing(tmp_path, monkeypatch):
     checkpoints = opened(tmp_path / "run")
     checkpoints.save(state(), 1)
     checkpoints.wait()
     usage = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
-    with pytest.raises(
-        RunError, match=r"cannot write step 2 .* GB where 0.00 .*step 1"
-    ):
+    with pytest.raises(RunError, match=r"cannot write step 2 .* GB, but 0.00 .*step 1"):
         checkpoints.save(state(), 2)
     assert checkpoints.steps() == [1]
 
 
-def test_of_what_threads_print_only_the_closed_loop_is_dropped(tmp_path, monkeypatch):
-    heard = []
-    monkeypatch.setattr("sys.unraisablehook", heard.append)
+def test_only_errors_of_a_closed_event_loop_are_ignored(tmp_path, monkeypatch):
+    reported = []
+    monkeypatch.setattr("sys.unraisablehook", reported.append)
     opened(tmp_path / "run").close()
     for text in ("Event loop is closed", "something else"):
         error = RuntimeError(text)
         sys.unraisablehook(SimpleNamespace(exc_value=error))
-    assert [str(args.exc_value) for args in heard] == ["something else"]
+    assert [str(args.exc_value) for args in reported] == ["something else"]

@@ -1,4 +1,4 @@
-"""Every shipped config trains: the sections, and `:runlocal` from end to end."""
+"""Shipped configs: their sections, and a complete run of `:runlocal`."""
 
 import os
 import pkgutil
@@ -17,7 +17,7 @@ from stereojax.settings.load import load_config
 from stereojax.settings.train import TrainSettings
 
 SHIPPED = sorted(m.name for m in pkgutil.iter_modules(configs.__path__))
-SECONDS = 120  # of a laptop's processor
+SECONDS = 120  # of CPU time
 
 
 def settings(config: str) -> TrainSettings:
@@ -25,13 +25,13 @@ def settings(config: str) -> TrainSettings:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_config_trains_by_the_papers_recipe(name):
+def test_every_config_has_the_papers_training_settings(name):
     pooling = "nearest" if "parity" in name else "max"
     assert settings(name) == TrainSettings(pooling=pooling)
     paper = settings(name)
     assert (paper.frames, paper.height, paper.width) == (25, 576, 1024)
     assert (paper.steps, paper.batch, paper.learning_rate) == (26000, 8, 1e-5)
-    # The one run below stands for all.
+    # So the one run below represents all configs.
     local = settings("stereocrafter:runlocal")
     assert settings(f"{name}:runlocal") == fill(
         TrainSettings, vars(local) | {"pooling": pooling}, ""
@@ -39,10 +39,7 @@ def test_every_config_trains_by_the_papers_recipe(name):
 
 
 def test_a_small_run_takes_less_than_two_minutes(tmp_path):
-    """Of processor time, which is more than the clock's on a machine of its own.
-
-    Nothing is compiled before it begins.
-    """
+    """In CPU time, which exceeds the wall time of an idle machine; no cache."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [
@@ -70,7 +67,7 @@ def test_a_small_run_takes_less_than_two_minutes(tmp_path):
 
 
 @pytest.mark.parametrize("section", ["model", "infer", "train", "data"])
-def test_a_field_that_nobody_reads_is_an_error_for_everybody(section, tmp_path):
+def test_an_unknown_field_of_any_section_is_an_error(section, tmp_path):
     config = tmp_path / "mine.py"
     config.write_text(
         "from ml_collections import ConfigDict\n"

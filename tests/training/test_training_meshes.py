@@ -1,4 +1,4 @@
-"""One update is the same on any mesh, and on two processes."""
+"""Updates are equal on any mesh, and on two processes."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ def command(*arguments: str) -> list[str]:
 def environment(devices: int) -> dict[str, str]:
     flags = (
         f"--xla_force_host_platform_device_count={devices}",
-        # Compiled quickly rather than well.
+        # Fast compilation, slow programs.
         "--xla_backend_optimization_level=0",
         "--xla_llvm_disable_expensive_passes=true",
     )
@@ -34,8 +34,8 @@ def environment(devices: int) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory) -> dict[str, dict[str, np.ndarray]]:
-    """Of every mesh, with as many of 8 simulated devices as it needs."""
+def results(tmp_path_factory) -> dict[str, dict[str, np.ndarray]]:
+    """Results by mesh, on the first devices of 8 simulated ones."""
     out = tmp_path_factory.mktemp("meshes") / "mesh"
     done = subprocess.run(
         command(str(out), *MESHES),
@@ -48,12 +48,12 @@ def outcomes(tmp_path_factory) -> dict[str, dict[str, np.ndarray]]:
     return {mesh: dict(np.load(f"{out}-{mesh}.npz")) for mesh in MESHES}
 
 
-def assert_same(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
-    gradients = [name for name in wanted if name.startswith("unet.")]
+def assert_same(result: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    gradients = [name for name in expected if name.startswith("unet.")]
     assert len(gradients) > 60
-    assert found.keys() == wanted.keys()
-    alive = [name for name in gradients if np.abs(wanted[name]).max() > 1e-4]
-    # All but what a single context token makes inert.
+    assert result.keys() == expected.keys()
+    alive = [name for name in gradients if np.abs(expected[name]).max() > 1e-4]
+    # A single context token gives these parameters no gradient.
     inert = ("norm2", "attn2.to_q", "attn2.to_k")
     assert not [
         name
@@ -61,31 +61,31 @@ def assert_same(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> 
         if name not in alive and not any(part in name for part in inert)
     ]
     for name in gradients:
-        error = np.abs(found[name] - wanted[name]).max()
-        assert error <= TOL * np.abs(wanted[name]).max(), name
-    np.testing.assert_allclose(found["losses"], wanted["losses"], rtol=TOL)
-    np.testing.assert_allclose(found["norms"], wanted["norms"], rtol=TOL)
+        error = np.abs(result[name] - expected[name]).max()
+        assert error <= TOL * np.abs(expected[name]).max(), name
+    np.testing.assert_allclose(result["losses"], expected["losses"], rtol=TOL)
+    np.testing.assert_allclose(result["norms"], expected["norms"], rtol=TOL)
 
 
 @pytest.mark.parametrize("mesh", MESHES[1:])
-def test_loss_and_gradients_are_those_of_one_device(outcomes, mesh):
-    assert_same(outcomes[mesh], outcomes["1x1"])
+def test_loss_and_gradients_equal_those_of_one_device(results, mesh):
+    assert_same(results[mesh], results["1x1"])
 
 
-def test_the_losses_move(outcomes):
-    losses = outcomes["1x1"]["losses"]
+def test_the_losses_change(results):
+    losses = results["1x1"]["losses"]
     assert np.ptp(losses) > 0.01 and np.isfinite(losses).all()
-    assert outcomes["1x1"]["norms"][0] > 0.1
+    assert results["1x1"]["norms"][0] > 0.1
 
 
-def test_parameters_are_spread_over_fsdp_alone(outcomes):
-    whole = outcomes["1x1"]["share"]
+def test_parameters_are_sharded_over_fsdp_only(results):
+    full = results["1x1"]["share"]
     for mesh in MESHES[1:]:
         share = int(mesh[2])  # devices of fsdp
-        assert outcomes[mesh]["share"] == whole // share, mesh
+        assert results[mesh]["share"] == full // share, mesh
 
 
-def test_two_processes_are_as_one(outcomes, tmp_path):
+def test_two_processes_equal_one(results, tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
@@ -100,5 +100,5 @@ def test_two_processes_are_as_one(outcomes, tmp_path):
     ]
     errors = [process.communicate(timeout=900)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
-    found = dict(np.load(tmp_path / "two-2x2.npz"))
-    assert_same(found, outcomes["1x1"])
+    result = dict(np.load(tmp_path / "two-2x2.npz"))
+    assert_same(result, results["1x1"])

@@ -1,4 +1,4 @@
-"""The objective: its algebra, its draws, and its gradients beside PyTorch's."""
+"""The objective: algebra, random draws, and gradients compared with PyTorch."""
 
 import functools
 
@@ -17,20 +17,20 @@ from stereojax.svd.scheduler import denoised
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.training import inpaint_task
 from stereojax.training.objective import draw_sigma, v_error, v_target
-from stereojax.training.state import divide
+from stereojax.training.state import split_trainable
 from stereojax.weights.abstract import abstract
 from stereojax.weights.structure import split
 
 B, T, H, W = 2, 3, 6, 10
 
 
-def test_v_is_what_the_sampler_takes_it_for():
-    clean, given = (jnp.asarray(noise(2, 5, seed=s).numpy()) for s in (0, 1))
+def test_the_sampler_recovers_clean_latents_from_v():
+    clean, eps = (jnp.asarray(noise(2, 5, seed=s).numpy()) for s in (0, 1))
     for sigma in (0.05, 1.0, 40.0):
         level = jnp.float32(sigma)
-        v = v_target(clean, given, level)
-        found = denoised(v, clean + level * given, level)
-        np.testing.assert_allclose(found, clean, atol=2e-4)
+        v = v_target(clean, eps, level)
+        result = denoised(v, clean + level * eps, level)
+        np.testing.assert_allclose(result, clean, atol=2e-4)
 
 
 def test_noise_levels_are_log_normal():
@@ -42,7 +42,7 @@ def test_noise_levels_are_log_normal():
 
 @functools.cache
 def gradients() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, float]:
-    """(ours by torch's names, torch's, our loss, torch's): one model, one draw."""
+    """Returns (JAX gradients, PyTorch gradients, JAX loss, PyTorch loss)."""
     module = reference.unet(9)
     clean = 0.5 * noise(B, T, 4, H, W, seed=3)
     eps, channels = noise(B, T, 4, H, W, seed=4), noise(B, T, 5, H, W, seed=5)
@@ -54,13 +54,13 @@ def gradients() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, fl
     noisy = clean + level * eps
     sample = torch.cat([noisy / (level**2 + 1).sqrt(), channels], dim=2)
     v = module(sample, 0.25 * sigma.log(), context, ids).sample
-    # EDM's loss as it is written: the error of the clean latents, weighted.
-    found = noisy / (level**2 + 1) - v * level / (level**2 + 1).sqrt()
+    # EDM's loss as published: the weighted error of the denoised latents.
+    result = noisy / (level**2 + 1) - v * level / (level**2 + 1).sqrt()
     weight = (level**2 + 1) / level**2
-    loss = (weight * (found - clean) ** 2).mean()
+    loss = (weight * (result - clean) ** 2).mean()
     module.zero_grad()
     loss.backward()
-    theirs = {n: p.grad.numpy().copy() for n, p in module.named_parameters()}
+    torch_grads = {n: p.grad.numpy().copy() for n, p in module.named_parameters()}
     module.zero_grad()
 
     config = UNetConfig(**{**vars(UNET), "in_channels": 9})
@@ -70,62 +70,63 @@ def gradients() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, fl
     )
     structure, arrays = split(model)
     names = {f"unet.{name}": name for name in arrays}
-    trainable, frozen = divide(
+    trainable, frozen = split_trainable(
         {n: arrays[names[n]] for n in names}, inpaint_task.TRAINABLE
     )
-    given = Conditioning(
+    condition = Conditioning(
         *(reference.to_jax(x) for x in (channels, context)), jnp.asarray(ids.numpy())
     )
 
     @jax.jit
     @jax.value_and_grad
     def value(trainable: dict) -> jax.Array:
-        whole = {names[n]: x for n, x in (trainable | frozen).items()}
+        arrays = {names[n]: x for n, x in (trainable | frozen).items()}
         error, _ = v_error(
-            structure.model(whole),
+            structure.model(arrays),
             reference.to_jax(clean),
             reference.to_jax(eps),
-            given,
+            condition,
             jnp.asarray(sigma.numpy()),
         )
         return error.mean()
 
-    ours_loss, slopes = value(trainable)
+    jax_loss, grads = value(trainable)
     torch_names = {".".join(map(str, leaf.path)): leaf for leaf in leaves(model)}
-    ours = {}
-    for name, slope in slopes.items():
+    jax_grads = {}
+    for name, grad in grads.items():
         leaf = torch_names[names[name]]
-        ours[leaf.name] = leaf.to_torch(np.asarray(slope))
-    return ours, theirs, float(ours_loss), loss.item()
+        jax_grads[leaf.name] = leaf.to_torch(np.asarray(grad))
+    return jax_grads, torch_grads, float(jax_loss), loss.item()
 
 
-def test_the_loss_is_edms():
-    *_, ours, theirs = gradients()
-    assert abs(ours - theirs) < 1e-5 * theirs
+def test_the_loss_equals_edms():
+    *_, jax_loss, torch_loss = gradients()
+    assert abs(jax_loss - torch_loss) < 1e-5 * torch_loss
 
 
-def test_gradients_are_pytorchs():
-    ours, theirs, *_ = gradients()
-    largest = max(np.abs(g).max() for g in theirs.values())
+def test_gradients_equal_pytorchs():
+    jax_grads, torch_grads, *_ = gradients()
+    largest = max(np.abs(g).max() for g in torch_grads.values())
     alive = 0
-    for name, slope in ours.items():
-        wanted = theirs[name]
-        assert slope.shape == wanted.shape
-        # Torch computes what one context token makes inert: a zero, but for rounding.
-        scale = max(np.abs(wanted).max(), 1e-5 * largest)
-        alive += np.abs(wanted).max() > 1e-5 * largest
-        assert np.abs(slope - wanted).max() <= 1e-3 * scale, name
+    for name, grad in jax_grads.items():
+        expected = torch_grads[name]
+        assert grad.shape == expected.shape
+        # A single context token gives some weights a gradient of zero; PyTorch's is a
+        # rounding error.
+        scale = max(np.abs(expected).max(), 1e-5 * largest)
+        alive += np.abs(expected).max() > 1e-5 * largest
+        assert np.abs(grad - expected).max() <= 1e-3 * scale, name
     assert alive > 100
 
 
 @pytest.mark.parametrize("part", ["temporal_res_block", "time_mixer"])
-def test_frozen_parameters_have_no_gradient_here_though_torch_has(part):
-    ours, theirs, *_ = gradients()
-    assert not [name for name in ours if part in name]
-    assert [name for name in theirs if part in name]
+def test_frozen_parameters_have_no_gradient(part):
+    jax_grads, torch_grads, *_ = gradients()
+    assert not [name for name in jax_grads if part in name]
+    assert [name for name in torch_grads if part in name]
 
 
-def test_what_is_dropped_and_known_has_its_shares():
+def test_dropout_and_known_frames_have_their_probabilities():
     from tiny_training import SETTINGS
 
     settings = SETTINGS.__class__(
@@ -135,18 +136,18 @@ def test_what_is_dropped_and_known_has_its_shares():
     keys = jax.random.split(jax.random.key(1), 20000)
     drawn = jax.vmap(functools.partial(inpaint_task._draw, settings))(keys)
     context, latents = drawn["keep_context"] == 0, drawn["keep_latents"] == 0
-    for share, wanted in (
+    for share, expected in (
         ((context & ~latents).mean(), 0.1),
         ((latents & ~context).mean(), 0.2),
         ((context & latents).mean(), 0.3),
     ):
-        assert abs(share - wanted) < 0.02
+        assert abs(share - expected) < 0.02
     counts = np.bincount(np.asarray(drawn["known"]), minlength=4) / len(keys)
     np.testing.assert_allclose(counts, [0.25] * 4, atol=0.02)
 
 
-def test_nnx_is_what_names_parameters():
+def test_a_split_model_is_rebuilt_from_changed_arrays():
     model = nnx.Linear(2, 3, rngs=nnx.Rngs(0))
     structure, arrays = split(model)
-    again = structure.model({n: x + 1 for n, x in arrays.items()})
-    np.testing.assert_allclose(again.kernel[...], model.kernel[...] + 1)
+    rebuilt = structure.model({n: x + 1 for n, x in arrays.items()})
+    np.testing.assert_allclose(rebuilt.kernel[...], model.kernel[...] + 1)

@@ -1,4 +1,4 @@
-"""A run so small that its step compiles in seconds; imported by workers, too."""
+"""A training setup whose step compiles in seconds; subprocesses import it too."""
 
 from pathlib import Path
 
@@ -6,12 +6,13 @@ import numpy as np
 
 from stereojax.settings.train import TrainSettings
 from stereojax.splat.workloads import scene
-from stereojax.training import initial_model
+from stereojax.training.initial_model import load_initial_model
 from stereojax.training.step import INDEX
+from stereojax.training.task import InitialModel
 
 SETTINGS = TrainSettings(
     unet="random",
-    widths="64",  # one level; the middle has the attention
+    widths="64",  # one level; the middle block has attention
     vae="patches",
     image_encoder="random",
     frames=3,
@@ -28,12 +29,12 @@ SETTINGS = TrainSettings(
 )
 
 
-def start(settings: TrainSettings = SETTINGS) -> initial_model.Start:
-    return initial_model.start(settings, root=Path("nowhere"))
+def initial_model(settings: TrainSettings = SETTINGS) -> InitialModel:
+    return load_initial_model(settings, root=Path("nowhere"))
 
 
 def batch(number: int = 0, settings: TrainSettings = SETTINGS) -> dict[str, np.ndarray]:
-    """The samples of update `number`: pictures of discs, with holes beside them."""
+    """Returns the samples of update `number`: frames of discs, which cause holes."""
     shape = (settings.batch, settings.frames, settings.height, settings.width)
     left, disparity = scene(shape, -2, 6, seed=2 * number)
     right, _ = scene(shape, -2, 6, seed=2 * number + 1)

@@ -1,4 +1,4 @@
-"""Runs of the whole program, as other processes; and what they train on."""
+"""Starts `stereojax.train` in subprocesses, and writes a small dataset for it."""
 
 import contextlib
 import json
@@ -17,15 +17,15 @@ CONFIG = str(Path(__file__).parent / "run_config.py")
 
 
 def command(workdir: Path, data: Path | None, *flags: str) -> list[str]:
-    given = [f"--data={data}"] if data else []
+    data_flags = [f"--data={data}"] if data else []
     return [
         *(sys.executable, "-m", "stereojax.train"),
-        *(f"--config={CONFIG}", f"--workdir={workdir}", *given, *flags),
+        *(f"--config={CONFIG}", f"--workdir={workdir}", *data_flags, *flags),
     ]
 
 
-def environment(place: Path, devices: int = 1) -> dict[str, str]:
-    """Compiled quickly, and once for each number of devices."""
+def environment(root: Path, devices: int = 1) -> dict[str, str]:
+    """Returns an environment with fast compilation and a shared compilation cache."""
     flags = (
         f"--xla_force_host_platform_device_count={devices}",
         "--xla_backend_optimization_level=0",
@@ -33,15 +33,15 @@ def environment(place: Path, devices: int = 1) -> dict[str, str]:
     )
     return os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "JAX_COMPILATION_CACHE_DIR": str(place / "compiled"),
+        "JAX_COMPILATION_CACHE_DIR": str(root / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "STEREOJAX_CACHE": str(place / "cache"),
+        "STEREOJAX_CACHE": str(root / "cache"),
         "XLA_FLAGS": " ".join(flags),
     }
 
 
 def write_data(folder: Path) -> Path:
-    """Five records of discs before ground to train on, and two held out."""
+    """Writes five training records and two validation records of moving discs."""
     folder.mkdir()
     splits = []
     for split, count in (("train", 5), ("validation", 2)):
@@ -71,21 +71,28 @@ def write_data(folder: Path) -> Path:
 def rows(workdir: Path) -> list[dict]:
     file = workdir / "metrics.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
-    found = []
+    complete = []
     for line in lines:
-        with contextlib.suppress(ValueError):  # being written
-            found.append(json.loads(line))
-    return found
+        with contextlib.suppress(ValueError):  # the run is writing the last line
+            complete.append(json.loads(line))
+    return complete
 
 
-def run(arguments: list[str], environment: dict, **more) -> subprocess.CompletedProcess:
+def run(
+    arguments: list[str], environment: dict, **options
+) -> subprocess.CompletedProcess:
     return subprocess.run(
-        arguments, env=environment, capture_output=True, text=True, timeout=900, **more
+        arguments,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        **options,
     )
 
 
-def refused(done: subprocess.CompletedProcess, code: int, *parts: str) -> None:
-    """It ended with that code, and one line last that has these parts."""
+def assert_refused(done: subprocess.CompletedProcess, code: int, *parts: str) -> None:
+    """Checks the exit code, and that the last line is the only error and its parts."""
     assert done.returncode == code, done.stderr
     last = [line for line in done.stderr.splitlines() if line.strip()][-1]
     assert last.startswith("error: "), done.stderr

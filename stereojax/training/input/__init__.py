@@ -1,1 +1,1 @@
-"""From sequences of stereo frames to batches on the devices."""
+"""The input pipeline: clips of stereo frames, samples, and batches on the devices."""

@@ -1,4 +1,4 @@
-"""What a sample is drawn from: a sequence of stereo frames, decoded on demand."""
+"""Clips: sequences of stereo frames, decoded on demand."""
 
 import dataclasses
 from typing import Protocol, runtime_checkable
@@ -11,10 +11,10 @@ from stereojax.synthetic import make_film
 
 @runtime_checkable
 class Clip(Protocol):
-    """Frames that follow each other without a cut."""
+    """Consecutive stereo frames without a cut."""
 
-    name: str  # for messages
-    mirrors: bool  # whether the right view is as whole as the left
+    name: str  # for error messages
+    can_mirror: bool  # False if the left view has holes
 
     def __len__(self) -> int: ...
 
@@ -32,7 +32,7 @@ class Clips(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class RecordClip:
-    """A record; only the frames that are asked for are decoded."""
+    """A clip of a record; decodes only the requested frames."""
 
     record: Record
 
@@ -42,8 +42,8 @@ class RecordClip:
         return f"{origin.source}, {origin.key}"
 
     @property
-    def mirrors(self) -> bool:
-        # The left view of a mono record has holes: it can be a source, not a truth.
+    def can_mirror(self) -> bool:
+        # The left view of a mono record has holes, so it cannot be the true right view.
         return self.record.provenance.kind == "stereo"
 
     def __len__(self) -> int:
@@ -55,14 +55,14 @@ class RecordClip:
 
 @dataclasses.dataclass(frozen=True)
 class SceneClip:
-    """One shot of the synthetic renderer."""
+    """A clip of one rendered synthetic shot."""
 
     seed: int
     length: int
     height: int
     width: int
-    disparity: float  # at most, % of the width
-    mirrors: bool = True
+    disparity: float  # largest, in % of the width
+    can_mirror: bool = True
 
     @property
     def name(self) -> str:
@@ -80,35 +80,35 @@ class SceneClip:
             shots=1,
             max_disparity_percent=self.disparity,
         )
-        seen = [next(film.render(int(i), int(i) + 1)) for i in indices]
+        frames = [next(film.render(int(i), int(i) + 1)) for i in indices]
 
-        def bytes_of(views: list[np.ndarray]) -> np.ndarray:
+        def to_uint8(views: list[np.ndarray]) -> np.ndarray:
             return np.stack([np.rint(255 * v).astype(np.uint8) for v in views])
 
         return Frames(
-            bytes_of([f.left for f in seen]),
-            bytes_of([f.right for f in seen]),
-            np.stack([f.disparity for f in seen]).astype(np.float32),
+            to_uint8([f.left for f in frames]),
+            to_uint8([f.right for f in frames]),
+            np.stack([f.disparity for f in frames]).astype(np.float32),
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenes:
-    """As many scenes as wanted, each of its own seed, without a file."""
+    """Synthetic clips, rendered on demand, each from its own seed."""
 
     count: int
     length: int
     height: int
     width: int
     disparity: float
-    first: int = 0  # seed
+    first_seed: int = 0
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> SceneClip:
         return SceneClip(
-            self.first + int(index),
+            self.first_seed + int(index),
             self.length,
             self.height,
             self.width,
@@ -118,9 +118,9 @@ class Scenes:
 
 @dataclasses.dataclass(frozen=True)
 class RecordClips:
-    """A source of records as a source of clips."""
+    """The clips of a dataset's records."""
 
-    records: object  # of `stereojax.records.open_records`
+    records: object  # returned by `stereojax.records.open_records`
 
     def __len__(self) -> int:
         return len(self.records)

@@ -1,4 +1,4 @@
-"""Which clips a run sees, and which it is judged on."""
+"""Opens the clips of a run: for training, and for validation."""
 
 import hashlib
 
@@ -10,14 +10,17 @@ from stereojax.records.source import INFO, find_dataset
 from stereojax.settings.train import TrainSettings
 from stereojax.training.input.clips import Clips, RecordClips, Scenes
 
-HELD_OUT = 10**9  # seeds from here on are of scenes that no run trains on
+HELD_OUT_SEED = 10**9  # first seed of validation scenes; training seeds are lower
 
 
-def find_clips(data: str | None, settings: TrainSettings) -> tuple[Clips, Clips]:
-    """(to train on, held out): of a dataset, or without one synthetic scenes.
+def open_clips(data: str | None, settings: TrainSettings) -> tuple[Clips, Clips]:
+    """Returns (training clips, validation clips).
+
+    Args:
+      data: a dataset's folder; None for synthetic scenes.
 
     Raises:
-      InputError: there is no dataset, or nothing to train on in it.
+      InputError: the dataset does not exist, or a split is empty.
     """
     if data is None:
         size = (
@@ -28,7 +31,7 @@ def find_clips(data: str | None, settings: TrainSettings) -> tuple[Clips, Clips]
         )
         return (
             Scenes(settings.synthetic_scenes, *size),
-            Scenes(settings.validation_scenes, *size, first=HELD_OUT),
+            Scenes(settings.validation_scenes, *size, first_seed=HELD_OUT_SEED),
         )
     train = RecordClips(open_records(data, "train"))
     if not len(train):
@@ -44,10 +47,10 @@ def find_clips(data: str | None, settings: TrainSettings) -> tuple[Clips, Clips]
     return train, held_out
 
 
-def data_mark(data: str | None) -> dict[str, str]:
-    """What tells a dataset from others, and from itself with other records in it.
+def data_identity(data: str | None) -> dict[str, str]:
+    """Returns an identity of the data that does not depend on its folder.
 
-    Wherever it lies: its description has the number of bytes and records of each shard.
+    It is a hash of dataset_info.json, which has the bytes and records of each shard.
     """
     if data is None:
         return {"content": "synthetic scenes"}

@@ -1,4 +1,4 @@
-"""What all processes agree to, without waiting for the update that they are at."""
+"""Collective decisions of all processes."""
 
 from typing import Any
 
@@ -8,41 +8,42 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from stereojax.training.sharding import REPEATED, SAMPLES
+from stereojax.training.sharding import BATCH, REPLICATED
 
 
-class Votes:
-    """Questions that are answered yes where each process says so."""
+class AllAgree:
+    """Asynchronous logical AND over processes, computed on the devices."""
 
     def __init__(self, mesh: Mesh):
-        self._by_device = NamedSharding(mesh, PartitionSpec(*SAMPLES, None))
-        self._count = jax.jit(
-            lambda said: said.min(axis=0), out_shardings=NamedSharding(mesh, REPEATED)
+        self._per_device = NamedSharding(mesh, PartitionSpec(*BATCH, None))
+        self._minimum = jax.jit(
+            lambda flags: flags.min(axis=0),
+            out_shardings=NamedSharding(mesh, REPLICATED),
         )
 
-    def ask(self, *yes: bool) -> Any:
-        """One answer a question, in an array that is there once the devices get to it.
+    def ask(self, *flags: bool) -> Any:
+        """Returns an array with one element a flag: whether it is set on all processes.
 
-        They get to it after what they were given before, and before what they are given
-        then: so the answer is known while the next update runs.
+        Does not wait. The devices compute it between the update dispatched before this
+        call and the one dispatched after it, so it is known while the latter runs.
         """
         if jax.process_count() == 1:
-            return np.array(yes)
-        said = np.tile(np.int32(yes), (jax.local_device_count(), 1))
-        return self._count(
-            jax.make_array_from_process_local_data(self._by_device, said)
+            return np.array(flags)
+        local = np.tile(np.int32(flags), (jax.local_device_count(), 1))
+        return self._minimum(
+            jax.make_array_from_process_local_data(self._per_device, local)
         )
 
 
-def agreed(yes: bool) -> bool:
-    """Whether each process says so; waits for all of them."""
+def all_agree(flag: bool) -> bool:
+    """Returns whether `flag` is set on all processes; waits for them."""
     if jax.process_count() == 1:
-        return yes
-    return bool(multihost_utils.process_allgather(jnp.int32(yes)).all())
+        return flag
+    return bool(multihost_utils.process_allgather(jnp.int32(flag)).all())
 
 
-def largest(number: int) -> int:
-    """Of the numbers that the processes have; waits for all of them."""
+def max_over_processes(number: int) -> int:
+    """Returns the largest `number` of all processes; waits for them."""
     if jax.process_count() == 1:
         return number
     return int(multihost_utils.process_allgather(jnp.int32(number)).max())

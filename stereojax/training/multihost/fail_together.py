@@ -1,8 +1,9 @@
-"""Of several processes that train together, one that fails ends all of them.
+"""Ends all processes of a run when one of them fails.
 
-Left to themselves, the others would wait for it in the middle of an update, and it for
-them on its way out. So it says what is wrong to jax's coordination service, which is
-in the first process, and leaves at once; the others ask there every second.
+Without this, the other processes would wait for the failed one in the middle of an
+update, and the failed one would wait for them while shutting down. A process that fails
+writes its error to JAX's coordination service, which runs in process 0, and exits at
+once; the other processes poll the service.
 """
 
 import contextlib
@@ -17,101 +18,108 @@ import jax
 
 from stereojax import cli
 
-SECONDS = 1.0  # between two questions
-GRACE = 3.0  # for a process to fail for its own reason, where another has failed
-PATIENCE = 20.0  # of the first process, with the others, before it leaves
+POLL_SECONDS = 1.0  # between two polls of the service
+GRACE_SECONDS = 3.0  # for a process to fail by itself after another one has failed
+PATIENCE_SECONDS = 20.0  # for process 0 to wait until the others have read the error
 _FAILED, _LEFT = "stereojax/failed", "stereojax/left"
 
 
-class OtherFailed(cli.RunError):
-    """This process has to stop, and another one knows why."""
+class OtherProcessFailed(cli.RunError):
+    """This process has to stop; another process knows the reason."""
 
 
 @contextlib.contextmanager
-def together() -> Iterator[None]:
-    """Where there are several processes, what is raised inside ends all of them here.
+def fail_together() -> Iterator[None]:
+    """Ends all processes when the block raises in one of them.
 
-    Each says why, in one line, and leaves with the code of the one that failed.
+    Each prints the reason in one line, and exits with the failed process's exit code.
+    Does nothing if there is only one process.
     """
     if not jax.distributed.is_initialized():
         yield
         return
-    ending = _Ending()
+    watch = _FailureWatch()
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
-        ending.fail(error)
+        watch.fail(error)
     finally:
-        ending.stop()
+        watch.stop()
 
 
-class _Ending:
+class _FailureWatch:
+    """Publishes this process's failure, and polls for that of another process."""
+
     def __init__(self) -> None:
-        # Jax has no public name for its client.
+        # JAX has no public name for its client.
         from jax._src.distributed import global_state
 
         self._client = global_state.client
         self._process, self._processes = jax.process_index(), jax.process_count()
-        self._once = threading.Lock()  # for whoever ends this process, and kept
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
+        # Acquired by the thread that exits the process, and never released.
+        self._exit_lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._poll, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Before jax takes leave of its service."""
-        self._over.set()
+        """Stops polling; needed before JAX shuts down the coordination service."""
+        self._stopped.set()
         self._thread.join()
 
     def fail(self, error: BaseException) -> NoReturn:
-        self._once.acquire()
-        # It may well have failed because another one had.
-        lost = isinstance(error, OtherFailed)
-        ours = isinstance(error, cli.InputError | cli.RunError) and not lost
-        if isinstance(error.__cause__, jax.errors.JaxRuntimeError) or not ours:
-            self._pass_on_what_is_told(PATIENCE if lost else 0.0)
+        """Publishes `error` and exits; prefers the failure that caused it, if known."""
+        self._exit_lock.acquire()
+        # An error of JAX may be the consequence of another process's failure.
+        secondary = isinstance(error, OtherProcessFailed)
+        own = isinstance(error, cli.InputError | cli.RunError) and not secondary
+        if isinstance(error.__cause__, jax.errors.JaxRuntimeError) or not own:
+            self._exit_if_published(PATIENCE_SECONDS if secondary else 0.0)
         code = cli.report(error)
         text = f"{code} process {self._process}: {cli.line_of(error)}"
-        with contextlib.suppress(Exception):  # another one was faster
+        with contextlib.suppress(Exception):  # another process published first
             self._client.key_value_set(_FAILED, text)
-        self._leave(code)
+        self._exit(code)
 
-    def _listen(self) -> None:
-        while not self._over.wait(SECONDS):
-            if told := self._told():
-                time.sleep(GRACE)
-                self._once.acquire()
-                self._pass_on(told)
+    def _poll(self) -> None:
+        while not self._stopped.wait(POLL_SECONDS):
+            if failure := self._published():
+                time.sleep(GRACE_SECONDS)
+                self._exit_lock.acquire()
+                self._exit_with(failure)
 
-    def _told(self) -> str | None:
-        """What another process failed with."""
+    def _published(self) -> str | None:
+        """Returns the failure that another process has published, or None."""
         try:
             return self._client.key_value_try_get(_FAILED)
-        except Exception:  # none has; or the service is gone, of which jax makes an end
+        # No failure is published; or the service is gone, and JAX aborts this process.
+        except Exception:
             return None
 
-    def _pass_on_what_is_told(self, patience: float) -> None:
-        until = time.monotonic() + patience
-        while not (told := self._told()):
-            if time.monotonic() >= until:
+    def _exit_if_published(self, patience: float) -> None:
+        """Waits up to `patience` seconds for a published failure, and exits with it."""
+        deadline = time.monotonic() + patience
+        while not (failure := self._published()):
+            if time.monotonic() >= deadline:
                 return
-            time.sleep(SECONDS / 10)
-        self._pass_on(told)
+            time.sleep(POLL_SECONDS / 10)
+        self._exit_with(failure)
 
-    def _pass_on(self, told: str) -> NoReturn:
-        code, _, text = told.partition(" ")
+    def _exit_with(self, failure: str) -> NoReturn:
+        code, _, text = failure.partition(" ")
         print(f"error: {text}", file=sys.stderr)
-        self._leave(int(code))
+        self._exit(int(code))
 
-    def _leave(self, code: int) -> NoReturn:
+    def _exit(self, code: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         with contextlib.suppress(Exception):
             self._client.key_value_set(f"{_LEFT}/{self._process}", "", True)
-            if self._process == 0:  # whose service the others ask
-                until = time.monotonic() + PATIENCE
-                while time.monotonic() < until and not self._all_know():
-                    time.sleep(SECONDS / 10)
+            if self._process == 0:  # the others poll the service in this process
+                deadline = time.monotonic() + PATIENCE_SECONDS
+                while time.monotonic() < deadline and not self._all_left():
+                    time.sleep(POLL_SECONDS / 10)
         os._exit(code)
 
-    def _all_know(self) -> bool:
+    def _all_left(self) -> bool:
         return len(self._client.key_value_dir_get(_LEFT)) == self._processes

@@ -1,4 +1,4 @@
-"""SIGTERM, which a cluster sends before it takes a machine away, and Ctrl-C."""
+"""Handles SIGTERM, which clusters send before they take a machine away, and Ctrl-C."""
 
 import signal
 import sys
@@ -6,28 +6,28 @@ from types import FrameType
 
 
 class Preemption:
-    """Notes a SIGTERM or a first Ctrl-C; the loop asks after each update."""
+    """Records a SIGTERM or a first Ctrl-C, for the training loop to check."""
 
     def __init__(self) -> None:
-        self._told = False
-        self.listen()
+        self._stop_requested = False
+        self.install_handlers()
 
-    def listen(self) -> None:
-        """Again after other processes were joined: jax then takes SIGTERM for itself.
+    def install_handlers(self) -> None:
+        """Installs the handlers; again after jax.distributed, which takes SIGTERM over.
 
-        Its own protocol counts steps from 0, and would wait for one that a run that
-        goes on has left behind; ours is in `Votes`.
+        JAX's own protocol counts steps from 0 and would wait for a step that a resumed
+        run has already passed. `AllAgree` replaces it.
         """
-        signal.signal(signal.SIGTERM, self._note)
-        signal.signal(signal.SIGINT, self._note)
+        signal.signal(signal.SIGTERM, self._request_stop)
+        signal.signal(signal.SIGINT, self._request_stop)
 
-    def told(self) -> bool:
-        """Whether this process is to stop."""
-        return self._told
+    def stop_requested(self) -> bool:
+        """Returns whether this process received a signal to stop."""
+        return self._stop_requested
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self._told = True
+        self._stop_requested = True
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            print("stops after this step; once more: at once", file=sys.stderr)
+            print("stopping after this step; Ctrl-C again: at once", file=sys.stderr)

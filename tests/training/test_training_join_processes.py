@@ -1,4 +1,4 @@
-"""Which other processes are joined, and with which devices."""
+"""Joining the other processes: Slurm, Open MPI, TPU pods and flags."""
 
 import os
 import socket
@@ -12,20 +12,20 @@ from stereojax.cli import InputError
 from stereojax.training.multihost import processes
 
 ROOT = Path(__file__).parents[2]
-# What a process says of itself once it has joined.
+# Prints the process and its devices after joining.
 JOINED = """
 import jax
-from stereojax.training import distributed
-distributed.start()
+from stereojax.training.multihost.processes import join_processes
+join_processes()
 devices = jax.config.values["jax_cuda_visible_devices"]
 print(jax.process_count(), jax.process_index(), devices)
 """
 
 
-def of_slurm(task: int, nodes: int, port: int) -> subprocess.Popen:
-    """One of two tasks, over one node or two."""
-    clean = {n: v for n, v in os.environ.items() if not n.startswith("SLURM_")}
-    environment = clean | {
+def start_slurm_task(task: int, nodes: int, port: int) -> subprocess.Popen:
+    """Starts one of two Slurm tasks, on one node or two."""
+    inherited = {n: v for n, v in os.environ.items() if not n.startswith("SLURM_")}
+    environment = inherited | {
         "JAX_PLATFORMS": "cpu",
         "JAX_COORDINATOR_PORT": str(port),
         "PYTHONPATH": str(ROOT),
@@ -46,21 +46,21 @@ def of_slurm(task: int, nodes: int, port: int) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize(("nodes", "devices"), [(2, ["all", "all"]), (1, ["0", "1"])])
-def test_a_process_alone_on_its_node_has_all_devices(nodes, devices):
+def test_a_single_process_on_a_node_has_all_devices(nodes, devices):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    both = [of_slurm(task, nodes, port) for task in range(2)]
-    said = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert [out.split() for out, _ in said] == [
+    both = [start_slurm_task(task, nodes, port) for task in range(2)]
+    outputs = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert [out.split() for out, _ in outputs] == [
         ["2", str(task), devices[task]] for task in range(2)
     ]
 
 
 @pytest.fixture
 def joined(monkeypatch) -> list[dict]:
-    """How jax was asked to join; no environment tells of a cluster."""
+    """Records the calls of jax.distributed.initialize, without a cluster."""
     calls = []
     monkeypatch.setattr(
         "jax.distributed.initialize", lambda *a, **k: calls.append({"args": a, **k})
@@ -74,59 +74,59 @@ def joined(monkeypatch) -> list[dict]:
     return calls
 
 
-def test_alone_it_joins_nobody(joined, monkeypatch):
-    processes.start()
+def test_a_single_process_does_not_join(joined, monkeypatch):
+    processes.join_processes()
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_NTASKS", "8")  # in the batch script, without srun
-    processes.start()
+    processes.join_processes()
     assert joined == []
 
 
-def test_tpus_are_asked_wherever_they_are(joined, monkeypatch):
+def test_jax_detects_the_hosts_of_tpus(joined, monkeypatch):
     for name in ("JAX_PLATFORMS", "TPU_SKIP_MDS_QUERY"):
         monkeypatch.delenv(name, raising=False)
-    found = []
+    patterns = []
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     monkeypatch.setattr(
-        "pathlib.Path.glob", lambda self, pattern: found.append(pattern) or [pattern]
+        "pathlib.Path.glob", lambda self, pattern: patterns.append(pattern) or [pattern]
     )
-    processes.start()
-    assert joined == [{"args": ()}] and "accel*" in found
+    processes.join_processes()
+    assert joined == [{"args": ()}] and "accel*" in patterns
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    processes.start()
+    processes.join_processes()
     assert len(joined) == 1
 
 
-def test_flags_are_believed_before_any_cluster(joined, monkeypatch):
+def test_flags_take_precedence_over_a_cluster(joined, monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NODELIST", "node[1-2]")
-    processes.start("here:1", 2, 0)
+    processes.join_processes("here:1", 2, 0)
     assert joined == [
         {"args": ("here:1", 2, 0), "cluster_detection_method": "deactivate"}
     ]
     with pytest.raises(InputError, match="expected all three"):
-        processes.start("here:1")
+        processes.join_processes("here:1")
 
 
 def test_open_mpi(joined, monkeypatch):
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "1")
-    processes.start()
+    processes.join_processes()
     assert not joined
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
-    # Version 5 does not tell where the others are.
+    # Version 5 sets no address of the other processes.
     with pytest.raises(InputError, match=r"Open MPI started 4 processes.*--coord"):
-        processes.start()
+        processes.join_processes()
     monkeypatch.setenv("OMPI_MCA_orte_hnp_uri", "1.0;tcp://10.0.0.1:5000")
-    for here, devices in (("1", []), ("2", None), (None, None)):
-        if here:
-            monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_SIZE", here)
+    for local, devices in (("1", []), ("2", None), (None, None)):
+        if local:
+            monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_SIZE", local)
         else:
             monkeypatch.delenv("OMPI_COMM_WORLD_LOCAL_SIZE")
-        processes.start()
+        processes.join_processes()
         assert joined[-1] == {"args": (), "local_device_ids": devices}
     assert len(joined) == 3
 
 
-def test_others_that_nothing_tells_of_are_an_error(joined, monkeypatch):
+def test_processes_at_unknown_addresses_are_an_error(joined, monkeypatch):
     monkeypatch.setattr("jax.process_count", lambda: 4)
     with pytest.raises(InputError, match="there are 4 processes"):
-        processes.start()
+        processes.join_processes()

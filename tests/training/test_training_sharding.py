@@ -1,4 +1,4 @@
-"""Which parameters train, and where they lie: on SVD's full size, by shape."""
+"""Trainable parameters and their sharding, on SVD's full-size shapes."""
 
 import math
 
@@ -8,9 +8,8 @@ from jax.sharding import AbstractMesh, PartitionSpec
 
 from stereojax.svd.unet import STEREOCRAFTER, SVD_XT, UNetSpatioTemporalConditionModel
 from stereojax.training import inpaint_task
-from stereojax.training.rules import apply_rules
-from stereojax.training.sharding import FSDP, place, split_axis
-from stereojax.training.state import divide
+from stereojax.training.sharding import FSDP, apply_rules, fsdp_axis, param_specs
+from stereojax.training.state import split_trainable
 from stereojax.training.task import find_task
 from stereojax.weights.abstract import abstract
 from stereojax.weights.structure import split
@@ -37,28 +36,28 @@ def size(arrays) -> int:
     return sum(math.prod(x.shape) for x in arrays.values())
 
 
-def test_the_spatial_layers_train_and_no_other(full):
-    trainable, frozen = divide(full, inpaint_task.TRAINABLE)
+def test_only_the_spatial_layers_are_trainable(full):
+    trainable, frozen = split_trainable(full, inpaint_task.TRAINABLE)
     assert {n for n in full if any(part in n for part in TEMPORAL)} == set(frozen)
     assert size(trainable) + size(frozen) == 1_524_623_082
     assert round(size(trainable) / 1e6, 1) == 868.5
 
 
-def test_the_mask_channel_trains():
-    trainable, _ = divide(parameters(STEREOCRAFTER), inpaint_task.TRAINABLE)
+def test_the_mask_channel_is_trainable():
+    trainable, _ = split_trainable(parameters(STEREOCRAFTER), inpaint_task.TRAINABLE)
     assert trainable["unet.conv_in.kernel"].shape == (3, 3, 9, 320)
 
 
-def test_a_parameter_that_no_rule_covers_is_an_error(full):
+def test_a_parameter_without_a_rule_is_an_error(full):
     odd = {**full, "unet.down_blocks.0.adapter.kernel": full["unet.conv_in.kernel"]}
     with pytest.raises(ValueError, match=r"1 parameters .*adapter"):
-        divide(odd, inpaint_task.TRAINABLE)
+        split_trainable(odd, inpaint_task.TRAINABLE)
     odd = {"unet.conv_in.gate": full["unet.conv_in.kernel"]}
     with pytest.raises(ValueError, match=r"sharding covers: unet\.conv_in\.gate"):
-        place(odd, AbstractMesh((1, 2), ("data", "fsdp")))
+        param_specs(odd, AbstractMesh((1, 2), ("data", "fsdp")))
 
 
-def test_the_first_rule_that_fits_the_whole_name_decides():
+def test_the_first_rule_that_matches_the_full_name_decides():
     rules = [("a.*", 1), (".*b", 2)]
     assert apply_rules(rules, ["ab", "xb"], what="test") == {"ab": 1, "xb": 2}
     with pytest.raises(ValueError, match="bc"):
@@ -66,24 +65,24 @@ def test_the_first_rule_that_fits_the_whole_name_decides():
 
 
 def test_eight_devices_hold_an_eighth_each(full):
-    specs = place(full, AbstractMesh((1, 8), ("data", "fsdp")))
+    specs = param_specs(full, AbstractMesh((1, 8), ("data", "fsdp")))
     held = sum(
-        math.prod(x.shape) / (1 if split_axis(specs[name]) is None else 8)
+        math.prod(x.shape) / (1 if fsdp_axis(specs[name]) is None else 8)
         for name, x in full.items()
     )
     assert held < 1.001 * size(full) / 8
     for name, x in full.items():
-        axis = split_axis(specs[name])
+        axis = fsdp_axis(specs[name])
         assert axis is None or x.shape[axis] % 8 == 0, name
 
 
-def test_the_longest_axis_that_fits_is_split():
+def test_the_longest_divisible_axis_is_split():
     shapes = {
         "a.kernel": jax.ShapeDtypeStruct((3, 3, 12, 6), float),
         "b.bias": jax.ShapeDtypeStruct((7,), float),
         "c.mix_factor": jax.ShapeDtypeStruct((4,), float),
     }
-    assert place(shapes, AbstractMesh((1, 4), ("data", "fsdp"))) == {
+    assert param_specs(shapes, AbstractMesh((1, 4), ("data", "fsdp"))) == {
         "a.kernel": PartitionSpec(None, None, FSDP),
         "b.bias": PartitionSpec(),
         "c.mix_factor": PartitionSpec(),
@@ -91,6 +90,6 @@ def test_the_longest_axis_that_fits_is_split():
 
 
 def test_a_task_is_found_by_its_name():
-    assert find_task("inpaint") is inpaint_task
+    assert find_task("inpaint") is inpaint_task.INPAINT
     with pytest.raises(ValueError, match="task=depht: expected one of inpaint"):
         find_task("depht")

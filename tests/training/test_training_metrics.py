@@ -1,9 +1,9 @@
-"""What is counted and shown: operations, rows, the time left, a stop."""
+"""FLOPs, rows of metrics, the progress line, signals and the pixel loss."""
 
 import dataclasses
 import os
 import signal
-from contextlib import nullcontext as calm
+from contextlib import nullcontext
 
 import jax
 import jax.numpy as jnp
@@ -17,14 +17,14 @@ from stereojax.svd.patches import Patches
 from stereojax.training import inpaint_task
 from stereojax.training.flops import flops_of, peak_flops, update_flops
 from stereojax.training.multihost.preemption import Preemption
-from stereojax.training.pixel_loss import pixel_loss
+from stereojax.training.objective import pixel_loss
 from stereojax.training.progress import Progress
-from stereojax.training.state import TrainState, divide
-from stereojax.training.step_metrics import Tally
+from stereojax.training.state import TrainState, split_trainable
+from stereojax.training.step_metrics import StepMetrics
 
 
 def flops(function, *inputs, trains=None) -> float:
-    """Of the function and its gradient in the inputs that `trains` says."""
+    """Counts the function and its gradient with respect to the inputs in `trains`."""
     trains = [True] * len(inputs) if trains is None else trains
     return update_flops(jax.make_jaxpr(function)(*inputs), trains)
 
@@ -34,40 +34,40 @@ X = jnp.ones((4, 8))
 ONCE = 2 * 4 * 8 * 16
 
 
-def test_a_product_and_its_gradients():
+def test_a_matrix_product_and_its_gradients():
     product = jnp.matmul
     assert flops(product, X, W, trains=[False, False]) == ONCE
     assert flops(product, X, W, trains=[False, True]) == 2 * ONCE
     assert flops(product, X, W) == 3 * ONCE
 
 
-def test_what_does_not_train_is_still_gone_through():
+def test_gradients_pass_through_frozen_layers():
     def layers(first, frozen):
         return jnp.tanh(X @ first) @ frozen
 
-    # Two forward; back, the first in its kernel, the second in its input.
+    # Two forward products; backward, the first kernel's and the second input's.
     assert flops(layers, W, W.T, trains=[True, False]) == 4 * ONCE
-    # In front of what trains, nothing is gone back through.
+    # No gradient passes through layers before the first trainable one.
     assert flops(layers, W, W.T, trains=[False, True]) == 3 * ONCE
 
 
-def test_a_loop_counts_every_round():
-    def rounds(x):
+def test_a_scan_counts_every_iteration():
+    def loop(x):
         return jax.lax.scan(lambda c, _: (c @ jnp.ones((8, 8)), None), x, None, 5)[0]
 
-    for function in (rounds, jax.jit(rounds), jax.checkpoint(rounds)):
+    for function in (loop, jax.jit(loop), jax.checkpoint(loop)):
         assert flops(function, X, trains=[False]) == 5 * 2 * 4 * 8 * 8
         assert flops(function, X) == 2 * 5 * 2 * 4 * 8 * 8
 
 
-def test_what_is_recomputed_counts_once():
+def test_recomputed_operations_count_once():
     inner = jax.checkpoint(lambda w, x: jnp.tanh(x @ w))
     nested = jax.checkpoint(lambda w, x: jnp.sum((inner(w, x) @ w.T) ** 2))
     assert flops(nested, W, X) == 6 * ONCE
 
 
 def test_fused_attention_is_two_products(monkeypatch):
-    # Traced where there is no cuDNN.
+    # Allows tracing on machines without cuDNN.
     name = "jax._src.cudnn.fused_attention_stablehlo.check_cudnn_version"
     monkeypatch.setattr(name, lambda: 91000)
     q, k = jnp.ones((2, 64, 4, 16), jnp.bfloat16), jnp.ones((2, 8, 4, 16), jnp.bfloat16)
@@ -95,13 +95,13 @@ def test_a_convolution_and_its_gradients():
     assert flops(conv, image, kernel) == 3 * once
 
 
-def test_peaks_are_known_by_the_device():
+def test_the_peak_depends_on_the_device_kind():
     assert peak_flops("NVIDIA H200") == 989e12
     assert peak_flops("TPU v5 lite") == 197e12
     assert peak_flops("cpu") is None
 
 
-def numbers(loss: float, sigma: list[float]) -> dict[str, np.ndarray]:
+def update(loss: float, sigma: list[float]) -> dict[str, np.ndarray]:
     error = np.array([loss, 3 * loss])
     return {
         "loss": np.array(2 * loss),
@@ -114,11 +114,11 @@ def numbers(loss: float, sigma: list[float]) -> dict[str, np.ndarray]:
     }
 
 
-def test_a_row_has_the_last_loss_and_means_since_the_row_before():
-    tally = Tally(None, 2)
-    tally.add(numbers(1.0, [0.1, 40.0]))
-    tally.add(numbers(2.0, [0.2, 5.0]))
-    row = tally.row()
+def test_a_row_has_the_last_loss_and_the_means_since_the_last_row():
+    metrics = StepMetrics(None, 2, inpaint_task.summarize)
+    metrics.add(update(1.0, [0.1, 40.0]))
+    metrics.add(update(2.0, [0.2, 5.0]))
+    row = metrics.row()
     assert "loss_pixels" not in row
     assert row["loss"] == 4 and row["loss_mean"] == 3
     assert row["loss_hole"] == 1.5 / 0.5
@@ -128,12 +128,12 @@ def test_a_row_has_the_last_loss_and_means_since_the_row_before():
     assert row["loss_sigma_0.5_2"] is None and row["mfu"] is None
     assert row["samples_per_second"] == pytest.approx(2 / row["step_seconds"])
     pixels = {"pixel_loss": np.array([0.5, 1.5])}
-    tally.add(numbers(1.0, [0.1, 40.0]) | pixels)
-    row = tally.row()
+    metrics.add(update(1.0, [0.1, 40.0]) | pixels)
+    row = metrics.row()
     assert row["loss_mean"] == 2 and row["loss_pixels"] == 1
 
 
-def test_progress_says_how_long_it_takes(capsys, monkeypatch):
+def test_the_progress_line_has_the_time_left(capsys, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     progress = Progress(1000, 10, interval=30.0)
@@ -147,16 +147,20 @@ def test_progress_says_how_long_it_takes(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_is_noted(number):
+def test_signals_request_a_stop(number):
     before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
         preemption = Preemption()
-        signal.signal(number, signal.SIG_IGN)  # as others may want it, too
-        preemption.listen()
-        assert not preemption.told()
+        signal.signal(number, signal.SIG_IGN)  # as jax.distributed does
+        preemption.install_handlers()
+        assert not preemption.stop_requested()
         os.kill(os.getpid(), number)
-        assert preemption.told()
-        again = pytest.raises(KeyboardInterrupt) if number == signal.SIGINT else calm()
+        assert preemption.stop_requested()
+        again = (
+            pytest.raises(KeyboardInterrupt)
+            if number == signal.SIGINT
+            else nullcontext()
+        )
         with again:
             os.kill(os.getpid(), number)
     finally:
@@ -164,7 +168,7 @@ def test_a_stop_is_noted(number):
             signal.signal(n, handler)
 
 
-def test_pixels_of_the_true_latents_have_no_error():
+def test_the_pixel_loss_of_the_true_latents_is_zero():
     settings = dataclasses.replace(
         SETTINGS, pixel_l1=2.0, pixel_crop=16, pixel_frames=1
     )
@@ -172,29 +176,29 @@ def test_pixels_of_the_true_latents_have_no_error():
     right = jax.random.uniform(jax.random.key(0), (2, 3, 16, 32, 3))
     latents = 2.0 * model.vae.encode(2 * right - 1)
     sigma, keys = jnp.array([0.5, 3.0]), jax.random.split(jax.random.key(1), 2)
-    none = pixel_loss(model, latents, right, sigma, keys, settings)
-    np.testing.assert_allclose(none, 0, atol=1e-6)
+    zero = pixel_loss(model, latents, right, sigma, keys, settings)
+    np.testing.assert_allclose(zero, 0, atol=1e-6)
     # A latent is twice a pixel in [-1, 1], so four times one in [0, 1].
-    some = pixel_loss(model, latents + 0.4, right, sigma, keys, settings)
-    np.testing.assert_allclose(some, 2 * 0.1 / (sigma**2 + 1), rtol=1e-4)
+    error = pixel_loss(model, latents + 0.4, right, sigma, keys, settings)
+    np.testing.assert_allclose(error, 2 * 0.1 / (sigma**2 + 1), rtol=1e-4)
 
 
-def test_operations_of_an_update_of_the_real_loss():
-    start = tiny_training.start()
-    trainable, frozen = divide(start.arrays, inpaint_task.TRAINABLE)
+def test_flops_of_an_update_of_the_inpainting_loss():
+    initial = tiny_training.initial_model()
+    trainable, frozen = split_trainable(initial.arrays, inpaint_task.TRAINABLE)
     samples = {name: jnp.asarray(x) for name, x in tiny_training.batch().items()}
     half = {name: x[:4] for name, x in samples.items()}
 
-    def of(trainable, frozen, batch=samples) -> float:
+    def count(trainable, frozen, batch=samples) -> float:
         state = TrainState(0, None, trainable, None, frozen)
-        return flops_of(start.structure, inpaint_task.loss(SETTINGS), state, batch)
+        return flops_of(initial.structure, inpaint_task.loss(SETTINGS), state, batch)
 
-    whole = of(trainable, frozen)
-    # But for what is embedded once a batch.
-    assert of(trainable, frozen, half) == pytest.approx(whole / 2, rel=1e-3)
-    # More than the way there, less than with a gradient for every weight.
-    assert of({}, trainable | frozen) < 0.5 * whole
-    # Temporal weights have no gradient of their own.
+    full = count(trainable, frozen)
+    # Not exactly half: some embeddings are computed once per batch.
+    assert count(trainable, frozen, half) == pytest.approx(full / 2, rel=1e-3)
+    # More than the forward pass, less than with a gradient for every weight.
+    assert count({}, trainable | frozen) < 0.5 * full
+    # The temporal weights have no gradient.
     unet = {n: x for n, x in frozen.items() if n.startswith("unet.")}
     rest = {n: x for n, x in frozen.items() if n not in unet}
-    assert 1.05 * whole < of(trainable | unet, rest) < 1.5 * whole
+    assert 1.05 * full < count(trainable | unet, rest) < 1.5 * full

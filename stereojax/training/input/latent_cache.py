@@ -1,8 +1,8 @@
-"""Samples as the loss takes them, on disk: what never trains need see each but once.
+"""Encoded samples on disk, so that the frozen networks encode each of them only once.
 
-A sample of the run is then one of `cached_draws` of its clip, and `make_cache` makes
-those that the run will draw before it begins. Runs share a folder; what lies in it
-belongs to a key of all that decides a sample.
+With `cached_draws`, a sample of the run is one of that many draws of its clip.
+`fill_cache` encodes the draws of a run before its first update. Runs can share a
+folder: the name of each subfolder is a hash of everything that a sample depends on.
 """
 
 import dataclasses
@@ -20,11 +20,11 @@ from stereojax.cli import RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.shapes import Shaped
 from stereojax.storage import locations
-from stereojax.storage.locations import Place
-from stereojax.training.input.sources import data_mark
+from stereojax.storage.locations import Location
+from stereojax.training.input.sources import data_identity
 
-# The settings that decide what a sample is.
-DECIDE = (
+# Settings that an encoded sample depends on.
+KEY_SETTINGS = (
     "task",
     "seed",
     "frames",
@@ -38,48 +38,48 @@ DECIDE = (
     "pooling",
     "frozen_dtype",
 )
-VERSION = 1  # of what a sample is: the splat, the mask, the mirror, the renderer
-FOLDER = 1000  # clips whose samples lie together
+VERSION = 1  # increase when the splat, the mask, the mirror or the renderer changes
+CLIPS_PER_FOLDER = 1000
 
-Key = tuple[int, int]  # a clip, and which of its draws
+Key = tuple[int, int]  # (clip, draw)
 
 
 @dataclasses.dataclass(frozen=True)
-class Cache:
-    """One file a sample: NumPy's, with floats as float16."""
+class LatentCache:
+    """A folder with one NumPy file per sample, whose floats are float16."""
 
-    folder: Place
-    draws: int  # of a clip
+    folder: Location
+    draws: int  # per clip
 
     @classmethod
-    def at(
+    def open(
         cls,
-        root: Place,
+        root: Location,
         settings: TrainSettings,
         data: str | None,
         networks: Mapping[str, str],
-    ) -> "Cache":
-        """The place below `root` of such samples of that data.
+    ) -> "LatentCache":
+        """Opens the subfolder of `root` for these settings, data and networks.
 
         Args:
-          networks: what tells the weights that samples are made with from others.
+          networks: the identity of each network that encodes.
         """
-        of = {
+        content = {
             "version": VERSION,
-            "data": data_mark(data),
+            "data": data_identity(data),
             "networks": dict(networks),
-            "settings": {name: getattr(settings, name) for name in DECIDE}
+            "settings": {name: getattr(settings, name) for name in KEY_SETTINGS}
             | {"dtype": jnp.dtype(weights.compute_dtype(settings.dtype)).name},
         }
-        text = json.dumps(of, indent=1, sort_keys=True)
+        text = json.dumps(content, indent=1, sort_keys=True)
         folder = root / hashlib.sha256(text.encode()).hexdigest()[:16]
-        with locations.told(f"--latents={root}"):
+        with locations.as_run_error(f"--latents={root}"):
             if not (folder / "of.json").exists():
-                locations.write(folder / "of.json", f"{text}\n".encode())
+                locations.write_file(folder / "of.json", f"{text}\n".encode())
         return cls(folder, settings.cached_draws)
 
     def read(self, key: Key) -> dict[str, np.ndarray]:
-        """Raises RunError where it is missing or damaged."""
+        """Returns a sample; raises RunError if the file is absent or damaged."""
         path = self._path(key)
         try:
             with np.load(io.BytesIO(path.read_bytes())) as file:
@@ -87,14 +87,14 @@ class Cache:
         except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
             raise RunError(
                 f"{path}: cannot be read: {error}; delete it, and the same command "
-                "makes it anew"
+                "encodes the sample again"
             ) from error
 
     def write(self, key: Key, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> None:
-        """Raises RunError where it cannot be: whole or not at all."""
+        """Writes a sample atomically; raises RunError if it cannot be written."""
         path = self._path(key)
         content = io.BytesIO()
-        with np.errstate(over="ignore"):  # is looked for below
+        with np.errstate(over="ignore"):  # overflow is checked below
             halved = {
                 name: x.astype(np.float16) if x.dtype == np.float32 else x
                 for name, x in arrays.items()
@@ -103,15 +103,18 @@ class Cache:
             if x.dtype == np.float16 and not np.isfinite(x).all():
                 raise RunError(f"{path}: {name} is not finite in float16")
         np.savez(content, **halved)
-        with locations.told(f"cannot write {path}"):
-            locations.write(path, content.getvalue())
+        with locations.as_run_error(f"cannot write {path}"):
+            locations.write_file(path, content.getvalue())
 
     def keys(self) -> Iterator[Key]:
-        """Those that are there."""
+        """Yields the keys of the samples on disk."""
         for path in self.folder.glob("*/*.npz"):
+            if path.name.startswith("."):  # another process is writing it
+                continue
             clip, _, draw = path.stem.partition(".")
             yield int(clip), int(draw)
 
-    def _path(self, key: Key) -> Place:
+    def _path(self, key: Key) -> Location:
         clip, draw = key
-        return self.folder / f"{clip // FOLDER:06}" / f"{clip:09}.{draw}.npz"
+        folder = self.folder / f"{clip // CLIPS_PER_FOLDER:06}"
+        return folder / f"{clip:09}.{draw}.npz"
