@@ -78,8 +78,8 @@ class Runner:
                 build(pipeline)
             return
 
-        # Several processes. Beam's own multi-processing mode would mix its workers'
-        # output with ours; our environment sends it to the log.
+        # Several processes. Beam's multi-processing mode would print the output of its
+        # workers on this terminal; `_local_runner` sends it to the log.
         direct.direct_running_mode = "in_memory"
         runner = _local_runner(options, log)
         try:

@@ -15,7 +15,7 @@ DISPARITY_BIN = 2  # pixels
 
 
 class RefusalError(InputError):
-    """Refuses a whole film: the reason in one line, and a short name to count by."""
+    """Refuses a film: the reason in one line, and a short name to count by."""
 
     def __init__(self, name: str, message: str):
         super().__init__(message)

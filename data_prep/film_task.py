@@ -90,13 +90,13 @@ class ProcessFilm:
         ]
 
     def _process(self, path: str, source_hash: str) -> FilmResult:
-        # Look for the film in the work folder; damaged records are made again.
+        # Look for the film in the work folder; damaged records are extracted again.
         key = film_key(source_hash, self.settings, path, self.depth)
         store = WorkStore(self.work)
         try:
             outcome, offsets = self._read_finished(store, key)
         except (RunError, OSError) as error:
-            logging.warning("%s: made again: %s", path, error)
+            logging.warning("%s: its records are extracted again: %s", path, error)
             store.remove(key)
             outcome = None
         # Otherwise make it, and read back what was written.
@@ -182,7 +182,7 @@ def extract_records(
     """Makes the records of a film and passes each to `save` as soon as it is encoded.
 
     Records come in the film's order; the same film and settings give the same records.
-    Memory does not grow with the film: at most the bytes of one sequence are held.
+    Memory does not grow with the film: it holds the bytes of one sequence at most.
 
     Args:
       path: the film.
@@ -192,7 +192,7 @@ def extract_records(
       timer: measures the stages; its seconds are part of the summary.
 
     Raises:
-      RefusalError: the film as a whole is of no use.
+      RefusalError: no record can be made from the film.
       InputError, RunError: the film does not exist, cannot be read, or is cut short.
     """
     # Imported here: JAX and the decoders are slow to import, and films that are reused

@@ -57,7 +57,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Makes the dataset of the films at `location` in the folder `output`.
 
-    Films that an earlier run finished are reused: see `work_store`.
+    Films that an earlier run finished are reused: see `work_store`. Returns the content
+    of `report.json`.
 
     Args:
       location: a film, a folder of films or a pattern.
@@ -65,11 +66,7 @@ def prepare(
       settings: the settings of data preparation.
       runner: runs the Beam pipelines.
       isolated: process films in a subprocess, so that a crash costs one film only.
-      overwrite: replace an existing dataset even if some of its films are not kept; a
-        dataset whose films are all kept is always replaced.
-
-    Returns:
-      The content of `report.json`.
+      overwrite: replace an existing dataset even if this run keeps fewer of its films.
 
     Raises:
       InputError: there are no films, all were refused, or the existing dataset has
@@ -89,10 +86,9 @@ def prepare(
         process = ProcessFilm(settings, os.fspath(store.root), isolated, depth)
         results = process_films(films, process, runner)
         SHARED_WORKER.stop()
-        if len(films) > 1:
-            _print_messages(results)
+        _print_messages(results)
 
-        # Plan the shards, and report the films even if nothing can be written.
+        # Plan the shards, and report the films even if no record was kept.
         plans = _plan(results, settings)
         report = _report(results, plans, settings)
         if not plans:
@@ -114,7 +110,7 @@ def prepare(
 
 
 def _check_file_format(settings: DataSettings, output: str) -> None:
-    """Checks before the films are processed what writing the shards needs."""
+    """Checks that shards of the file format can be written to `output`."""
     array_record = settings.file_format == "array_record"
     if array_record and "://" in output:
         raise InputError(
@@ -203,12 +199,11 @@ def _write_dataset(
     runner: Runner,
     films: dict[str, str],
 ) -> int:
-    """Writes the dataset to `folder`, as a whole; returns the number of new shards.
+    """Writes the dataset to `folder` atomically; returns the number of new shards.
 
     A local dataset is written to a hidden folder, named by its digest so that the next
-    run resumes it, and renamed. Object stores cannot rename a folder: there the old
-    dataset is removed first, and `dataset_info.json`, which makes it a dataset, is
-    written last.
+    run resumes it, and renamed. An object store cannot rename a folder: its old dataset
+    is removed first, and `dataset_info.json`, the mark of a dataset, is written last.
     """
     if is_complete(folder, plans, settings):
         return 0
@@ -265,8 +260,9 @@ def _report(
 
 
 def _print_messages(results: Sequence[FilmResult]) -> None:
+    """Prints why films gave no records; the error of a single film says it itself."""
     for result in results:
-        if result.message:
+        if result.message and len(results) > 1:
             print(f"{result.status}: {result.message}", file=sys.stderr)
 
 

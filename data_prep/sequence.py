@@ -131,7 +131,7 @@ def drop_sequence(
     Args:
       segment: the frames.
       reason: name of the filter.
-      pictures: pictures of one frame for the report; none leave out the thumbnail.
+      pictures: pictures of one frame for the thumbnail; without any, it is empty.
     """
     picture = thumbnail(*pictures) if pictures else b""
     span = segment.shot, segment.start, len(segment)

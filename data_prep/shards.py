@@ -69,7 +69,7 @@ class ShardPlan:
 def split_films(
     films: Iterable[FinishedFilm], percent: float
 ) -> dict[str, list[FinishedFilm]]:
-    """Assigns whole films to train and validation by a hash of their group or content.
+    """Assigns each film to train or validation by a hash of its group or content.
 
     Adding or removing films never moves the others, with one exception: if no film
     would train, all train. Content means bytes: two encodings of one film can fall into

@@ -24,8 +24,8 @@ def thumbnail(*pictures: View) -> bytes:
 class LimitThumbnails:
     """Limits the thumbnails of a film: at most `limit` of kept ones and each filter.
 
-    The remaining ones are spread over the film: whenever there are too many, every
-    second one is removed and the stride at which new ones are kept doubles.
+    The remaining ones are spread over the film: above the limit, every second one is
+    removed and the stride at which new ones are kept doubles.
     """
 
     def __init__(self, limit: int = 8):

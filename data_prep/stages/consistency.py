@@ -1,4 +1,4 @@
-"""The left-right check of disparity, and the fill of the gaps that it leaves."""
+"""Checks disparity from left to right and back, and fills the gaps."""
 
 import dataclasses
 
@@ -17,9 +17,9 @@ _STREAK_RADIUS = 5  # rows above and below
 class CheckConsistency:
     """Keeps disparity that both views agree on; fills the rest with background.
 
-    Most pixels without a partner are occluded in the right view. They lie behind the
-    object that hides them, so the smaller disparity on either side of the gap is close
-    to theirs, and the splat covers them by something nearer.
+    Most pixels without a partner are occluded in the right view. They are behind the
+    object that occludes them, so the smaller disparity on either side of the gap is
+    close to their own, and the nearer object covers them in the splat.
     """
 
     tolerance: float = 1.0  # px by which the two views may differ
@@ -73,7 +73,7 @@ def fill_rows(disparity: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     from_left = _carry_forward(disparity)
     from_right = _carry_forward(disparity[:, ::-1])[:, ::-1]
     filled = np.where(np.isfinite(disparity), disparity, np.fmin(from_left, from_right))
-    if not np.isfinite(filled).all():  # whole rows are unknown
+    if not np.isfinite(filled).all():  # rows without any known disparity
         columns = np.ascontiguousarray(filled.T)
         above = _carry_forward(columns).T
         below = _carry_forward(columns[:, ::-1])[:, ::-1].T

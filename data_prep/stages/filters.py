@@ -10,8 +10,8 @@ from data_prep.stages.parallax import Parallax
 class Filters:
     """The bounds of the filters.
 
-    The bound of PSNR is the paper's. A dark or empty picture has a high PSNR whatever
-    it is matched with; the other bounds drop such sequences.
+    `min_psnr` is the paper's. Dark or empty pictures have a high PSNR with any match;
+    the other bounds drop them.
     """
 
     min_psnr: float = 25.0  # dB, of the sequence

@@ -33,8 +33,8 @@ class Fit:
     ) -> "Fit":
         """Returns the largest centred crop that both views have, of the record's shape.
 
-        Views are cropped and never padded: moving the right view by `shift` leaves
-        `|shift|` columns that only one of the views has.
+        Views are cropped and never padded: `|shift|` columns are in one view only after
+        the right view has moved.
         """
         if abs(shift) >= content.width:
             raise ValueError(

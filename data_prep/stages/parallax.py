@@ -1,7 +1,6 @@
 """Parallax alignment: the constant shift that makes the disparities of a shot >= 0.
 
-The minimum ignores disparities that are too rare to be told from mismatches; see
-`_robust_minimum`.
+The minimum ignores rare disparities, which may be mismatches; see `_robust_minimum`.
 """
 
 import dataclasses
@@ -17,7 +16,7 @@ from stereojax.shapes import Float
 
 _WIDTH = 640  # of the small pictures that are matched
 _MIN_CERTAIN = 100  # certain pixels; a picture with fewer is ignored
-# Mismatches are scattered over the whole range, surfaces are not: a disparity counts if
+# Mismatches are scattered over the full range, surfaces are not: a disparity counts if
 # this percentage of the certain pixels is within this distance above it.
 _MIN_PERCENT = 1.0
 _NEAR = 2.0  # px of the small picture

@@ -36,7 +36,7 @@ class Sgbm:
             yield self._match(left, right)
 
     def _search_range(self, width: int) -> tuple[int, int]:
-        """Returns the lowest disparity in pixels, and the number of whole pixels."""
+        """Returns the lowest disparity and the size of the range, in pixels."""
         lowest = int(np.floor(self.min_disparity * width))
         count = np.ceil((self.max_disparity * width - lowest) / _STEP)
         return lowest, _STEP * max(1, int(count))
@@ -54,8 +54,8 @@ class Sgbm:
             preFilterCap=31,
             mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
         )
-        # OpenCV skips columns whose search range leaves the view; repeating the edge
-        # columns makes the range fit everywhere.
+        # OpenCV skips columns whose search range ends outside the view; repeating the
+        # edge columns makes the range fit everywhere.
         before, after = max(0, lowest + count), max(0, -lowest)
         views = (
             cv2.copyMakeBorder(v, 0, 0, before, after, cv2.BORDER_REPLICATE)

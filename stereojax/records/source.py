@@ -109,14 +109,14 @@ def open_records(
 def find_dataset(folder: epath.Path) -> epath.Path:
     """Returns the folder with `dataset_info.json`: `folder` or its NAME/VERSION."""
     for pattern in (DATASET_INFO, f"*/{DATASET_INFO}", f"*/*/{DATASET_INFO}"):
-        found = sorted(p for p in folder.glob(pattern) if _is_visible(p, folder))
-        if len(found) > 1:
+        infos = sorted(p for p in folder.glob(pattern) if _is_visible(p, folder))
+        if len(infos) > 1:
             raise InputError(
-                f"{folder}: {len(found)} datasets, {found[0].parent} the first;"
+                f"{folder}: {len(infos)} datasets, {infos[0].parent} the first;"
                 " name one of them"
             )
-        if found:
-            return found[0].parent
+        if infos:
+            return infos[0].parent
     raise InputError(
         f"{folder}: no dataset here: no {DATASET_INFO}; make one with data_prep"
     )
@@ -154,10 +154,10 @@ def _open_pattern(path: epath.Path, split: str | None, cache: Path) -> RecordSou
         raise InputError(
             f"{path}: files have no split {split}; expected the folder of their dataset"
         )
-    found = [path] if path.exists() else sorted(path.parent.glob(path.name))
-    if not found:
+    files = [path] if path.exists() else sorted(path.parent.glob(path.name))
+    if not files:
         raise InputError(f"{path}: no such folder or file of records")
-    shards = [open_shard(p, cache) for p in found]
+    shards = [open_shard(p, cache) for p in files]
     return RecordSource(shards, [s.count() for s in shards], os.fspath(path))
 
 

@@ -26,10 +26,10 @@ def test_every_record_is_written_once_and_films_are_in_one_split(films, tmp_path
         records = [source[i] for i in range(len(source))]
         assert len(records) == report["splits"][split]["records"]
         by_split[split] = [r.provenance for r in records]
-    names = {s: {p.source for p in found} for s, found in by_split.items()}
+    names = {s: {p.source for p in origins} for s, origins in by_split.items()}
     assert not names["train"] & names["validation"]
     assert names["train"] | names["validation"] == {f"{n}.mp4" for n in "abcde"}
-    keys = [p.key for found in by_split.values() for p in found]
+    keys = [p.key for origins in by_split.values() for p in origins]
     assert len(keys) == len(set(keys)) == 15
 
 
@@ -40,13 +40,13 @@ def test_films_of_one_folder_are_in_one_split_with_group_folder(tmp_path, extrac
         write_films(tmp_path / "films" / f"title{number}", **names)
     folders = dataclasses.replace(SETTINGS, group="folder")
     run(tmp_path / "films", tmp_path / "out", folders)
-    found = {}
+    titles = {}
     for split in ("train", "validation"):
         source = open_records(tmp_path / "out", split)
         names = [source[i].provenance.source for i in range(len(source))]
-        found[split] = {name[1] for name in names}
-    assert not found["train"] & found["validation"]
-    assert found["train"] | found["validation"] == set("0123")
+        titles[split] = {name[1] for name in names}
+    assert not titles["train"] & titles["validation"]
+    assert titles["train"] | titles["validation"] == set("0123")
     calls = len(extractions.calls)
     run(tmp_path / "films", tmp_path / "out")
     assert len(extractions.calls) == calls  # the group does not affect the records
@@ -55,7 +55,7 @@ def test_films_of_one_folder_are_in_one_split_with_group_folder(tmp_path, extrac
 def test_a_broken_film_is_reported_and_the_others_are_processed(
     films, tmp_path, extractions, capsys
 ):
-    undisturbed = run(films, tmp_path / "whole")
+    undisturbed = run(films, tmp_path / "undisturbed")
     write_films(films, broken=1, mono=1)
     (films / "copy_of_a.mp4").write_bytes((films / "a.mp4").read_bytes())
     (films / "empty.mp4").symlink_to(films / "nowhere")
@@ -69,7 +69,7 @@ def test_a_broken_film_is_reported_and_the_others_are_processed(
     assert (counters["films_refused"], counters["refused_mono"]) == (1, 1)
     assert counters["films_duplicate"] == 1
     assert counters["kept"] == undisturbed["counters"]["kept"]
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
     extractions.calls.clear()
     run(films, tmp_path / "out")
     assert extractions.calls == [

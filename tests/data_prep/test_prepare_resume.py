@@ -1,4 +1,4 @@
-"""The job run again: finished films and shards are reused, damaged ones made again."""
+"""A second run of the job: it reuses finished films and shards, and repairs damage."""
 
 import dataclasses
 import json
@@ -35,8 +35,8 @@ def test_counters_are_saved_and_finished_films_are_reused(films, tmp_path, extra
 def test_a_run_stopped_while_processing_films_is_resumed(
     films, tmp_path, extractions, monkeypatch
 ):
-    whole = tmp_path / "whole"
-    run(films, whole)
+    undisturbed = tmp_path / "undisturbed"
+    run(films, undisturbed)
     extractions.calls.clear()
 
     class Killed(BaseException):
@@ -57,13 +57,13 @@ def test_a_run_stopped_while_processing_films_is_resumed(
     report = run(films, tmp_path / "out")
     assert report["counters"]["films_reused"] == 2
     assert len(extractions.calls) == 3
-    assert contents(tmp_path / "out") == contents(whole)
+    assert contents(tmp_path / "out") == contents(undisturbed)
 
 
 def test_a_run_stopped_while_writing_shards_is_resumed(films, tmp_path, monkeypatch):
     small = dataclasses.replace(SETTINGS, width=320, height=320)
-    run(films, tmp_path / "whole", small)
-    names = list(contents(tmp_path / "whole"))
+    run(films, tmp_path / "undisturbed", small)
+    names = list(contents(tmp_path / "undisturbed"))
     assert len(names) >= 3
     written = []
 
@@ -87,7 +87,7 @@ def test_a_run_stopped_while_writing_shards_is_resumed(films, tmp_path, monkeypa
     monkeypatch.setattr(shards, "TFRecordWriter", TFRecordWriter)
     report = run(films, tmp_path / "out", small)
     assert report["shards_written"] == len(names) - len(done)
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
     assert [p.name for p in root.iterdir()] == ["1.0.0"]
     assert not [p.name for p in (root / "1.0.0").iterdir() if p.name.startswith(".")]
 

@@ -152,13 +152,13 @@ def test_every_layout_gives_the_same_views(film, layout, tmp_path):
     pictures = stereo_films.pack(left, right, layout)
     same_film, summary = run(stereo_films.write(tmp_path / "film.mkv", pictures))
     assert summary.layout == layout
-    ours, same = decode_record(same_film[0]), decode_record(records[0])
+    squeezed, full = decode_record(same_film[0]), decode_record(records[0])
     for eye in ("left", "right"):
-        # Small: squeezed views lack detail, and are shifted by whole squeezed pixels.
-        a, b = (resize(getattr(f, eye)[0], 64, 36) for f in (ours, same))
+        # Small: squeezed views lack detail, and are shifted by integer squeezed pixels.
+        a, b = (resize(getattr(f, eye)[0], 64, 36) for f in (squeezed, full))
         assert np.abs(a.astype(int) - b).mean() < 4
     planted = same_film[0].provenance.shift - records[0].provenance.shift
-    moved = ours.disparity[0] - same.disparity[0]
+    moved = squeezed.disparity[0] - full.disparity[0]
     assert np.median(np.abs(moved - planted)) < 0.25
 
 

@@ -39,12 +39,12 @@ def test_occluded_pixels_are_found_and_filled_with_background():
     low = int(np.floor(truth.min()))
     views = stereo_films.plant(left[0], right[0], -low)
     exact = truth[0, :, : views[0].shape[1]] - low
-    ours, theirs = next(match_both(Sgbm(), [views]))
-    disparity, agreed = CheckConsistency()(ours, theirs)
+    matched, right_disparity = next(match_both(Sgbm(), [views]))
+    disparity, agreed = CheckConsistency()(matched, right_disparity)
     assert disparity.dtype == np.float32 and disparity.min() >= 0
     assert np.isfinite(disparity).all()
     assert 0.85 < agreed < 0.99
-    before = np.abs(np.nan_to_num(ours) - exact)
+    before = np.abs(np.nan_to_num(matched) - exact)
     after = np.abs(disparity - exact)
     assert after.mean() < 0.75 * before.mean()
     assert after.mean() < 0.5

@@ -78,12 +78,12 @@ def test_a_film_that_fails_stays_unfinished(tmp_path):
 
 def test_only_leftovers_of_killed_processes_are_removed(tmp_path):
     store = WorkStore(tmp_path)
-    save(store, "whole", [record()], summary())
+    save(store, "finished", [record()], summary())
     (tmp_path / ".dead.part-1234").mkdir()
     (tmp_path / ".dead.part-1234" / "records.tfrecord").write_bytes(b"half")
     (tmp_path / ".results-1234.json").write_text("{}")
     store.remove_partial()
-    assert [p.name for p in tmp_path.iterdir()] == ["whole"]
+    assert [p.name for p in tmp_path.iterdir()] == ["finished"]
 
 
 def test_the_first_of_two_workers_with_one_film_wins(tmp_path):
