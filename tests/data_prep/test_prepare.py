@@ -72,9 +72,8 @@ def test_a_broken_film_is_reported_and_the_others_are_processed(
     assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
     extractions.calls.clear()
     run(films, tmp_path / "out")
-    assert extractions.calls == [
-        "broken.mp4"
-    ]  # refusals are reused, failures are retried
+    # Failed films are processed again, refused ones are not.
+    assert extractions.calls == ["broken.mp4"]
 
 
 def test_nothing_kept_is_an_error_and_writes_no_dataset(tmp_path):
