@@ -1,12 +1,12 @@
-"""What data preparation costs, and what a second worker brings.
+"""Measures the cost of data preparation, and the speedup by a second worker.
 
     python -m benchmarks.data_prep
     python -m benchmarks.data_prep --size 1024x576 --films 2 --frames 50
 
-Rendered stereo films go through `python -m data_prep` from scratch: with one process,
-and with two (each its own run of the command, so that start and end are counted).
-Prints the ratio, CPU seconds and bytes a frame of each stage, and the paper's 25
-million frames at that price; writes benchmarks/results/data_prep.json.
+Runs `python -m data_prep` on rendered stereo films, with one process and with two; each
+run is a new command, so that its start and end are measured too. Prints the speedup,
+CPU seconds by stage and bytes per frame, and the extrapolation to the paper's 25
+million frames; writes benchmarks/results/data_prep.json.
 """
 
 import argparse
@@ -24,17 +24,21 @@ from benchmarks import measure
 from stereojax.synthetic import make_film, write_film
 
 PAPER_FRAMES, PAPER_SHOTS = 25_000_000, 180_000
-PAPER_FILMS = 1000  # a guess; it hardly counts
+PAPER_FILMS = 1000  # an assumption, with little effect on the result
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--films", type=int, default=4)
-    parser.add_argument("--frames", type=int, default=50, help="of each film")
-    parser.add_argument("--size", default="512x288", help="of films and records")
-    parser.add_argument("--workers", default="1,2")
-    parser.add_argument("--input", type=Path, help="these films, and none rendered")
-    parser.add_argument("--output", default="data_prep")
+    parser.add_argument("--films", type=int, default=4, help="number of rendered films")
+    parser.add_argument("--frames", type=int, default=50, help="frames of each film")
+    parser.add_argument(
+        "--size", default="512x288", help="WIDTHxHEIGHT of films and records, pixels"
+    )
+    parser.add_argument("--workers", default="1,2", help="workers of each run")
+    parser.add_argument(
+        "--input", type=Path, help="folder of films to use instead of rendered ones"
+    )
+    parser.add_argument("--output", default="data_prep", help="name of the result file")
     flags = parser.parse_args(argv)
     width, height = (int(n) for n in flags.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
@@ -47,10 +51,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         ]
         costs = costs_of(min(films.glob("*.mkv")), width, height)
     if rows:
-        shown = ("workers", "seconds", "CPU seconds", "MB", "kept")
-        print(measure.table([{key: row[key] for key in shown} for row in rows]))
+        columns = ("workers", "seconds", "CPU seconds", "MB", "kept")
+        print(measure.table([{key: row[key] for key in columns} for row in rows]))
         ratio = rows[0]["seconds"] / rows[-1]["seconds"]
-        print(f"{rows[-1]['workers']} workers: {ratio:.2f} times as fast as the first")
+        print(f"speedup by {rows[-1]['workers']} workers: {ratio:.2f}")
     print(measure.table([costs]))
     print(measure.table([paper(costs)]))
     results = {"size": flags.size, "runs": rows}
@@ -59,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def render(folder: Path, films: int, frames: int, width: int, height: int) -> Path:
-    """Stereo films of two shots each; other than any other."""
+    """Renders stereo films of two shots each, with different seeds."""
     for seed in range(films):
         film = make_film(seed, frames=frames, width=width, height=height, shots=2)
         write_film(film, folder / f"film{seed}").left.unlink()
@@ -69,7 +73,7 @@ def render(folder: Path, films: int, frames: int, width: int, height: int) -> Pa
 def prepare(
     films: Path, output: Path, workers: int, width: int, height: int
 ) -> dict[str, Any]:
-    """One run of the command, its wall clock and its report."""
+    """Runs the command once; returns its time, its memory and its counters."""
     command = [
         *(sys.executable, "-m", "data_prep", "--config=data_stereo"),
         *(f"--input={films}", f"--output={output}", f"--workers={workers}"),
@@ -88,14 +92,14 @@ def prepare(
         "workers": workers,
         "seconds": seconds,
         "CPU seconds": usage.ru_utime + usage.ru_stime,
-        "MB": usage.ru_maxrss / 1000,  # of the largest process
+        "MB": usage.ru_maxrss / 1000,  # peak memory of the largest process
         "frames": report["counters"]["frames"],
         "kept": report["counters"]["kept_frames"],
     }
 
 
 def costs_of(film: Path, width: int, height: int) -> dict[str, float]:
-    """CPU seconds of each stage and kilobytes, as `benchmarks.data_price` says them."""
+    """Returns the costs that `benchmarks.data_price` prints."""
     command = [sys.executable, "-m", "benchmarks.data_price", f"--film={film}"]
     command += [f"--width={width}", f"--height={height}"]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
@@ -106,7 +110,7 @@ def costs_of(film: Path, width: int, height: int) -> dict[str, float]:
 
 
 def paper(costs: dict[str, float]) -> dict[str, float]:
-    """The paper's 25 million frames in 180 thousand shots, of a thousand films."""
+    """Extrapolates to the paper's dataset: frames, shots, and a thousand films."""
     seconds = PAPER_FRAMES * sum(
         spent
         for name, spent in costs.items()

@@ -1,8 +1,8 @@
-"""What a film costs to take apart, by the frame, the shot and the film.
+"""Measures the cost of preparing a film, per frame, per shot and per film.
 
     python -m benchmarks.data_price --film FILM_sbs.mkv --width 1024 --height 576
 
-prints CPU seconds of each stage and kilobytes as JSON.
+prints CPU seconds by stage, and kilobytes, as JSON.
 """
 
 import json
@@ -11,48 +11,57 @@ from pathlib import Path
 
 from absl import flags
 
-from data_prep.film_summary import Summary
-from data_prep.stage_timer import Clock
+from data_prep.film_summary import FilmSummary
+from data_prep.stage_timer import StageTimer
 from stereojax import cli
 from stereojax.records import Record, to_example
 from stereojax.settings.data import DataSettings
 
 
 def costs_of(film: Path, settings: DataSettings) -> dict[str, float]:
-    """See `price`. The start, with all that is compiled, is left out.
+    """Returns the costs of `price`, without the time to compile.
 
-    A busy machine changes the CPU's seconds little, the clock's a lot.
+    It measures CPU seconds, which a busy machine changes less than wall-clock seconds.
     """
-    from data_prep.process import process
+    from data_prep.film_task import extract_records
 
     sizes: list[int] = []
 
     def save(record: Record) -> None:
         sizes.append(len(to_example(record)))
 
-    process(film, settings, save)  # compiles
+    extract_records(film, settings, save)  # compiles
     sizes.clear()
-    summary = process(film, settings, save, clock=Clock(time.process_time))
+    timer = StageTimer(time.process_time)
+    summary = extract_records(film, settings, save, timer=timer)
     return price(summary, sizes)
 
 
-def price(film: Summary, sizes: list[int]) -> dict[str, float]:
-    """Seconds a frame; a shot for "parallax", a film for "layout"; kB a kept frame."""
-    each = {name: s / film.frames for name, s in film.seconds.items()}
-    each["parallax"] = film.seconds.get("parallax", 0.0) / len(film.shots)
-    each["layout"] = film.seconds.get("layout", 0.0)
+def price(film: FilmSummary, sizes: list[int]) -> dict[str, float]:
+    """Returns seconds by stage, and kilobytes.
+
+    Seconds are per frame, but per shot for "parallax" and per film for "layout"; kB are
+    per kept frame.
+
+    Args:
+      film: the summary of a prepared film.
+      sizes: bytes of each record.
+    """
+    costs = {name: s / film.frames for name, s in film.seconds.items()}
+    costs["parallax"] = film.seconds.get("parallax", 0.0) / len(film.shots)
+    costs["layout"] = film.seconds.get("layout", 0.0)
     kilobytes = sum(sizes) / 1000 / max(film.counters["kept_frames"], 1)
-    return each | {"kB": kilobytes}
+    return costs | {"kB": kilobytes}
 
 
 def run() -> None:
-    given = flags.FLAGS
-    settings = DataSettings(width=given.width, height=given.height, shortest=8)
-    print(json.dumps(costs_of(Path(given.film), settings)))
+    values = flags.FLAGS
+    settings = DataSettings(width=values.width, height=values.height, shortest=8)
+    print(json.dumps(costs_of(Path(values.film), settings)))
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("film", None, "a stereo film", required=True)
-    flags.DEFINE_integer("width", 1024, "of the records")
-    flags.DEFINE_integer("height", 576, "of the records")
+    flags.DEFINE_string("film", None, "path of a stereo film", required=True)
+    flags.DEFINE_integer("width", 1024, "width of the records, pixels")
+    flags.DEFINE_integer("height", 576, "height of the records, pixels")
     cli.main(run)

@@ -1,1 +1,1 @@
-"""Training records from stereo and plain video."""
+"""Makes training records from stereo films and from ordinary films."""

@@ -1,11 +1,11 @@
-"""Makes a training dataset of stereo films, or of plain ones.
+"""Makes a training dataset from stereo films, or from ordinary films.
 
     python -m data_prep --config data_stereo --input FILMS/ --output DATASET/
     python -m data_prep --config data_mono --input 'FILMS/*.mp4' --output DATASET/
 
-DATASET/ is a TFDS dataset: TFRecord shards with dataset_info.json. A run that was
-stopped goes on where it was when the same command is given again; what is done lies in
-DATASET/work. Every setting of the config is a flag too: --config.min_psnr=27.
+DATASET/ becomes a TFDS dataset: TFRecord shards with dataset_info.json. The same
+command resumes a stopped run; finished films are kept in DATASET/work. Every setting of
+the config is a flag too: --config.min_psnr=27.
 """
 
 import dataclasses
@@ -19,20 +19,28 @@ from stereojax.settings.fields import describe
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("input", None, "a film, a folder of films, or a pattern")
-flags.DEFINE_string("output", None, "the folder of the dataset")
-flags.DEFINE_string("config", "data_stereo", "a shipped config, or a path")
+flags.DEFINE_string("input", None, "film, folder of films, or file pattern; required")
+flags.DEFINE_string("output", None, "output folder of the dataset; required")
+flags.DEFINE_string("config", "data_stereo", "name of a shipped config, or a path")
 flags.DEFINE_enum(
-    "layout", None, SOURCE_LAYOUTS, "how the eyes are packed; as --config.layout"
+    "layout",
+    None,
+    SOURCE_LAYOUTS,
+    "packing of the two views in a stereo film; short for --config.layout",
 )
 flags.DEFINE_string(
     "beam_options",
     "",
-    "Apache Beam's, e.g. '--runner=FlinkRunner --flink_master=host:8081'",
+    "Apache Beam's options, e.g. '--runner=FlinkRunner --flink_master=host:8081';"
+    " empty: runs on this machine",
 )
-flags.DEFINE_integer("workers", 1, "processes on this machine", lower_bound=1)
+flags.DEFINE_integer(
+    "workers", 1, "number of worker processes on this machine", lower_bound=1
+)
 flags.DEFINE_boolean(
-    "overwrite", False, "replace a dataset with films that this run does not keep"
+    "overwrite",
+    False,
+    "replaces an existing dataset even if this run keeps fewer of its films",
 )
 for _field in dataclasses.fields(DataSettings):
     flags.DEFINE_string(f"config.{_field.name}", None, describe(_field))
@@ -43,13 +51,13 @@ def run() -> None:
         if not FLAGS[name].value:
             raise cli.InputError(f"--{name} is missing; --help lists all flags")
     names = [f.name for f in dataclasses.fields(DataSettings)]
-    given = {n: FLAGS[f"config.{n}"].value for n in names}
+    overrides = {n: FLAGS[f"config.{n}"].value for n in names}
     if FLAGS.layout is not None:
-        if given["layout"] not in (None, FLAGS.layout):
+        if overrides["layout"] not in (None, FLAGS.layout):
             raise cli.InputError("--layout and --config.layout differ: drop one")
-        given["layout"] = FLAGS.layout
-    settings = resolve_data(FLAGS.config, given)
-    # Only now: a wrong flag should not wait for Beam.
+        overrides["layout"] = FLAGS.layout
+    settings = resolve_data(FLAGS.config, overrides)
+    # Imported after the flags are checked: a wrong flag must not wait for Beam.
     from data_prep.beam import Runner
     from data_prep.prepare import prepare
 
@@ -62,7 +70,7 @@ def run() -> None:
     for name, split in report["splits"].items():
         print(f"{name}: " + ", ".join(f"{n} {k}" for k, n in split.items()))
     output = shlex.quote(FLAGS.output)
-    print(f"look at it: python -m data_prep.report {output}")
+    print(f"to view the samples: python -m data_prep.report {output}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The Beam pipelines: films to records, and records to shards.
 
-Results come back through a file, as they do from any runner: what a pipeline returns
-stays where it ran.
+Pipelines return their results through a file, because any runner can write one: values
+inside a pipeline stay on the runner's machines.
 """
 
 import dataclasses
@@ -18,70 +18,79 @@ from typing import Any
 
 from etils import epath
 
-from data_prep.film_task import FilmResult, ProcessFilm, identify
+from data_prep.film_task import FilmResult, ProcessFilm, hash_film
 from data_prep.shards import ShardPlan, write_shard
-from stereojax.cli import InputError, RunError
+from stereojax.cli import InputError, RunError, line_of
 
-_OURS = (None, "DirectRunner", "FnApiRunner")
-_WORKER = "apache_beam.runners.worker.sdk_worker_main"
+_LOCAL_RUNNERS = (None, "DirectRunner", "FnApiRunner")
+_WORKER_MODULE = "apache_beam.runners.worker.sdk_worker_main"
 
 
 @dataclasses.dataclass(frozen=True)
 class Runner:
-    """Where pipelines run: `options` are Beam's, as a command line has them.
+    """Runs pipelines on this machine, or with the runner that `options` name.
 
-    Without `--runner`, or with DirectRunner, they run here: in this process, or in
+    Without `--runner`, or with DirectRunner, pipelines run in this process, or in
     `workers` processes of this machine.
     """
 
-    options: str = ""
+    options: str = ""  # Beam's options, as on a command line
     workers: int = 1
 
     def run(self, build: Callable[[Any], None], log: Path, tasks: int) -> None:
         """Builds a pipeline and waits for its end.
 
         Args:
-          build: is given the pipeline to add to.
-          log: where worker processes of this machine write what they have to say.
-          tasks: how much there is to do: no more processes are started.
+          build: adds the transforms to a pipeline.
+          log: the log file of worker processes on this machine.
+          tasks: number of elements; no more worker processes are started.
 
         Raises:
           RunError: a worker process stopped.
         """
         beam = _import_beam()
-        options = beam.options.pipeline_options.PipelineOptions(self._words())
-        named = options.get_all_options().get("runner")
-        if named not in _OURS:
+        options = beam.options.pipeline_options.PipelineOptions(self._option_words())
+        # Runners on other machines start their own workers.
+        name = options.get_all_options().get("runner")
+        if name not in _LOCAL_RUNNERS:
             if self.workers > 1:
                 raise InputError(
-                    f"--workers={self.workers} are processes of this machine; {named}"
+                    f"--workers={self.workers} are processes of this machine; {name}"
                     " has an option of its own in --beam_options"
                 )
             with beam.Pipeline(options=options) as pipeline:
                 build(pipeline)
             return
+
+        # One process: run the pipeline in this one.
         direct = options.view_as(beam.options.pipeline_options.DirectOptions)
         if self.workers > 1:
             direct.direct_num_workers = self.workers
             direct.direct_running_mode = "multi_processing"
         direct.direct_num_workers = min(direct.direct_num_workers, max(tasks, 1))
-        several = direct.direct_running_mode == "multi_processing"
-        if not several or direct.direct_num_workers == 1:
-            if several:
+        multiple = direct.direct_running_mode == "multi_processing"
+        if not multiple or direct.direct_num_workers == 1:
+            if multiple:
                 direct.direct_running_mode = "in_memory"
-            with beam.Pipeline(runner=_embedded(options), options=options) as pipeline:
+            with beam.Pipeline(
+                runner=_local_runner(options), options=options
+            ) as pipeline:
                 build(pipeline)
             return
-        # Beam would let its workers talk into this program's output.
+
+        # Several processes. Beam's multi-processing mode would print the output of its
+        # workers on this terminal; `_local_runner` sends it to the log.
         direct.direct_running_mode = "in_memory"
-        runner = _embedded(options, log)
+        runner = _local_runner(options, log)
         try:
             with beam.Pipeline(runner=runner, options=options) as pipeline:
                 build(pipeline)
         except RuntimeError as error:
-            raise RunError(f"a worker process stopped ({error}); see {log}") from error
+            raise RunError(
+                f"a worker process stopped ({line_of(error)}); see {log}"
+            ) from error
 
-    def _words(self) -> list[str]:
+    def _option_words(self) -> list[str]:
         try:
             words = shlex.split(self.options)
         except ValueError as error:
@@ -96,7 +105,7 @@ class Runner:
 def process_films(
     films: Sequence[str], process: ProcessFilm, runner: Runner
 ) -> list[FilmResult]:
-    """Every film's result, in order of path."""
+    """Processes all films; returns their results, sorted by path."""
 
     def build(pipeline: Any) -> Any:
         beam = _import_beam()
@@ -104,25 +113,25 @@ def process_films(
             pipeline
             | "Films" >> beam.Create(list(films))
             | "SpreadFilms" >> beam.Reshuffle()
-            | "Identify" >> beam.Map(identify)
-            # Files of the same content come together, and each film falls to one.
+            | "Identify" >> beam.Map(hash_film)
+            # Files of equal content form one element, so that one worker has them.
             | "SameFilms" >> beam.GroupByKey()
             | "Process" >> beam.FlatMap(process)
-            | "Count" >> beam.Map(_counted)
+            | "Count" >> beam.Map(_count_status)
         )
 
-    rows = _collected(runner, build, process.work, len(films))
-    results = [FilmResult(**r | {"offsets": tuple(r["offsets"])}) for r in rows]
-    return sorted(results, key=lambda r: r.path)
+    rows = _run_and_collect(runner, build, process.work, len(films))
+    results = [FilmResult(**row | {"offsets": tuple(row["offsets"])}) for row in rows]
+    return sorted(results, key=lambda result: result.path)
 
 
 def write_shards(
     plans: Sequence[ShardPlan], work: str, folder: str, runner: Runner
 ) -> int:
-    """Writes those shards that are not there; returns how many.
+    """Writes the missing shards to `folder`; returns how many.
 
     Raises:
-      RunError: one cannot be written, or a record in the work folder is damaged.
+      RunError: a shard cannot be written, or a record in the work folder is damaged.
     """
 
     def build(pipeline: Any) -> Any:
@@ -134,10 +143,10 @@ def write_shards(
             | "Write" >> beam.Map(_write_shard, work, folder)
         )
 
-    rows = _collected(runner, build, work, len(plans))
-    if errors := sorted(r["error"] for r in rows if r["error"]):
+    rows = _run_and_collect(runner, build, work, len(plans))
+    if errors := sorted(row["error"] for row in rows if row["error"]):
         raise RunError(errors[0])
-    return sum(r["written"] > 0 for r in rows)
+    return sum(row["written"] > 0 for row in rows)
 
 
 def _write_shard(plan: ShardPlan, work: str, folder: str) -> dict[str, Any]:
@@ -147,48 +156,48 @@ def _write_shard(plan: ShardPlan, work: str, folder: str) -> dict[str, Any]:
         return {"written": 0, "error": f"{plan.name}: {error}"}
 
 
-def _counted(result: FilmResult) -> dict[str, Any]:
-    """Beam's own counter, which a runner's page shows while the job runs."""
+def _count_status(result: FilmResult) -> dict[str, Any]:
+    """Increments a Beam counter, which runners show while the job runs."""
     from apache_beam.metrics import Metrics
 
     Metrics.counter("data_prep", f"films_{result.status}").inc()
     return dataclasses.asdict(result)
 
 
-def _collected(
+def _run_and_collect(
     runner: Runner, build: Callable[[Any], Any], work: str, tasks: int
 ) -> list[dict[str, Any]]:
-    """Runs what `build` makes, and gives the dictionaries that come of it."""
+    """Runs the pipeline that `build` makes; returns its output dictionaries."""
     path = epath.Path(work) / f".results-{uuid.uuid4().hex[:8]}.json"
 
-    def complete(pipeline: Any) -> None:
+    def build_and_save(pipeline: Any) -> None:
         beam = _import_beam()
         rows = build(pipeline) | "Gather" >> beam.combiners.ToList()
-        _ = rows | "Save" >> beam.Map(_save, os.fspath(path))
+        _ = rows | "Save" >> beam.Map(_save_rows, os.fspath(path))
 
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        runner.run(complete, _worker_log(work), tasks)
+        runner.run(build_and_save, _worker_log(work), tasks)
         return json.loads(path.read_text())
     finally:
         path.unlink(missing_ok=True)
 
 
 def _worker_log(work: str) -> Path:
-    """On this machine, where its worker processes are: a shell writes it."""
+    """Returns the log file of worker processes: local, since a shell writes it."""
     if "://" not in work:
         return Path(work) / "workers.log"
     return Path(tempfile.gettempdir()) / f"data_prep-{uuid.uuid4().hex[:8]}.log"
 
 
-def _save(rows: list[dict[str, Any]], path: str) -> None:
+def _save_rows(rows: list[dict[str, Any]], path: str) -> None:
     epath.Path(path).write_text(json.dumps(rows))
 
 
-def _embedded(options: Any, log: Path | None = None) -> Any:
-    """The runner inside this program, with worker processes where there is a `log`.
+def _local_runner(options: Any, log: Path | None = None) -> Any:
+    """Returns the runner inside this process; with `log`, it has worker processes.
 
-    Beam's DirectRunner would first try to fetch another one from the network.
+    Beam's DirectRunner would first try to download another runner.
     """
     from apache_beam.portability.api import beam_provision_api_pb2
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
@@ -198,7 +207,7 @@ def _embedded(options: Any, log: Path | None = None) -> Any:
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     environment = None
     if log is not None:
-        command = f"{shlex.quote(sys.executable)} -m {_WORKER}"
+        command = f"{shlex.quote(sys.executable)} -m {_WORKER_MODULE}"
         environment = SubprocessSDKEnvironment.from_command_string(
             f"exec {command} >>{shlex.quote(os.fspath(log))} 2>&1"
         )
@@ -211,7 +220,7 @@ def _embedded(options: Any, log: Path | None = None) -> Any:
 
 
 def _import_beam() -> Any:
-    """Apache Beam, without its remarks about cloud libraries that are not there."""
+    """Imports Apache Beam without its warnings about missing cloud libraries."""
     logging.disable(logging.WARNING)
     try:
         import apache_beam

@@ -1,4 +1,4 @@
-"""Shards as a TFDS dataset: its features, its `dataset_info.json`."""
+"""Turns a folder of shards into a TFDS dataset."""
 
 import dataclasses
 import hashlib
@@ -11,11 +11,12 @@ from etils import epath
 
 from data_prep.shards import NAME, ShardPlan
 from stereojax.records.record import Provenance
-from stereojax.records.source import INFO
+from stereojax.records.source import DATASET_INFO
 from stereojax.settings.data import DataSettings
+from stereojax.storage.atomic import read_json, write_json
 
 VERSION = "1.0.0"
-PLAN = "plan.json"  # beside the shards: the name of their plan
+PLAN = "plan.json"  # in the folder of the shards: digest of the plan, and the films
 
 _DESCRIPTION = """\
 Sequences of stereo video for training a model that fills what the left camera did not
@@ -25,25 +26,25 @@ whose occlusion is the mask. Disparity in pixels is disparity_offset + disparity
 step; the step 65535 lands nowhere."""
 
 
-def features(settings: DataSettings) -> dict:
-    """What `tfds.load` gives of a record: pictures decoded, numbers as they are."""
+def tfds_features(settings: DataSettings) -> dict:
+    """Returns the TFDS features of a record: pictures decoded, numbers as stored."""
     import tensorflow_datasets as tfds
 
     size = settings.height, settings.width
-    kinds = {str: tfds.features.Text, int: np.int64, float: np.float32}
+    types = {str: tfds.features.Text, int: np.int64, float: np.float32}
 
-    def pictures(channels: int, dtype: type, form: str) -> tfds.features.Sequence:
+    def pictures(channels: int, dtype: type, encoding: str) -> tfds.features.Sequence:
         return tfds.features.Sequence(
             tfds.features.Image(
-                shape=(*size, channels), dtype=dtype, encoding_format=form
+                shape=(*size, channels), dtype=dtype, encoding_format=encoding
             )
         )
 
     provenance = {}
     for field in dataclasses.fields(Provenance):
-        kind = kinds[field.type]
+        kind = types[field.type]
         provenance[field.name] = kind() if field.type is str else kind
-    found = {
+    features = {
         "left": pictures(3, np.uint8, "jpeg"),
         "right": pictures(3, np.uint8, "jpeg"),
         "disparity": pictures(1, np.uint16, "png"),
@@ -54,26 +55,31 @@ def features(settings: DataSettings) -> dict:
         "provenance": provenance,
     }
     if settings.store_warped:
-        found["warped"] = pictures(3, np.uint8, "png")
-        found["occlusion"] = pictures(1, np.uint16, "png")
-    return found
+        features["warped"] = pictures(3, np.uint8, "png")
+        features["occlusion"] = pictures(1, np.uint16, "png")
+    return features
 
 
-def write_info(
+def write_dataset_info(
     folder: os.PathLike,
     plans: Sequence[ShardPlan],
     settings: DataSettings,
     films: dict[str, str],
 ) -> None:
-    """Makes a folder of shards a dataset of TFDS; `dataset_info.json` comes last.
+    """Writes `plan.json`, and last `dataset_info.json`, which makes it a dataset.
 
-    `films`: the hash of each film's content to its path.
+    Args:
+      folder: the folder of the shards.
+      plans: the plans of all shards.
+      settings: the settings of data preparation.
+      films: path of each film by the hash of its content.
     """
     import tensorflow_datasets as tfds
 
     folder = epath.Path(folder)
-    named = {"digest": digest_of(plans, settings), "films": films}
-    (folder / PLAN).write_text(json.dumps(named, indent=1) + "\n")
+    write_json(
+        folder / PLAN, {"digest": dataset_digest(plans, settings), "films": films}
+    )
     template = tfds.core.ShardedFileTemplate(
         data_dir=folder,
         template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
@@ -91,50 +97,51 @@ def write_info(
                 filename_template=template.replace(split=split),
             )
         )
-    plain = dataclasses.asdict(settings)
     tfds.folder_dataset.write_metadata(
         data_dir=folder,
-        features=features(settings),
+        features=tfds_features(settings),
         split_infos=infos,
         version=VERSION,
         check_data=False,
         description=_DESCRIPTION,
-        metadata=tfds.core.MetadataDict(settings=plain),
+        metadata=tfds.core.MetadataDict(settings=dataclasses.asdict(settings)),
     )
 
 
-def digest_of(plans: Sequence[ShardPlan], settings: DataSettings) -> str:
-    """Names a dataset: the same records, shards and settings, the same name."""
-    plain = [dataclasses.asdict(plan) for plan in plans]
-    text = json.dumps([VERSION, plain, dataclasses.asdict(settings)], sort_keys=True)
+def dataset_digest(plans: Sequence[ShardPlan], settings: DataSettings) -> str:
+    """Returns a hash of all records, shards and settings."""
+    content = [
+        VERSION,
+        [dataclasses.asdict(plan) for plan in plans],
+        dataclasses.asdict(settings),
+    ]
+    text = json.dumps(content, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def is_complete(
     folder: os.PathLike, plans: Sequence[ShardPlan], settings: DataSettings
 ) -> bool:
-    """Whether the dataset in `folder` is whole and the one of these plans."""
+    """Returns whether `folder` holds the complete dataset of these plans."""
     folder = epath.Path(folder)
     try:
-        if json.loads((folder / PLAN).read_text())["digest"] != digest_of(
-            plans, settings
-        ):
+        if read_json(folder / PLAN)["digest"] != dataset_digest(plans, settings):
             return False
-        there = {path.name for path in folder.iterdir()}
-    except (OSError, ValueError, KeyError, TypeError):
+        names = {path.name for path in folder.iterdir()}
+    except (OSError, KeyError, TypeError):
         return False
-    return there.issuperset({INFO, *(plan.name for plan in plans)})
+    return names.issuperset({DATASET_INFO, *(plan.name for plan in plans)})
 
 
-def films_of(folder: os.PathLike) -> dict[str, str] | None:
-    """The films of the dataset in `folder`, as `write_info` was given them.
+def dataset_films(folder: os.PathLike) -> dict[str, str] | None:
+    """Returns the `films` that `write_dataset_info` wrote to `folder`.
 
-    None where it does not say; {} where there is no dataset.
+    None if `plan.json` is unreadable; {} if the folder holds no dataset.
     """
     folder = epath.Path(folder)
-    if not (folder / INFO).exists():
+    if not (folder / DATASET_INFO).exists():
         return {}
     try:
-        return dict(json.loads((folder / PLAN).read_text())["films"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return dict(read_json(folder / PLAN)["films"])
+    except (ValueError, KeyError, TypeError):
         return None

@@ -1,24 +1,34 @@
-"""What is done with one film, on whichever machine it falls to."""
+"""Processes one film: the work that a Beam worker does."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from absl import logging
 
-from data_prep.film_summary import Refused, Summary
+from data_prep.film_summary import (
+    FilmOutcome,
+    FilmSummary,
+    Refusal,
+    RefusalError,
+    SequenceSummary,
+)
 from data_prep.films import local_copy
-from data_prep.outcome import Outcome, Refusal
-from data_prep.subprocess_worker import SHARED, Died
+from data_prep.report.thumbnails import LimitThumbnails
+from data_prep.stage_timer import StageTimer
+from data_prep.stages.sequences import PlanSequences
+from data_prep.subprocess_worker import SHARED_WORKER, WorkerDied
 from data_prep.work_store import (
     RECORDS,
     RecordWriter,
-    VideoStore,
-    key_of,
+    WorkStore,
+    film_key,
     write_summary,
 )
-from stereojax.cli import InputError, Progress, RunError
-from stereojax.records.tfrecord import scan
+from stereojax.cli import InputError, Progress, RunError, line_of
+from stereojax.records import Record
+from stereojax.records.tfrecord import scan_offsets
 from stereojax.settings.data import DataSettings
 from stereojax.storage.hashing import Digest
 
@@ -29,67 +39,73 @@ STATUSES = (PROCESSED, REUSED, REFUSED, FAILED, DUPLICATE)
 
 @dataclasses.dataclass(frozen=True)
 class FilmResult:
-    """What became of an input file; plain, so that it passes through JSON."""
+    """The result of one input file; all fields can be written as JSON."""
 
     path: str
     status: str  # PROCESSED, REUSED, REFUSED, FAILED or DUPLICATE
-    message: str = ""  # why, where nothing came of it
+    message: str = ""  # the reason if the file gave no records
     source_hash: str = ""
-    key: str = ""  # of its folder in the work folder
-    offsets: tuple[int, ...] = ()  # of its records there
+    key: str = ""  # name of the film's folder in the work folder
+    offsets: tuple[int, ...] = ()  # of the film's records, as `scan_offsets` returns
     counters: dict[str, int] = dataclasses.field(default_factory=dict)
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)  # by stage
 
 
-def identify(path: str) -> tuple[str, tuple[str, str]]:
-    """(hash of a film's content, (its path, "")); ("", (path, why)) if unreadable."""
+def hash_film(path: str) -> tuple[str, tuple[str, str]]:
+    """Returns (content hash, (path, "")); ("", (path, reason)) if unreadable."""
     try:
         with local_copy(path) as local, Digest(local) as digest:
             return digest.result(), (path, "")
-    except Exception as error:  # whatever is wrong with one, the others go on
-        return "", (path, _told(path, error))
+    except Exception as error:  # one unreadable film must not stop the others
+        return "", (path, _error_line(path, error))
 
 
 @dataclasses.dataclass(frozen=True)
 class ProcessFilm:
-    """Makes the records of a film, unless the work folder has them."""
+    """Makes the records of a film, unless the work folder holds them."""
 
     settings: DataSettings
     work: str
-    isolated: bool = True  # in a process of its own
-    depth: str = ""  # the identity of the depth model
+    isolated: bool = True  # process films in a subprocess
+    depth: str = ""  # identity of the depth model
 
     def __call__(self, item: tuple[str, Iterable[tuple[str, str]]]) -> list[FilmResult]:
-        """What `identify` found, by content: one result a file."""
-        source_hash, found = item[0], sorted(item[1])
+        """Processes all files of one content hash; returns one result for each file.
+
+        Args:
+          item: a content hash, and (path, reason) of its files; see `hash_film`.
+        """
+        source_hash, files = item[0], sorted(item[1])
         if not source_hash:
-            return [FilmResult(path, FAILED, why) for path, why in found]
-        (first, _), *others = found
-        same = f"the same film as {first}"
+            return [FilmResult(path, FAILED, reason) for path, reason in files]
+        (path, _), *copies = files
         try:
-            result = self._process(first, source_hash)
-        except Exception as error:  # of a full disk, or a network
-            result = FilmResult(first, FAILED, _told(first, error), source_hash)
+            result = self._process(path, source_hash)
+        except Exception as error:  # e.g. of a full disk or a network
+            result = FilmResult(path, FAILED, _error_line(path, error), source_hash)
+        message = f"the same film as {path}"
         return [
             result,
-            *(FilmResult(path, DUPLICATE, same, source_hash) for path, _ in others),
+            *(FilmResult(copy, DUPLICATE, message, source_hash) for copy, _ in copies),
         ]
 
     def _process(self, path: str, source_hash: str) -> FilmResult:
-        key = key_of(source_hash, self.settings, path, self.depth)
-        store = VideoStore(self.work)
+        # Look for the film in the work folder; damaged records are extracted again.
+        key = film_key(source_hash, self.settings, path, self.depth)
+        store = WorkStore(self.work)
         try:
-            outcome, offsets = self._finished(store, key)
+            outcome, offsets = self._read_finished(store, key)
         except (RunError, OSError) as error:
-            logging.warning("%s: made again: %s", path, error)
+            logging.warning("%s: its records are extracted again: %s", path, error)
             store.remove(key)
             outcome = None
+        # Otherwise make it, and read back what was written.
         status = REUSED
         if outcome is None:
             status = PROCESSED
-            if error := self._make(path, source_hash, key):
+            if error := self._write_records(path, source_hash, key):
                 return FilmResult(path, FAILED, error, source_hash, key)
-            outcome, offsets = self._finished(store, key)
+            outcome, offsets = self._read_finished(store, key)
         if outcome is None:
             raise RunError(f"{path}: {store.root / key} has no summary after all")
         if isinstance(outcome, Refusal):
@@ -101,28 +117,29 @@ class ProcessFilm:
             path, status, message, source_hash, key, offsets, counters, seconds
         )
 
-    def _make(self, path: str, source_hash: str, key: str) -> str:
-        given = path, source_hash, key, self.settings, self.work
+    def _write_records(self, path: str, source_hash: str, key: str) -> str:
+        """Returns the reason of a failure, or ""."""
+        arguments = path, source_hash, key, self.settings, self.work
         try:
             if self.isolated:
-                return SHARED.call(make_film_elsewhere, *given)
-            return make_film(*given)
-        except Died as died:
-            return f"{path}: {died}"
+                return SHARED_WORKER.call(write_records_in_subprocess, *arguments)
+            return write_records(*arguments)
+        except WorkerDied as error:
+            return f"{path}: {error}"
 
-    def _finished(
-        self, store: VideoStore, key: str
-    ) -> tuple[Outcome | None, tuple[int, ...]]:
-        """How a film ended, None if it has not, and the offsets of its records.
+    def _read_finished(
+        self, store: WorkStore, key: str
+    ) -> tuple[FilmOutcome | None, tuple[int, ...]]:
+        """Returns a film's outcome, None if unfinished, and its records' offsets.
 
         Raises:
-          RunError, OSError: its records are not what was written.
+          RunError, OSError: the records are damaged, or fewer than were written.
         """
         outcome = store.outcome(key)
-        if not isinstance(outcome, Summary):
+        if not isinstance(outcome, FilmSummary):
             return outcome, ()
         records = store.root / key / RECORDS
-        offsets = tuple(scan(records).tolist())
+        offsets = tuple(scan_offsets(records).tolist())
         if len(offsets) - 1 != outcome.counters["kept"]:
             raise RunError(
                 f"{records}: {len(offsets) - 1} records, where"
@@ -131,63 +148,115 @@ class ProcessFilm:
         return outcome, offsets
 
 
-def make_film(
+def write_records(
     path: str, source_hash: str, key: str, settings: DataSettings, work: str
 ) -> str:
-    """Makes a film's records in the work folder; why it could not, or ""."""
-    # Only now: this brings JAX and the decoders, which a reused film needs not.
-    from data_prep.process import process
-
+    """Writes a film's records to the work folder; returns why it failed, or ""."""
     progress = Progress(path.rpartition("/")[2], None)
     try:
         with (
-            VideoStore(work).building(key) as folder,
+            WorkStore(work).film_folder(key) as folder,
             local_copy(path) as local,
         ):
             with RecordWriter(folder) as writer:
                 try:
-                    outcome: Outcome = process(
+                    outcome: FilmOutcome = extract_records(
                         local, settings, writer.write, progress.add
                     )
                     progress.close()
-                except Refused as refused:
-                    message = str(refused)
-                    outcome = Refusal(local.name, source_hash, refused.name, message)
+                except RefusalError as error:
+                    outcome = Refusal(local.name, source_hash, error.name, str(error))
             write_summary(folder, outcome)
-    # Whatever a film does to a decoder, the others go on.
-    except Exception as error:
-        return _told(path, error)
+    except Exception as error:  # one film must not stop the others
+        return _error_line(path, error)
     return ""
 
 
-def _told(path: str, error: Exception) -> str:
-    """What went wrong with a film, in one line that names it."""
-    logging.debug("%s", path, exc_info=True)
-    text = " ".join(str(error).split()) or type(error).__name__
-    if not isinstance(error, InputError | RunError):
-        text = f"{type(error).__name__}: {text}"
-    return text if path.rpartition("/")[2] in text else f"{path}: {text}"
+def extract_records(
+    path: Path,
+    settings: DataSettings,
+    save: Callable[[Record], None],
+    progress: Callable[[int], None] = lambda frames: None,
+    timer: StageTimer | None = None,
+) -> FilmSummary:
+    """Makes the records of a film and passes each to `save` as soon as it is encoded.
+
+    Records come in the film's order; the same film and settings give the same records.
+    Memory does not grow with the film: it holds the bytes of one sequence at most.
+
+    Args:
+      path: the film.
+      settings: the settings of data preparation.
+      save: takes one record.
+      progress: takes the number of frames of each sequence, kept or dropped.
+      timer: measures the stages; its seconds are part of the summary.
+
+    Raises:
+      RefusalError: no record can be made from the film.
+      InputError, RunError: the film does not exist, cannot be read, or is cut short.
+    """
+    # Imported here: JAX and the decoders are slow to import, and films that are reused
+    # do not need them.
+    from data_prep.mono_film import MonoFilm
+    from data_prep.sequence import MakeSequence
+    from data_prep.stereo_film import StereoFilm
+
+    timer = timer or StageTimer()
+    kind = MonoFilm if settings.kind == "mono" else StereoFilm
+    film = kind.open(path, settings, timer)
+    index, samples = film.index, list[SequenceSummary]()
+    limit_thumbnails = LimitThumbnails()
+    make_sequence = MakeSequence.from_settings(settings)
+    plan = PlanSequences(settings.longest, settings.shortest)
+    try:
+        for shot in index.shots:
+            for record, sample in film.sequences(make_sequence, shot, plan([shot])):
+                samples.append(sample)
+                limit_thumbnails(samples)
+                if record is not None:
+                    save(record)
+                progress(sample.frames)
+    finally:
+        film.reader.close()
+    return FilmSummary(
+        source=path.name,
+        source_hash=index.source_hash,
+        kind=film.kind,
+        layout=film.layout,
+        frames=len(index),
+        shots=tuple(len(shot) for shot in index.shots),
+        samples=tuple(samples),
+        seconds=timer.seconds,
+    )
 
 
-def make_film_elsewhere(*given: Any) -> str:
-    """`make_film` in a process of its own: what others have compiled is used."""
+def write_records_in_subprocess(*arguments: Any) -> str:
+    """Calls `write_records` with the cache of compiled functions on disk."""
     from stereojax.storage.compilation_cache import keep_compiled
 
     keep_compiled()
-    return make_film(*given)
+    return write_records(*arguments)
 
 
-def settle_depth(name: str) -> tuple[str, str] | InputError | RunError:
-    """(name, identity) of a depth model, `auto` or any; or why there is none.
+def resolve_depth_model(name: str) -> tuple[str, str] | InputError | RunError:
+    """Loads a depth model; returns its name and identity, or the error.
 
-    It is loaded for that: in the process that makes the films, not to hold it twice.
+    `auto` resolves to a model's name. The process that processes the films runs this,
+    so that only one process holds the weights.
     """
-    from data_prep.mono_film import depth_of
+    from data_prep.mono_film import load_depth_model
 
     try:
-        depth = depth_of(name)
+        depth = load_depth_model(name)
     except InputError as error:
         return InputError(str(error))
     except Exception as error:
-        return RunError(f"--config.depth_model={name}: {error}")
+        return RunError(f"--config.depth_model={name}: {line_of(error)}")
     return depth.name, depth.identity
+
+
+def _error_line(path: str, error: Exception) -> str:
+    """Describes an error in one line that names the film."""
+    logging.debug("%s", path, exc_info=True)
+    line = line_of(error)
+    return line if path.rpartition("/")[2] in line else f"{path}: {line}"

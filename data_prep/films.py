@@ -1,4 +1,4 @@
-"""The films of an input: a file, a folder of files, or a pattern."""
+"""Finds the films of `--input`: a file, a folder or a pattern."""
 
 import os
 import shutil
@@ -14,36 +14,40 @@ from stereojax.cli import InputError
 from stereojax.inference.convert_folder import SUFFIXES
 
 
-def find_films(place: str) -> list[str]:
-    """Paths of video files, in order of name.
+def find_films(location: str) -> list[str]:
+    """Returns the paths of video files, sorted.
 
-    A folder is looked through to its depth; a pattern has `*` and no `**`. Hidden files
-    are not looked at, and of others than videos only one that is named.
+    Folders are searched recursively. A pattern may use `*` and `?`, but not `**`.
+    Hidden files are ignored, and so are files without a video suffix unless `location`
+    is such a file.
 
     Raises:
-      InputError: there are none, or the pattern is none.
+      InputError: no video file was found, or the pattern is not supported.
     """
-    path = epath.Path(place).expanduser()
+    path = epath.Path(location).expanduser()
     if path.is_dir():
-        found = [p for p in _walk(path) if p.suffix.lower() in SUFFIXES]
+        paths = [p for p in _walk(path) if p.suffix.lower() in SUFFIXES]
     elif path.exists():
-        found = [path]
+        paths = [path]
     else:
         try:
-            found = [p for p in _matching(path) if p.suffix.lower() in SUFFIXES]
+            paths = [p for p in _matching(path) if p.suffix.lower() in SUFFIXES]
         except (ValueError, NotImplementedError) as error:
             raise InputError(
-                f"--input={place}: not a pattern that can be followed; a folder is"
-                " looked through to its depth: name it"
+                f"--input={location}: this pattern is not supported; folders are"
+                " searched recursively: name the folder"
             ) from error
-    found = sorted(os.fspath(p) for p in found if not p.name.startswith("."))
-    if not found:
-        raise InputError(f"--input={place}: no video file there")
-    return found
+    films = sorted(os.fspath(p) for p in paths if not p.name.startswith("."))
+    if not films:
+        raise InputError(
+            f"--input={location}: no video file there; expected a film, a folder of"
+            " films or a pattern"
+        )
+    return films
 
 
 def _matching(pattern: epath.Path) -> Iterator[epath.Path]:
-    """Files; `*` and `?` may be in any part of the path."""
+    """Yields matching files; any part of the path may hold `*` and `?`."""
     folder = pattern.parent
     while any(sign in os.fspath(folder) for sign in "*?["):
         folder = folder.parent
@@ -63,7 +67,7 @@ def _walk(folder: epath.Path) -> Iterator[epath.Path]:
 
 @contextmanager
 def local_copy(path: str) -> Iterator[Path]:
-    """A path that FFmpeg can open: the file itself, or a copy of a remote one."""
+    """Yields a path that FFmpeg can open: a local file, or a copy of a remote one."""
     if "://" not in path:
         yield Path(path)
         return

@@ -1,7 +1,7 @@
-"""One ordinary film, from its file to records: its frames are the right views.
+"""Makes the records of one ordinary film: its frames become the right views.
 
-probe -> shots -> borders -> depth -> the other eye -> splat -> filters -> records. See
-`stages/other_eye.py` for what such a record means.
+probe -> shots -> borders -> depth -> left view -> splat -> filters -> records. See
+`stages/left_view.py` for what such a record means.
 """
 
 import dataclasses
@@ -12,15 +12,15 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from data_prep.film_summary import Refused, Sample
-from data_prep.sequence import MakeSequence, Matched, Origin, drop
-from data_prep.stage_timer import Clock
+from data_prep.film_summary import RefusalError, SequenceSummary
+from data_prep.sequence import MakeSequence, ShotOrigin, StereoFrame, drop_sequence
+from data_prep.stage_timer import StageTimer
 from data_prep.stages.borders import FindBorders
 from data_prep.stages.fit import Fit, check_size
 from data_prep.stages.layout import FindLayout
-from data_prep.stages.other_eye import OtherEye
+from data_prep.stages.left_view import SynthesizeLeftView
 from data_prep.stages.packing import View
-from data_prep.stages.sampling import Sampling, spread, to_8_bits
+from data_prep.stages.sampling import SampleFrames, spread_frames, to_uint8
 from stereojax.depth.disparity import depth_to_disparity
 from stereojax.depth.normalize import shot_range
 from stereojax.depth.steady import (
@@ -40,100 +40,106 @@ from stereojax.video.reading.probe import probe
 from stereojax.video.reading.reader import Reader
 from stereojax.windows import Segment
 
-_LOOKS = 6  # pictures of each shot that its borders are found on
-_FROM, _TO = 0.5, 1.5  # the shots' depth ranges, in `divergence`s
+_SAMPLES = 6  # frames of a shot that borders are measured on
+# The disparity range of a shot, as a multiple of `settings.divergence`.
+_MIN_RANGE, _MAX_RANGE = 0.5, 1.5
+_GOLDEN_RATIO = 0.6180339887498949
 
 
 @dataclasses.dataclass(frozen=True)
 class MonoFilm:
-    """A film, and where its depth comes from."""
+    """An open film with one view, and the depth model for it."""
 
     index: VideoIndex
     settings: DataSettings
     depth: DepthChoice
     reader: Reader
-    clock: Clock
+    timer: StageTimer
 
     kind = layout = "mono"
 
     @classmethod
-    def open(cls, path: Path, settings: DataSettings, clock: Clock) -> "MonoFilm":
-        """Raises `Refused` for a stereo film, `InputError` and `RunError`."""
-        depth = depth_of(settings.depth_model)
+    def open(cls, path: Path, settings: DataSettings, timer: StageTimer) -> "MonoFilm":
+        """Opens a film; raises `RefusalError`, `InputError` or `RunError`."""
+        depth = load_depth_model(settings.depth_model)
         info = probe(path)
         check_size(info, (info.height, info.width), info.sample_aspect, settings)
-        with clock("layout"):
-            _refuse_stereo(info, Sampling()(info))
-        with clock("shots"):
+        with timer("layout"):
+            _refuse_stereo(info, SampleFrames()(info))
+        with timer("shots"):
             index = index_video(path)
-        return cls(index, settings, depth, Reader(index), clock)
+        return cls(index, settings, depth, Reader(index), timer)
 
     def views(self, start: int, stop: int, fit: Fit) -> Iterator[View]:
+        """Yields frames `start` to `stop - 1` at the record's size."""
         for frame in self.reader.read(start, stop):
-            yield fit.one(to_8_bits(frame.image))
+            yield fit.fit_left(to_uint8(frame.image))
 
-    def fit(self, shot: Shot) -> Fit:
+    def plan(self, shot: Shot) -> Fit:
+        """Measures the borders on a few frames of a shot."""
         pictures = [
-            to_8_bits(next(self.reader.read(place, place + 1)).image)
-            for place in spread(shot, _LOOKS)
+            to_uint8(next(self.reader.read(number, number + 1)).image)
+            for number in spread_frames(shot, _SAMPLES)
         ]
         box = FindBorders()([(picture, picture) for picture in pictures])
         size = self.settings.width, self.settings.height
         return Fit.plan(box, 0, self.index.info.sample_aspect, *size)
 
-    def matched(self, segment: Segment, fit: Fit) -> Iterator[Matched]:
-        """A sequence's frames with their disparity; its depth is held, no picture."""
+    def estimate_frames(self, segment: Segment, fit: Fit) -> Iterator[StereoFrame]:
+        """Yields a sequence's frames with disparity.
+
+        The depth of the whole sequence is in memory; its pictures are decoded twice.
+        """
         start, stop = segment.start, segment.stop
-        with self.clock("depth"):
+        with self.timer("depth"):
             frames = self.views(start, stop, fit)
             depth = list(self.depth.estimator.estimate(frames))
             if self.depth.estimator.per_frame_scale:
-                reach = InferSettings().depth_steady
-                corrections = steady_corrections(estimate_changes(depth), reach)
+                radius = InferSettings().depth_steady
+                corrections = steady_corrections(estimate_changes(depth), radius)
                 depth = list(apply_corrections(depth, corrections))
             far_near = shot_range(depth)
-        divergence = self.settings.divergence * _strength(self.index, segment)
-        other = OtherEye()
-        frames = self.clock.over("decode", self.views(start, stop, fit))
-        for right, seen in zip(frames, depth, strict=True):
-            with self.clock("other eye"):
-                shape = right.shape[:2]
-                disparity = divergence * _disparity(seen, far_near, shape)
-                left, disparity = other(right, disparity)
-            yield Matched(left, right, disparity)
+        divergence = self.settings.divergence * _range_factor(self.index, segment)
+        synthesize = SynthesizeLeftView()
+        frames = self.timer.iterate("decode", self.views(start, stop, fit))
+        for right, frame_depth in zip(frames, depth, strict=True):
+            with self.timer("other eye"):
+                unit = _unit_disparity(frame_depth, far_near, right.shape[:2])
+                left, disparity = synthesize(right, divergence * unit)
+            yield StereoFrame(left, right, disparity)
 
     def sequences(
         self, make: MakeSequence, shot: Shot, segments: tuple[Segment, ...]
-    ) -> Iterator[tuple[Record | None, Sample]]:
-        """What becomes of each segment of a shot."""
+    ) -> Iterator[tuple[Record | None, SequenceSummary]]:
+        """Yields the record, or None, and the summary of each segment of a shot."""
         fit = None
         for segment in segments:
             if len(segment) < self.settings.shortest:
-                yield drop(segment, "short")
+                yield drop_sequence(segment, "short")
                 continue
-            fit = fit or self.fit(shot)
+            fit = fit or self.plan(shot)
             if fit.enlargement > self.settings.max_enlarge:
-                yield drop(segment, "too_small")
+                yield drop_sequence(segment, "too_small")
                 continue
-            origin = Origin(
+            origin = ShotOrigin(
                 source=self.index.info.path.name,
                 source_hash=self.index.source_hash,
                 kind=self.kind,
                 frame_rate=float(self.index.info.frame_rate),
                 matcher=self.depth.name,
             )
-            yield make(self.matched(segment, fit), segment, origin, self.clock)
+            yield make(self.estimate_frames(segment, fit), segment, origin, self.timer)
 
 
-def _disparity(
+def _unit_disparity(
     depth: Float[np.ndarray, "hd wd"],
     far_near: tuple[float, float],
     shape: tuple[int, int],
 ) -> Float[np.ndarray, "h w"]:
-    """Of the right view, for a divergence of 1 % of the width: 0 is the farthest."""
+    """Returns the right view's disparity for a divergence of 1 %; 0 is the farthest."""
     look = InferSettings()
-    # The gap opens to the right of things in a left view and to the left of them in a
-    # right view: mirrored, the right view is treated as a left one.
+    # Disocclusions open on the right of near objects in a left view, and on their left
+    # in a right view: mirroring lets the code for left views treat a right view.
     disparity = depth_to_disparity(
         jnp.asarray(depth)[None, :, ::-1],
         *far_near,
@@ -146,28 +152,28 @@ def _disparity(
     return np.asarray(disparity)[0, :, ::-1]
 
 
-def _strength(index: VideoIndex, segment: Segment) -> float:
-    """Another range for each shot, as stereo films have: always the same for a film."""
-    # Steps of the golden section fill the range evenly, however few they are.
+def _range_factor(index: VideoIndex, segment: Segment) -> float:
+    """Varies the disparity range between shots, as in stereo films; deterministic."""
+    # Steps of the golden ratio cover the range evenly for any number of shots.
     first = int(index.source_hash[:8], 16) / 0x100000000
-    part = (first + 0.6180339887498949 * segment.shot) % 1
-    return _FROM + (_TO - _FROM) * part
+    part = (first + _GOLDEN_RATIO * segment.shot) % 1
+    return _MIN_RANGE + (_MAX_RANGE - _MIN_RANGE) * part
 
 
 def _refuse_stereo(info: VideoInfo, pictures: list[View]) -> None:
     try:
         packing = FindLayout(swapped_eyes="swap")(info, pictures)
-    except Refused as refused:
-        if refused.name == "mono":
+    except RefusalError as error:
+        if error.name == "mono":
             return
         raise
-    raise Refused(
+    raise RefusalError(
         "stereo",
         f"{info.path}: a stereo film ({packing.name}); --config=data_stereo takes it",
     )
 
 
 @functools.cache
-def depth_of(name: str) -> DepthChoice:
-    """Once a process: the weights are loaded here."""
+def load_depth_model(name: str) -> DepthChoice:
+    """Loads a depth model, once in a process."""
     return choose(name, Options())

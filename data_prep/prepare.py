@@ -1,41 +1,53 @@
-"""The whole job: films, work folder, shards, dataset, report."""
+"""Makes a dataset: films, work folder, shards, dataset, report."""
 
 import collections
 import contextlib
 import dataclasses
 import importlib.util
-import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from etils import epath
 
 from data_prep.beam import Runner, process_films, write_shards
-from data_prep.dataset import VERSION, digest_of, films_of, is_complete, write_info
+from data_prep.dataset import (
+    VERSION,
+    dataset_digest,
+    dataset_films,
+    is_complete,
+    write_dataset_info,
+)
 from data_prep.film_task import (
     DUPLICATE,
     REFUSED,
     STATUSES,
     FilmResult,
     ProcessFilm,
-    settle_depth,
+    resolve_depth_model,
 )
 from data_prep.films import find_films
-from data_prep.shards import NAME, Film, ShardPlan, plan_shards, sweep
-from data_prep.subprocess_worker import SHARED, Died
-from data_prep.work_store import VideoStore
+from data_prep.shards import (
+    NAME,
+    FinishedFilm,
+    ShardPlan,
+    plan_shards,
+    remove_partial_shards,
+)
+from data_prep.subprocess_worker import SHARED_WORKER, WorkerDied
+from data_prep.work_store import WorkStore
 from stereojax.cli import InputError, RunError
 from stereojax.settings.data import DataSettings
+from stereojax.storage.atomic import write_json
 from stereojax.storage.work_folder import WorkFolder
 
 REPORT = "report.json"
 
 
 def prepare(
-    place: str,
+    location: str,
     output: str,
     settings: DataSettings,
     runner: Runner,
@@ -43,63 +55,62 @@ def prepare(
     isolated: bool = True,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Makes the dataset of the films at `place` in the folder `output`.
+    """Makes the dataset of the films at `location` in the folder `output`.
 
-    `isolated` films are each made in another process: one that crashes costs no more.
-    A dataset that is there gives way to one with all of its films, and with `overwrite`
-    to any other.
+    Films that an earlier run finished are reused: see `work_store`. Returns the content
+    of `report.json`.
 
-    What was done before is not done again: see `store`. Returns what `report.json` in
-    the folder holds.
+    Args:
+      location: a film, a folder of films or a pattern.
+      output: the folder of the dataset, the work folder and the report.
+      settings: the settings of data preparation.
+      runner: runs the Beam pipelines.
+      isolated: process films in a subprocess, so that a crash costs one film only.
+      overwrite: replace an existing dataset even if this run keeps fewer of its films.
 
     Raises:
-      InputError: there are no films, or all were refused, or the dataset that is there
-        has others.
-      RunError: nothing was kept of them.
+      InputError: there are no films, all were refused, or the existing dataset has
+        films that this run does not keep.
+      RunError: no sequence was kept, or a shard cannot be written.
     """
-    films = find_films(place)
+    # Check everything that would fail after hours of work.
+    films = find_films(location)
     root = epath.Path(output).expanduser()
-    _check_formats(settings, os.fspath(root))
-    settings, depth = _settled(settings, isolated)
-    store = VideoStore(root / "work")
+    _check_file_format(settings, os.fspath(root))
+    settings, depth = _resolve_depth(settings, isolated)
+
+    store = WorkStore(root / "work")
     with _locked(store):
-        store.sweep()
+        # Process the films; finished ones are read from the work folder.
+        store.remove_partial()
         process = ProcessFilm(settings, os.fspath(store.root), isolated, depth)
         results = process_films(films, process, runner)
-        SHARED.stop()
-        report = _report(results, settings)
-        if len(films) > 1:
-            for result in results:
-                if result.message:
-                    print(f"{result.status}: {result.message}", file=sys.stderr)
-        finished = _unique(
-            Film(r.key, r.source_hash, r.offsets, _group(r.path, settings))
-            for r in results
-            if r.offsets
-        )
-        plans = plan_shards(
-            finished,
-            settings.validation_percent,
-            settings.shard_megabytes,
-            settings.file_format,
-        )
-        report["splits"] = _splits(plans)
+        SHARED_WORKER.stop()
+        _print_messages(results)
+
+        # Plan the shards, and report the films even if no record was kept.
+        plans = _plan(results, settings)
+        report = _report(results, plans, settings)
         if not plans:
-            _save(root, report)
-            raise _nothing(results, report["counters"])
+            write_json(root / REPORT, report)
+            raise _nothing_kept(results, report["counters"])
+
+        # Write the shards. The report is saved first, in case they fail.
         folder = root / NAME / VERSION
         kept = {r.source_hash: r.path for r in results if len(r.offsets) > 1}
         if not overwrite:
-            _check_replaces(folder, kept)
-        _save(root, report)  # whatever becomes of the shards
-        report["shards_written"] = _build(folder, plans, store, settings, runner, kept)
+            _check_replaceable(folder, kept)
+        write_json(root / REPORT, report)
+        report["shards_written"] = _write_dataset(
+            folder, plans, store, settings, runner, kept
+        )
         report["dataset"] = f"{NAME}/{VERSION}"
-        _save(root, report)
+        write_json(root / REPORT, report)
     return report
 
 
-def _check_formats(settings: DataSettings, output: str) -> None:
-    """What is needed after the films is asked for before them."""
+def _check_file_format(settings: DataSettings, output: str) -> None:
+    """Checks that shards of the file format can be written to `output`."""
     array_record = settings.file_format == "array_record"
     if array_record and "://" in output:
         raise InputError(
@@ -113,10 +124,10 @@ def _check_formats(settings: DataSettings, output: str) -> None:
             )
 
 
-def _settled(settings: DataSettings, isolated: bool) -> tuple[DataSettings, str]:
-    """With the depth model's name for `auto`, and the model's identity.
+def _resolve_depth(settings: DataSettings, isolated: bool) -> tuple[DataSettings, str]:
+    """Replaces `auto` by the depth model's name; returns the model's identity too.
 
-    Other weights, under whatever name, are other work.
+    The identity includes the weights: other weights make other records.
     """
     if settings.kind != "mono":
         return settings, ""
@@ -124,72 +135,104 @@ def _settled(settings: DataSettings, isolated: bool) -> tuple[DataSettings, str]
     if name == "file":
         raise InputError(
             f"--config.depth_model={name}: expected auto, prior or a model: films of"
-            " training data have no depth of their own"
+            " training data have no depth files"
         )
     try:
-        found = SHARED.call(settle_depth, name) if isolated else settle_depth(name)
-    except Died as died:
-        raise RunError(f"--config.depth_model={name}: {died}") from died
-    if isinstance(found, Exception):
-        raise found
-    return dataclasses.replace(settings, depth_model=found[0]), found[1]
+        resolved = (
+            SHARED_WORKER.call(resolve_depth_model, name)
+            if isolated
+            else resolve_depth_model(name)
+        )
+    except WorkerDied as error:
+        raise RunError(f"--config.depth_model={name}: {error}") from error
+    if isinstance(resolved, Exception):
+        raise resolved
+    name, identity = resolved
+    return dataclasses.replace(settings, depth_model=name), identity
 
 
-def _group(path: str, settings: DataSettings) -> str:
-    """The name of a film's folder, where films of one are to stay together."""
-    folder = os.path.basename(os.path.dirname(path))
-    return folder if settings.group == "folder" else ""
+def _plan(results: Sequence[FilmResult], settings: DataSettings) -> list[ShardPlan]:
+    """Plans the shards of all finished films."""
 
+    def group(path: str) -> str:
+        folder = os.path.basename(os.path.dirname(path))
+        return folder if settings.group == "folder" else ""
 
-def _check_replaces(folder: epath.Path, kept: dict[str, str]) -> None:
-    """Raises `InputError` where a dataset has films that this run has not kept."""
-    there = films_of(folder)
-    if there is None:
-        lost = "it does not say of which films"
-    elif gone := sorted(path for film, path in there.items() if film not in kept):
-        lost = f"{len(gone)} of its {len(there)} films were not kept now ({gone[0]})"
-    else:
-        return
-    raise InputError(
-        f"{folder}: a dataset is there, and {lost}; --overwrite replaces it, another"
-        " --output leaves it"
+    films = {
+        r.key: FinishedFilm(r.key, r.source_hash, r.offsets, group(r.path))
+        for r in results
+        if r.offsets
+    }
+    return plan_shards(
+        films.values(),
+        settings.validation_percent,
+        settings.shard_megabytes,
+        settings.file_format,
     )
 
 
-def _build(
+def _check_replaceable(folder: epath.Path, kept: dict[str, str]) -> None:
+    """Raises `InputError` if an existing dataset has films that were not kept now.
+
+    Args:
+      folder: the folder of the dataset.
+      kept: path of each kept film by the hash of its content.
+    """
+    films = dataset_films(folder)
+    if films is None:
+        reason = "its films are not listed in it"
+    elif lost := sorted(path for film, path in films.items() if film not in kept):
+        reason = f"{len(lost)} of its {len(films)} films were not kept now ({lost[0]})"
+    else:
+        return
+    raise InputError(
+        f"{folder}: a dataset exists, and {reason}; --overwrite replaces it, another"
+        " --output keeps it"
+    )
+
+
+def _write_dataset(
     folder: epath.Path,
     plans: Sequence[ShardPlan],
-    store: VideoStore,
+    store: WorkStore,
     settings: DataSettings,
     runner: Runner,
     films: dict[str, str],
 ) -> int:
-    """The dataset in `folder`, whole or not there; how many shards were written."""
+    """Writes the dataset to `folder` atomically; returns the number of new shards.
+
+    A local dataset is written to a hidden folder, named by its digest so that the next
+    run resumes it, and renamed. An object store cannot rename a folder: its old dataset
+    is removed first, and `dataset_info.json`, the mark of a dataset, is written last.
+    """
     if is_complete(folder, plans, settings):
         return 0
-    digest = digest_of(plans, settings)
     remote = "://" in os.fspath(folder)
-    # Object stores cannot rename a folder: there the old one goes first, and
-    # dataset_info.json, which makes it a dataset, is written last.
-    beside = folder if remote else folder.parent / f".{VERSION}-{digest[:16]}"
+    digest = dataset_digest(plans, settings)
+    staging = folder if remote else folder.parent / f".{VERSION}-{digest[:16]}"
+    # Remove the staging folders of other plans, and leftovers of killed writers.
     for old in folder.parent.glob(f".{VERSION}-*") if folder.parent.is_dir() else ():
-        if old.name != beside.name:
+        if old.name != staging.name:
             old.rmtree()
     if remote and folder.is_dir():
         folder.rmtree()
-    beside.mkdir(parents=True, exist_ok=True)
-    sweep(beside)  # of a run that was killed
-    written = write_shards(plans, os.fspath(store.root), os.fspath(beside), runner)
-    sweep(beside)  # of workers that were, and whose shards others wrote
-    write_info(beside, plans, settings, films)
+    staging.mkdir(parents=True, exist_ok=True)
+    remove_partial_shards(staging)
+    written = write_shards(plans, os.fspath(store.root), os.fspath(staging), runner)
+    # Workers may have died in this run too, and others have written their shards.
+    remove_partial_shards(staging)
+    write_dataset_info(staging, plans, settings, films)
     if not remote:
         if folder.is_dir():
             folder.rmtree()
-        beside.rename(folder)
+        staging.rename(folder)
     return written
 
 
-def _report(results: Sequence[FilmResult], settings: DataSettings) -> dict[str, Any]:
+def _report(
+    results: Sequence[FilmResult], plans: Sequence[ShardPlan], settings: DataSettings
+) -> dict[str, Any]:
+    """Returns the report's settings, counters, films and splits."""
     counters: collections.Counter[str] = collections.Counter(films=len(results))
     for status in STATUSES:
         counters[f"films_{status}"] = sum(r.status == status for r in results)
@@ -199,53 +242,47 @@ def _report(results: Sequence[FilmResult], settings: DataSettings) -> dict[str, 
         entry = dataclasses.asdict(result)
         del entry["offsets"]
         films.append(entry)
-    return {
-        "settings": dataclasses.asdict(settings),
-        "counters": dict(counters),
-        "films": films,
-    }
-
-
-def _splits(plans: Sequence[ShardPlan]) -> dict[str, dict[str, int]]:
-    found = {}
+    splits = {}
     for split in dict.fromkeys(plan.split for plan in plans):
         shards = [plan for plan in plans if plan.split == split]
-        found[split] = {
+        splits[split] = {
             "films": len({item.key for plan in shards for item in plan.items}),
             "records": sum(len(plan.items) for plan in shards),
             "shards": len(shards),
             "bytes": sum(plan.bytes for plan in shards),
         }
-    return found
+    return {
+        "settings": dataclasses.asdict(settings),
+        "counters": dict(counters),
+        "films": films,
+        "splits": splits,
+    }
 
 
-def _nothing(results: Sequence[FilmResult], counters: dict[str, int]) -> Exception:
-    words = ("films_refused", "films_failed", "dropped_")
-    counts = [f"{n} {c}" for n, c in counters.items() if c and n.startswith(words)]
-    text = (
-        f"nothing was kept of {len(results)} films: {', '.join(counts) or 'no shots'}"
-    )
+def _print_messages(results: Sequence[FilmResult]) -> None:
+    """Prints why films gave no records; the error of a single film says it itself."""
+    for result in results:
+        if result.message and len(results) > 1:
+            print(f"{result.status}: {result.message}", file=sys.stderr)
+
+
+def _nothing_kept(results: Sequence[FilmResult], counters: dict[str, int]) -> Exception:
+    """Returns the error of a run without records, with the reasons counted."""
+    prefixes = ("films_refused", "films_failed", "dropped_")
+    counts = [f"{n} {c}" for n, c in counters.items() if c and n.startswith(prefixes)]
+    reasons = ", ".join(counts) or "no shots"
     if len(results) == 1:
-        text = results[0].message or f"{results[0].path}: nothing was kept: " + (
-            ", ".join(counts) or "no shots"
-        )
+        only = results[0]
+        text = only.message or f"{only.path}: nothing was kept: {reasons}"
+    else:
+        text = f"nothing was kept of {len(results)} films: {reasons}"
     refused = all(r.status in (REFUSED, DUPLICATE) for r in results)
     return InputError(text) if refused else RunError(text)
 
 
-def _unique(films: Any) -> list[Film]:
-    return list({film.key: film for film in films}.values())
-
-
-def _save(root: epath.Path, report: dict[str, Any]) -> None:
-    part = root / f".{REPORT}.part"
-    part.write_text(json.dumps(report, indent=2) + "\n")
-    part.replace(root / REPORT)
-
-
 @contextlib.contextmanager
-def _locked(store: VideoStore) -> Any:
-    """Keeps a second job out of a local work folder."""
+def _locked(store: WorkStore) -> Iterator[None]:
+    """Locks a local work folder against a second job."""
     if "://" in os.fspath(store.root):
         yield
         return

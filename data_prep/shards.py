@@ -1,14 +1,13 @@
-"""Which record goes into which shard, and the shards themselves.
+"""Plans and writes the shards: which record goes into which file.
 
-The plan follows from the films' content and the settings alone, so a run that was
-killed, or one on other machines, makes the same shards.
+The plan depends only on the films' content and the settings, so that a run that was
+killed, or a run on other machines, makes the same shards.
 """
 
 import dataclasses
 import hashlib
 import itertools
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -16,28 +15,30 @@ from etils import epath
 
 from data_prep.work_store import RECORDS
 from stereojax.cli import RunError
-from stereojax.records.tfrecord import TFRecordWriter, read_at
+from stereojax.records.tfrecord import TFRecordWriter, read_record
+from stereojax.storage.atomic import atomic_write
 
 NAME = "stereo_pairs"  # of the dataset
 TRAIN, VALIDATION = "train", "validation"
 
 
 @dataclasses.dataclass(frozen=True)
-class Film:
-    """A finished film in the work folder, and where its records lie there."""
+class FinishedFilm:
+    """A film whose records are in the work folder."""
 
     key: str
     source_hash: str
-    offsets: tuple[int, ...]  # as `records.tfrecord.scan` gives them
-    group: str = ""  # films of one are in one split; "": as its content falls
+    offsets: tuple[int, ...]  # as `records.tfrecord.scan_offsets` returns them
+    group: str = ""  # films of a group share a split; "": the content decides
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
 
+# The field names of the next two classes enter the digest of a dataset: they must stay.
 @dataclasses.dataclass(frozen=True)
-class Item:
-    """A record in the work folder."""
+class StoredRecord:
+    """The place of a record in the work folder."""
 
     key: str  # of its film
     number: int
@@ -47,50 +48,55 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class ShardPlan:
+    """The records of one shard, in order."""
+
     split: str
     index: int
     count: int  # shards of the split
     suffix: str  # "tfrecord" or "array_record"
-    items: tuple[Item, ...]
+    items: tuple[StoredRecord, ...]
 
     @property
     def name(self) -> str:
-        of = f"{self.index:05}-of-{self.count:05}"
-        return f"{NAME}-{self.split}.{self.suffix}-{of}"
+        number = f"{self.index:05}-of-{self.count:05}"
+        return f"{NAME}-{self.split}.{self.suffix}-{number}"
 
     @property
     def bytes(self) -> int:
         return sum(item.stop - item.start for item in self.items)
 
 
-def split_films(films: Iterable[Film], percent: float) -> dict[str, list[Film]]:
-    """Whole films to train and validation, by the hash of their group or content.
+def split_films(
+    films: Iterable[FinishedFilm], percent: float
+) -> dict[str, list[FinishedFilm]]:
+    """Assigns each film to train or validation by a hash of its group or content.
 
-    Content is bytes: the same film in another encoding is another one, and the two can
-    fall apart unless they are of one group.
-
-    More films, or fewer, move none of the others, unless all would be kept from
-    training: then they train.
+    Adding or removing films never moves the others, with one exception: if no film
+    would train, all train. Content means bytes: two encodings of one film can fall into
+    different splits unless they share a group.
     """
     films = [film for film in films if len(film)]
-    kept = [f for f in films if _draw(f.group or f.source_hash) < percent / 100]
-    if len(kept) == len(films):
-        kept = []
-    train = [film for film in films if film not in kept]
-    return {name: some for name, some in ((TRAIN, train), (VALIDATION, kept)) if some}
+    held_out = [
+        f for f in films if _unit_hash(f.group or f.source_hash) < percent / 100
+    ]
+    if len(held_out) == len(films):
+        held_out = []
+    train = [film for film in films if film not in held_out]
+    splits = {TRAIN: train, VALIDATION: held_out}
+    return {name: members for name, members in splits.items() if members}
 
 
 def plan_shards(
-    films: Iterable[Film], percent: float, megabytes: int, suffix: str
+    films: Iterable[FinishedFilm], percent: float, megabytes: int, suffix: str
 ) -> list[ShardPlan]:
-    """All records, shuffled, in shards of at most `megabytes` (or of one record)."""
+    """Shuffles all records into shards of at most `megabytes`, or of one record."""
     plans = []
-    for split, some in split_films(films, percent).items():
-        items = sorted(_items(some), key=lambda i: _hash(split, i.key, i.number))
-        groups = list(_grouped(items, megabytes * 10**6))
+    for split, members in split_films(films, percent).items():
+        records = sorted(_records(members), key=lambda r: _hash(split, r.key, r.number))
+        shards = list(_fill_shards(records, megabytes * 10**6))
         plans += [
-            ShardPlan(split, index, len(groups), suffix, tuple(group))
-            for index, group in enumerate(groups)
+            ShardPlan(split, index, len(shards), suffix, tuple(shard))
+            for index, shard in enumerate(shards)
         ]
     return plans
 
@@ -98,41 +104,37 @@ def plan_shards(
 def write_shard(
     plan: ShardPlan, work: str | os.PathLike, folder: str | os.PathLike
 ) -> int:
-    """Writes the shard beside and renames it; one that is there stays as it is.
+    """Writes a shard atomically; an existing one is kept.
 
     Returns:
-      How many records it wrote: 0 where the shard was there.
+      The number of records written: 0 if the shard existed.
     """
-    target = epath.Path(folder) / plan.name
-    if target.exists():
+    path = epath.Path(folder) / plan.name
+    if path.exists():
         return 0
-    part = target.parent / f".{plan.name}.part-{uuid.uuid4().hex[:8]}"
     records = (_read(item, epath.Path(work)) for item in plan.items)
-    try:
+    # Runners may give one shard to several workers.
+    with atomic_write(path, unique=True) as part:
         if plan.suffix == "array_record":
             _write_array_record(part, records)
         else:
             with TFRecordWriter(part) as writer:
                 for data in records:
                     writer.write(data)
-        part.rename(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
     return len(plan.items)
 
 
-def sweep(folder: str | os.PathLike) -> None:
-    """Removes what killed writers left; no other may be at work there."""
-    for left in epath.Path(folder).iterdir():
-        if left.name.startswith(".") and ".part-" in left.name:
-            left.unlink()
+def remove_partial_shards(folder: str | os.PathLike) -> None:
+    """Removes what killed writers left; no other job may write to the folder."""
+    for path in epath.Path(folder).iterdir():
+        if path.name.startswith(".") and ".part-" in path.name:
+            path.unlink()
 
 
-def _read(item: Item, work: epath.Path) -> bytes:
+def _read(item: StoredRecord, work: epath.Path) -> bytes:
     path = work / item.key / RECORDS
     try:
-        return read_at(path, item.number, item.start, item.stop)
+        return read_record(path, item.number, item.start, item.stop)
     except (RunError, OSError) as error:
         raise RunError(
             f"{error} (delete {path.parent} and give the same command again)"
@@ -142,7 +144,7 @@ def _read(item: Item, work: epath.Path) -> bytes:
 def _write_array_record(path: epath.Path, records: Iterator[bytes]) -> None:
     from array_record.python import array_record_module
 
-    # A group of one is what TFDS and grain want for access at random.
+    # TFDS and grain require groups of one record for random access.
     writer = array_record_module.ArrayRecordWriter(os.fspath(path), "group_size:1")
     try:
         for data in records:
@@ -153,27 +155,30 @@ def _write_array_record(path: epath.Path, records: Iterator[bytes]) -> None:
         raise RunError(f"{path}: ArrayRecord wrote nothing; it takes local paths only")
 
 
-def _items(films: Iterable[Film]) -> Iterator[Item]:
+def _records(films: Iterable[FinishedFilm]) -> Iterator[StoredRecord]:
     for film in films:
         for number, (start, stop) in enumerate(itertools.pairwise(film.offsets)):
-            yield Item(film.key, number, start, stop)
+            yield StoredRecord(film.key, number, start, stop)
 
 
-def _grouped(items: Sequence[Item], limit: int) -> Iterator[list[Item]]:
-    group: list[Item] = []
+def _fill_shards(
+    records: Sequence[StoredRecord], limit: int
+) -> Iterator[list[StoredRecord]]:
+    """Cuts the records into lists of at most `limit` bytes, or of one record."""
+    shard: list[StoredRecord] = []
     size = 0
-    for item in items:
-        if group and size + item.stop - item.start > limit:
-            yield group
-            group, size = [], 0
-        group.append(item)
-        size += item.stop - item.start
-    if group:
-        yield group
+    for record in records:
+        if shard and size + record.stop - record.start > limit:
+            yield shard
+            shard, size = [], 0
+        shard.append(record)
+        size += record.stop - record.start
+    if shard:
+        yield shard
 
 
-def _draw(name: str) -> float:
-    """A number in [0, 1) that stands for a film's content, or its group."""
+def _unit_hash(name: str) -> float:
+    """Returns a hash in [0, 1) of a film's content hash or group."""
     return _hash("split", name) / 2**64
 
 

@@ -1,4 +1,4 @@
-"""Where the time goes."""
+"""Measures the time that each stage takes."""
 
 import collections
 import contextlib
@@ -9,32 +9,35 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Clock:
-    """Seconds by stage, as `now` counts them."""
+class StageTimer:
+    """Sums seconds by stage; `now` is the clock."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic):
         self._now = now
-        self._spent: collections.Counter[str] = collections.Counter()
+        self._seconds: collections.Counter[str] = collections.Counter()
 
     @contextlib.contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        began = self._now()
+        start = self._now()
         try:
             yield
         finally:
-            self._spent[stage] += self._now() - began
+            self._seconds[stage] += self._now() - start
 
-    def over(self, stage: str, items: Iterator[T]) -> Iterator[T]:
-        """The items; the time that each takes to come counts, less what it counted."""
+    def iterate(self, stage: str, items: Iterator[T]) -> Iterator[T]:
+        """Yields the items; counts the time to produce each one as `stage`.
+
+        Time that other stages measure meanwhile is not counted twice.
+        """
         while True:
-            before, began = self._spent.total(), self._now()
+            before, start = self._seconds.total(), self._now()
             item = next(items, self)
-            inner = self._spent.total() - before
-            self._spent[stage] += self._now() - began - inner
+            inner = self._seconds.total() - before
+            self._seconds[stage] += self._now() - start - inner
             if item is self:
                 return
             yield item
 
     @property
     def seconds(self) -> dict[str, float]:
-        return {stage: round(spent, 3) for stage, spent in self._spent.items()}
+        return {stage: round(spent, 3) for stage, spent in self._seconds.items()}

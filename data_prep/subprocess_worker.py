@@ -1,7 +1,7 @@
-"""Work in a process of its own, so that a crash costs one film and not the job.
+"""Runs functions in a subprocess, so that a crash costs one film and not the job.
 
-A decoder that crashes, or a film that takes all memory, would take a Beam worker with
-it; runners try such work again and again, or wait for it for ever.
+A film that crashes a decoder or exhausts the memory would otherwise kill the Beam
+worker, and runners then retry such work endlessly, or wait for it forever.
 """
 
 import atexit
@@ -14,83 +14,88 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 
-class Died(RuntimeError):
-    """The process ended before it could answer."""
+class WorkerDied(RuntimeError):
+    """The subprocess ended before it returned a result."""
 
 
-class Isolated:
-    """One process, started when it is first needed and again when it has died."""
+class SubprocessWorker:
+    """One subprocess, started on the first call and restarted after a crash."""
 
     def __init__(self):
         self._process: Any = None
-        self._ours: Connection | None = None
+        self._connection: Connection | None = None
         self._lock = threading.Lock()
 
-    def call(self, work: Callable[..., Any], *given: Any) -> Any:
-        """`work(*given)`, over there. `work` must be importable, and raise nothing.
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Returns `function(*arguments)`, run in the subprocess.
+
+        `function` must be importable and must not raise.
 
         Raises:
-          Died: the process was killed or crashed; the next call starts another.
+          WorkerDied: the subprocess crashed or was killed.
         """
         with self._lock:
             if self._process is None:
                 self._start()
             try:
-                self._ours.send((work, given))
-                return self._ours.recv()
+                self._connection.send((function, arguments))
+                return self._connection.recv()
             except (EOFError, OSError) as error:
                 self._process.join(10)
                 code = self._process.exitcode
-                self._drop()
-                raise Died(_reason(code)) from error
+                self._forget()
+                raise WorkerDied(_death_message(code)) from error
 
     def stop(self) -> None:
         with self._lock:
             if self._process is not None:
                 self._process.kill()
                 self._process.join()
-                self._drop()
+                self._forget()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        connection, child_connection = context.Pipe()
+        process = context.Process(
+            target=_serve_calls, args=(child_connection,), daemon=True
+        )
         try:
             process.start()
         except BaseException:
-            ours.close()
+            connection.close()
             raise
         finally:
-            theirs.close()
-        self._ours, self._process = ours, process
+            child_connection.close()
+        self._connection, self._process = connection, process
 
-    def _drop(self) -> None:
-        self._ours.close()
-        self._process = self._ours = None
-
-
-SHARED = Isolated()  # of this process; Beam's workers handle one film at a time
-atexit.register(SHARED.stop)
+    def _forget(self) -> None:
+        self._connection.close()
+        self._process = self._connection = None
 
 
-def _serve(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+# One for this process: a Beam worker processes one film at a time.
+SHARED_WORKER = SubprocessWorker()
+atexit.register(SHARED_WORKER.stop)
+
+
+def _serve_calls(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     while True:
         try:
-            work, given = connection.recv()
+            function, arguments = connection.recv()
         except EOFError:
             return
-        connection.send(work(*given))
+        connection.send(function(*arguments))
 
 
-def _leave_with_parent() -> None:
-    """A parent that is killed cannot stop us."""
+def _exit_with_parent() -> None:
+    """Exits when the parent ends: a parent that is killed cannot stop its child."""
     multiprocessing.parent_process().join()
     os._exit(1)
 
 
-def _reason(code: int | None) -> str:
+def _death_message(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         hint = "; out of memory?" if -code == signal.SIGKILL else ""

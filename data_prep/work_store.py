@@ -1,62 +1,72 @@
-"""The work folder: what was made of each film, done once.
+"""The work folder: the records of each finished film.
 
     WORK/KEY/records.tfrecord   the film's records, in order
-    WORK/KEY/summary.json       counters and what the report shows; written last
+    WORK/KEY/summary.json       counters and the report's statistics; written last
 
-    with store.building(key_of(source_hash, settings, path)) as folder:
+    with store.film_folder(film_key(source_hash, settings, path)) as folder:
         with RecordWriter(folder) as writer:
-            summary = process(path, settings, writer.write)
+            summary = extract_records(path, settings, writer.write)
         write_summary(folder, summary)
 
-A film whose summary is there is finished. `key_of` makes the key from the film's
-content and from all else that decides its records: other settings never mix in.
+A film with a summary is finished. `film_key` hashes the film's content and all settings
+that affect its records, so that records of different settings are never mixed.
 """
 
 import contextlib
 import dataclasses
-import json
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from etils import epath
 
-from data_prep import outcome
-from data_prep.outcome import Outcome
-from data_prep.stages.layout_name import read_name
+from data_prep.film_summary import FilmOutcome, read_outcome, write_outcome
+from data_prep.stages.layout_name import read_layout_name
 from stereojax.records import Record, to_example
 from stereojax.records.tfrecord import TFRecordWriter
 from stereojax.settings.data import AFTERWARDS, DataSettings
 from stereojax.storage import work_folder
+from stereojax.storage.atomic import partial_path
 
-# Goes up when other code would make other records of the same film and settings.
+# Raise it when the code makes other records from the same film and settings.
 VERSION = 2
 RECORDS, SUMMARY = "records.tfrecord", "summary.json"
 
 
-def key_of(
+def film_key(
     source_hash: str, settings: DataSettings, path: os.PathLike | str, depth: str = ""
 ) -> str:
-    """Names what a film of this content becomes under these settings.
+    """Returns the folder name of a film's records.
 
-    Of its `path` only what the name says of the layout counts. `depth` is the identity
-    of the depth model, weights and all, where there is one.
+    Args:
+      source_hash: hash of the film's content.
+      settings: the settings of data preparation.
+      path: the film's path; only layout words in its name affect the key.
+      depth: identity of the depth model and its weights; "" for stereo films.
     """
-    plain = dataclasses.asdict(settings)
-    deciding = {n: v for n, v in plain.items() if n not in AFTERWARDS}
-    named = dataclasses.asdict(read_name(Path(path)))
-    return f"{source_hash[:16]}-{work_folder.key_of(VERSION, deciding, named, depth)}"
+    affecting = {
+        name: value
+        for name, value in dataclasses.asdict(settings).items()
+        if name not in AFTERWARDS
+    }
+    named = read_layout_name(Path(path))
+    layout = {
+        "beside": named.side_by_side,
+        "half": named.half,
+        "right_first": named.right_first,
+        "unusable": named.unusable,
+    }
+    settings_key = work_folder.key_of(VERSION, affecting, layout, depth)
+    return f"{source_hash[:16]}-{settings_key}"
 
 
 class RecordWriter:
-    """Writes a film's records into its folder, one at a time, as they are made."""
+    """Writes a film's records into its folder, one at a time."""
 
     def __init__(self, folder: Path):
         self._writer = TFRecordWriter(folder / RECORDS)
-        self.count = 0
 
     def __enter__(self) -> "RecordWriter":
         self._writer.__enter__()
@@ -67,11 +77,10 @@ class RecordWriter:
 
     def write(self, record: Record) -> None:
         self._writer.write(to_example(record))
-        self.count += 1
 
 
-class VideoStore:
-    """One folder a film under `root`, which may be remote; use it from any process."""
+class WorkStore:
+    """One folder for each film under `root`, local or remote; safe across processes."""
 
     def __init__(self, root: os.PathLike | str):
         self.root = epath.Path(root)
@@ -79,60 +88,59 @@ class VideoStore:
     def is_done(self, key: str) -> bool:
         return self.outcome(key) is not None
 
-    def outcome(self, key: str) -> Outcome | None:
-        """How a finished film ended; None while it is not finished."""
-        try:
-            return outcome.parse(json.loads((self.root / key / SUMMARY).read_text()))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+    def outcome(self, key: str) -> FilmOutcome | None:
+        """Returns the outcome of a finished film, else None."""
+        return read_outcome(self.root / key / SUMMARY)
 
     def remove(self, key: str) -> None:
-        """What was made of a film, for it to be made again."""
-        (self.root / key / SUMMARY).unlink(missing_ok=True)  # what counts goes first
+        """Removes a film's records, so that they are made again."""
+        # The summary first: without it, half a folder does not count as finished.
+        (self.root / key / SUMMARY).unlink(missing_ok=True)
         (self.root / key).rmtree(missing_ok=True)
 
     @contextlib.contextmanager
-    def building(self, key: str) -> Iterator[Path]:
-        """A local folder of this process, which becomes the film's when all is well.
+    def film_folder(self, key: str) -> Iterator[Path]:
+        """Yields a local folder; it becomes the film's folder when the block ends.
 
-        `RecordWriter` and `write_summary` are to fill it. Where the block raises, or
-        the process dies, the film stays unfinished.
+        The block must fill it with `RecordWriter` and `write_summary`. If the block
+        raises, or the process dies, the film stays unfinished.
         """
         local = "://" not in os.fspath(self.root)
-        beside = Path(self.root if local else tempfile.gettempdir())
-        folder = beside / f".{key}.part-{uuid.uuid4().hex[:8]}"
+        parent = Path(self.root if local else tempfile.gettempdir())
+        folder = partial_path(parent / key, unique=True)
         folder.mkdir(parents=True)
         try:
             yield folder
             missing = [n for n in (RECORDS, SUMMARY) if not (folder / n).is_file()]
             if missing:
                 raise FileNotFoundError(f"{folder}: no {missing[0]} was written")
-            self._adopt(key, folder, local)
+            self._commit(key, folder, local)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _adopt(self, key: str, folder: Path, local: bool) -> None:
-        if self.is_done(key):  # another worker was given the same film, and was quicker
+    def _commit(self, key: str, folder: Path, local: bool) -> None:
+        if self.is_done(key):  # another worker had the same film and finished first
             return
         target = self.root / key
         if local:
-            shutil.rmtree(target, ignore_errors=True)  # of no use without a summary
+            shutil.rmtree(target, ignore_errors=True)  # unfinished: it has no summary
             folder.rename(Path(target))
             return
-        # A remote folder cannot be renamed at once: the summary makes it count.
+        # Object stores cannot rename a folder; the summary, copied last, marks the film
+        # as finished.
         target.mkdir(parents=True, exist_ok=True)
         for name in (RECORDS, SUMMARY):
             epath.Path(folder / name).copy(target / name, overwrite=True)
 
-    def sweep(self) -> None:
-        """Removes what killed processes left; no other job may be at work here."""
+    def remove_partial(self) -> None:
+        """Removes what killed processes left; no other job may use the folder."""
         if self.root.is_dir():
-            for left in self.root.iterdir():
-                if left.name.startswith(".") and left.is_dir():
-                    left.rmtree()
-                elif left.name.startswith("."):
-                    left.unlink()
+            for path in self.root.iterdir():
+                if path.name.startswith(".") and path.is_dir():
+                    path.rmtree()
+                elif path.name.startswith("."):
+                    path.unlink()
 
 
-def write_summary(folder: Path, ended: Outcome) -> None:
-    outcome.write(folder / SUMMARY, ended)
+def write_summary(folder: Path, outcome: FilmOutcome) -> None:
+    write_outcome(folder / SUMMARY, outcome)

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Data preparation on a cluster: thin words around `python -m data_prep`.
+# Runs `python -m data_prep` on a cluster, with the Beam options of its runner.
 #
 #   launch/data_prep.sh local    [--dry_run] FLAGS...   WORKERS=4
 #   launch/data_prep.sh flink    [--dry_run] FLAGS...   FLINK_MASTER=host:8081
 #   launch/data_prep.sh spark    [--dry_run] FLAGS...   SPARK_MASTER=spark://host:7077
 #   launch/data_prep.sh dataflow [--dry_run] FLAGS...   PROJECT=.. REGION=.. BUCKET=..
 #
-# FLAGS are those of `python -m data_prep`: --config, --input, --output, ... The films,
-# the output and its work folder must be where every worker reads and writes them: a
-# shared disk, or gs:// and s3:// paths. --dry_run prints the command and runs nothing.
+# FLAGS are the flags of `python -m data_prep`: --config, --input, --output, ... All
+# workers must be able to read the films and to write the output folder: use a shared
+# disk, or gs:// and s3:// paths. --dry_run prints the command and runs nothing.
 #
-# Workers need this project installed. IMAGE names a container that has it and Beam's
-# worker (FROM apache/beam_python3.11_sdk, RUN pip install '.[data]'); without it, flink
-# and spark take the Python that is installed on their machines.
+# Workers need this project. IMAGE names a container with this project and Beam's worker
+# (FROM apache/beam_python3.11_sdk, RUN pip install '.[data]'); without IMAGE, flink and
+# spark use the Python on their machines.
 set -euo pipefail
 
 usage() {
@@ -37,12 +37,12 @@ if [[ ${1:-} == --dry_run ]]; then
 fi
 for word in "$@"; do
   if [[ $word == --beam_options* ]]; then
-    echo "error: --beam_options is what this script makes; set BEAM_OPTIONS" >&2
+    echo "error: this script sets --beam_options; add options by BEAM_OPTIONS" >&2
     exit 2
   fi
 done
 
-# Of Beam's portable runners: where Python runs beside the Java workers.
+# Beam's portable runners (flink, spark) run Python next to their Java workers.
 if [[ -n "${IMAGE:-}" ]]; then
   environment="--environment_type=DOCKER --environment_config=$IMAGE"
 else
@@ -76,7 +76,7 @@ case $runner in
     options+=" --job_name=${JOB_NAME:-stereojax-data-prep}"
     options+=" --max_num_workers=${MAX_WORKERS:-100}"
     options+=" --machine_type=${MACHINE:-n2-standard-4} --disk_size_gb=${DISK_GB:-100}"
-    # One film at a time in a process, of which there is one a core.
+    # One film at a time in each process; Dataflow starts one process per core.
     options+=" --number_of_worker_harness_threads=1"
     ;;
   *)

@@ -1,1 +1,1 @@
-"""The HTML report about a dataset."""
+"""The HTML report of a dataset."""

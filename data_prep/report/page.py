@@ -1,9 +1,4 @@
-"""A page about a dataset: what was kept, what was dropped, and how it looks.
-
-    python -m data_prep.report DATASET/
-
-writes DATASET/report.html: one file, which needs nothing else to be looked at.
-"""
+"""Renders the report as one HTML file without external resources."""
 
 import base64
 import html
@@ -12,15 +7,16 @@ from pathlib import Path
 
 from etils import epath
 
-from data_prep.report.charts import bars
+from data_prep.report.charts import bar_chart
 from data_prep.report.statistics import (
     DISPARITY_EDGES,
     PSNR_EDGES,
     SHOT_EDGES,
-    Findings,
-    Picture,
-    gather,
+    DatasetStatistics,
+    ShownSequence,
+    gather_statistics,
 )
+from stereojax.storage.atomic import atomic_write
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 84em;
@@ -38,9 +34,9 @@ figcaption { font-size: 12px; color: #555; }
 """
 
 
-def page(findings: Findings) -> str:
-    """The page as HTML, pictures and all."""
-    report = findings.report
+def render_page(statistics: DatasetStatistics) -> str:
+    """Returns the page as HTML, with the thumbnails inside."""
+    report = statistics.report
     settings = report["settings"]
     title = f"{settings['kind']} films, {settings['width']} x {settings['height']}"
     parts = [
@@ -52,51 +48,45 @@ def page(findings: Findings) -> str:
     ]
     if report.get("splits"):
         rows = [
-            (name, ", ".join(f"{n:,} {what}" for what, n in split.items()))
+            (name, ", ".join(f"{n:,} {unit}" for unit, n in split.items()))
             for name, split in report["splits"].items()
         ]
         parts += ["<h2>Splits</h2>", _table(rows)]
     parts += [
         '<h2>Distributions</h2><div class="charts">',
-        *_charts(findings),
+        *_charts(statistics),
         "</div>",
     ]
-    kinds = sorted(findings.pictures, key=lambda kind: (kind != "kept", kind))
+    # Kept sequences first, then each filter's dropped ones.
+    kinds = sorted(statistics.pictures, key=lambda kind: (kind != "kept", kind))
     for kind in kinds:
         name = "Kept" if kind == "kept" else f"Dropped: {kind}"
         parts += [f"<h2>{html.escape(name)}</h2>", '<div class="pictures">']
-        parts += [_figure(picture) for picture in findings.pictures[kind]]
+        parts += [_figure(picture) for picture in statistics.pictures[kind]]
         parts.append("</div>")
     rows = [
-        (Path(film["path"]).name, film["status"], film["message"] or _kept(film))
+        (Path(film["path"]).name, film["status"], film["message"] or _counters(film))
         for film in report["films"]
     ]
     parts += ["<h2>Films</h2>", _table(rows)]
-    rows = [(name, value) for name, value in settings.items()]
-    parts += ["<h2>Settings</h2>", _table(rows), "</html>"]
+    parts += ["<h2>Settings</h2>", _table(settings.items()), "</html>"]
     return "\n".join(parts)
 
 
-def _charts(findings: Findings) -> list[str]:
-    psnr = {name: counts.tolist() for name, counts in findings.psnr.items()}
+def _charts(statistics: DatasetStatistics) -> list[str]:
+    psnr = {name: counts.tolist() for name, counts in statistics.psnr.items()}
+    disparity = {"kept": statistics.disparity.tolist()}
+    shots = {"shots": statistics.shots.tolist()}
     return [
-        bars("PSNR of the splatted view, sequences", PSNR_EDGES, psnr, "dB"),
-        bars(
-            "Disparity of what was kept, frames",
-            DISPARITY_EDGES,
-            {"kept": findings.disparity.tolist()},
-            "px",
+        bar_chart("PSNR of the splatted view, sequences", PSNR_EDGES, psnr, "dB"),
+        bar_chart(
+            "Disparity of kept sequences, frames", DISPARITY_EDGES, disparity, "px"
         ),
-        bars(
-            "Length of shots, shots",
-            SHOT_EDGES,
-            {"shots": findings.shots.tolist()},
-            "frames",
-        ),
+        bar_chart("Length of shots, shots", SHOT_EDGES, shots, "frames"),
     ]
 
 
-def _figure(picture: Picture) -> str:
+def _figure(picture: ShownSequence) -> str:
     sample = picture.sample
     data = base64.b64encode(sample.thumbnail).decode()
     words = [picture.source, f"shot {sample.shot}", f"frame {sample.first}"]
@@ -109,7 +99,7 @@ def _figure(picture: Picture) -> str:
     )
 
 
-def _kept(film: dict) -> str:
+def _counters(film: dict) -> str:
     counters = film.get("counters") or {}
     return ", ".join(f"{name} {count:,}" for name, count in counters.items())
 
@@ -127,11 +117,15 @@ def _table(rows: Iterable[tuple]) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
-def write(folder: str, most: int = 24) -> epath.Path:
-    """Writes `report.html` into a dataset's folder, beside and renamed."""
-    text = page(gather(folder, most))
-    target = epath.Path(folder) / "report.html"
-    part = target.parent / ".report.html.part"
-    part.write_text(text)
-    part.replace(target)
-    return target
+def write_report(folder: str, limit: int = 24) -> epath.Path:
+    """Writes `report.html` into the output folder of `data_prep`; returns its path.
+
+    Args:
+      folder: the output folder.
+      limit: thumbnails of kept sequences, and of each filter's dropped ones.
+    """
+    text = render_page(gather_statistics(folder, limit))
+    path = epath.Path(folder) / "report.html"
+    with atomic_write(path) as part:
+        part.write_text(text)
+    return path

@@ -1,18 +1,18 @@
-"""What a page about a dataset shows, gathered film by film."""
+"""Gathers the statistics of a dataset, film by film, for the report."""
 
 import collections
 import dataclasses
-import json
 import os
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-from data_prep.film_summary import DISPARITY_BIN, Sample, Summary
+from data_prep.film_summary import DISPARITY_BIN, FilmSummary, SequenceSummary
 from data_prep.prepare import REPORT
-from data_prep.work_store import VideoStore
+from data_prep.work_store import WorkStore
 from stereojax.cli import InputError
+from stereojax.storage.atomic import read_json
 
 PSNR_EDGES = tuple(range(10, 61, 1))  # dB
 DISPARITY_EDGES = tuple(range(0, 257, 4))  # px
@@ -20,19 +20,19 @@ SHOT_EDGES = tuple(2**i for i in range(0, 17))  # frames
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
-    """A sample to look at."""
+class ShownSequence:
+    """A sequence whose thumbnail the report shows."""
 
     source: str
-    sample: Sample
+    sample: SequenceSummary
 
 
 @dataclasses.dataclass
-class Findings:
-    """Sums over films; the pictures are a few of each kind, from many films."""
+class DatasetStatistics:
+    """Histograms over all films, and the sequences to show."""
 
-    report: dict[str, Any]
-    most: int  # pictures of each kind
+    report: dict[str, Any]  # the content of report.json
+    limit: int  # thumbnails of kept sequences, and of each filter
     psnr: dict[str, np.ndarray] = dataclasses.field(
         default_factory=lambda: {
             name: np.zeros(len(PSNR_EDGES) - 1, np.int64)
@@ -45,67 +45,65 @@ class Findings:
     shots: np.ndarray = dataclasses.field(
         default_factory=lambda: np.zeros(len(SHOT_EDGES) - 1, np.int64)
     )
-    pictures: dict[str, list[Picture]] = dataclasses.field(
+    pictures: dict[str, list[ShownSequence]] = dataclasses.field(
         default_factory=lambda: collections.defaultdict(list)
-    )
+    )  # by "kept", or the name of the filter
 
-    def add(self, film: Summary) -> None:
-        self.shots += _counts(film.shots, SHOT_EDGES)
-        for dropped in (False, True):
+    def add(self, film: FilmSummary) -> None:
+        """Adds one film."""
+        self.shots += _histogram(film.shots, SHOT_EDGES)
+        for name, dropped in (("kept", False), ("dropped", True)):
             values = [
                 s.psnr
                 for s in film.samples
                 if s.psnr is not None and bool(s.dropped) == dropped
             ]
-            name = "dropped" if dropped else "kept"
-            self.psnr[name] += _counts(values, PSNR_EDGES)
+            self.psnr[name] += _histogram(values, PSNR_EDGES)
         for sample in film.samples:
             if not sample.dropped and sample.disparities:
-                share = np.array(sample.disparities) / max(sum(sample.disparities), 1)
-                places = (np.arange(len(share)) * DISPARITY_BIN).clip(
-                    max=DISPARITY_EDGES[-1] - 1
-                )
-                weights = share * sample.frames
-                self.disparity += np.histogram(
-                    places, DISPARITY_EDGES, weights=weights
-                )[0]
-        self._choose(film)
+                self._add_disparity(sample)
+        self._choose_pictures(film)
 
-    def _choose(self, film: Summary) -> None:
-        """A few of each film, so that the first one does not fill the page."""
-        by_kind: dict[str, list[Sample]] = collections.defaultdict(list)
+    def _add_disparity(self, sample: SequenceSummary) -> None:
+        """Adds a sequence's disparities; each frame has the weight 1."""
+        share = np.array(sample.disparities) / max(sum(sample.disparities), 1)
+        pixels = (np.arange(len(share)) * DISPARITY_BIN).clip(
+            max=DISPARITY_EDGES[-1] - 1
+        )
+        weights = share * sample.frames
+        self.disparity += np.histogram(pixels, DISPARITY_EDGES, weights=weights)[0]
+
+    def _choose_pictures(self, film: FilmSummary) -> None:
+        """Takes at most three of each kind from a film, so that all films are shown."""
+        by_kind: dict[str, list[SequenceSummary]] = collections.defaultdict(list)
         for sample in film.samples:
             if sample.thumbnail:
                 by_kind[sample.dropped or "kept"].append(sample)
         for kind, samples in by_kind.items():
-            places = np.linspace(0, len(samples) - 1, min(3, len(samples))).astype(int)
-            room = self.most - len(self.pictures[kind])
-            chosen = [samples[i] for i in places][: max(room, 0)]
-            self.pictures[kind] += [Picture(film.source, s) for s in chosen]
+            indices = np.linspace(0, len(samples) - 1, min(3, len(samples)))
+            room = max(self.limit - len(self.pictures[kind]), 0)
+            chosen = [samples[i] for i in indices.astype(int)][:room]
+            self.pictures[kind] += [ShownSequence(film.source, s) for s in chosen]
 
 
-def gather(folder: os.PathLike | str, most: int = 24) -> Findings:
-    """Reads what `data_prep` left in its output folder, one film at a time.
+def gather_statistics(folder: os.PathLike | str, limit: int = 24) -> DatasetStatistics:
+    """Reads the output folder of `data_prep`, one film at a time.
 
     Raises:
-      InputError: it left nothing there.
+      InputError: the folder has no report.json.
     """
     root = epath.Path(folder)
-    try:
-        report = json.loads((root / REPORT).read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{root}: no {REPORT} here; name the --output of data_prep"
-        ) from error
-    findings, store = Findings(report, most), VideoStore(root / "work")
+    if (report := read_json(root / REPORT)) is None:
+        raise InputError(f"{root}: no {REPORT} here; name the --output of data_prep")
+    statistics, store = DatasetStatistics(report, limit), WorkStore(root / "work")
     for key in dict.fromkeys(film["key"] for film in report["films"] if film["key"]):
         outcome = store.outcome(key)
-        if isinstance(outcome, Summary):
-            findings.add(outcome)
-    return findings
+        if isinstance(outcome, FilmSummary):
+            statistics.add(outcome)
+    return statistics
 
 
-def _counts(values: Any, edges: tuple[int, ...]) -> np.ndarray:
-    """A histogram whose outer bins take what lies beyond."""
+def _histogram(values: Any, edges: tuple[int, ...]) -> np.ndarray:
+    """Counts values in bins; values outside the edges count in the outer bins."""
     inside = np.clip(np.array(list(values), float), edges[0], edges[-1])
     return np.histogram(inside, edges)[0]

@@ -1,4 +1,4 @@
-"""Small pictures of samples, for the report."""
+"""Thumbnails of sequences for the report."""
 
 import collections
 import dataclasses
@@ -6,14 +6,14 @@ import dataclasses
 import cv2
 import numpy as np
 
-from data_prep.film_summary import Sample
+from data_prep.film_summary import SequenceSummary
 from data_prep.stages.packing import View
 
-_WIDTH = 256  # of each picture in the row
+_WIDTH = 256  # pixels of each picture
 
 
 def thumbnail(*pictures: View) -> bytes:
-    """A JPEG of pictures of one size in a row."""
+    """Returns a JPEG of pictures of equal size in a row."""
     height, width = pictures[0].shape[:2]
     size = _WIDTH, max(1, round(height * _WIDTH / width))
     small = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
@@ -21,30 +21,34 @@ def thumbnail(*pictures: View) -> bytes:
     return cv2.imencode(".jpg", row, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
 
 
-class FewPictures:
-    """Leaves at most `most` samples of each kind a picture, spread over the film."""
+class LimitThumbnails:
+    """Limits the thumbnails of a film: at most `limit` of kept ones and each filter.
 
-    def __init__(self, most: int = 8):
-        self._most = most
+    The remaining ones are spread over the film: above the limit, every second one is
+    removed and the stride at which new ones are kept doubles.
+    """
+
+    def __init__(self, limit: int = 8):
+        self._limit = limit
         self._seen: collections.Counter[str] = collections.Counter()
-        self._every: dict[str, int] = collections.defaultdict(lambda: 1)
-        self._places: dict[str, list[int]] = collections.defaultdict(list)
+        self._stride: dict[str, int] = collections.defaultdict(lambda: 1)
+        self._kept: dict[str, list[int]] = collections.defaultdict(list)
 
-    def __call__(self, samples: list[Sample]) -> None:
-        """To be called with all samples whenever there is one more."""
+    def __call__(self, samples: list[SequenceSummary]) -> None:
+        """Removes thumbnails in `samples`; call it after each append."""
         last = samples[-1]
         if not last.thumbnail:
             return
         kind = last.dropped or "kept"
-        number, places = self._seen[kind], self._places[kind]
+        number, kept = self._seen[kind], self._kept[kind]
         self._seen[kind] += 1
-        places.append(len(samples) - 1)
-        if number % self._every[kind]:
-            gone = [places.pop()]
-        elif len(places) > self._most:
-            gone, self._every[kind] = places[1::2], 2 * self._every[kind]
-            del places[1::2]
+        kept.append(len(samples) - 1)
+        if number % self._stride[kind]:
+            removed = [kept.pop()]
+        elif len(kept) > self._limit:
+            removed, self._stride[kind] = kept[1::2], 2 * self._stride[kind]
+            del kept[1::2]
         else:
             return
-        for place in gone:
-            samples[place] = dataclasses.replace(samples[place], thumbnail=b"")
+        for index in removed:
+            samples[index] = dataclasses.replace(samples[index], thumbnail=b"")

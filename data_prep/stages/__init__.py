@@ -1,1 +1,1 @@
-"""The stages of data preparation: small, frozen, each of use by itself."""
+"""The stages of data preparation: small frozen callables with one task each."""

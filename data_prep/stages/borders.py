@@ -1,4 +1,4 @@
-"""Bars and borders that are part of the pictures: letterboxes, floating windows."""
+"""Finds borders inside the views: letterboxes, pillarboxes, floating windows."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ import numpy as np
 
 from data_prep.stages.packing import Resized, View
 
-_SAME = 8  # code values around a border's colour that coding makes of it
-_MOST = 0.98  # of a line's pixels are that near
-_EDGE = 8  # code values by which the picture's first lines differ from its last ones
-_SOFT = 3  # lines into which scaling and coding smear a border
-_WIDEST = 0.25  # of a side; more is a dark scene and no border
+_TOLERANCE = 8  # code values by which coding changes a border's colour
+_MIN_UNIFORM = 0.98  # share of a line's pixels within the tolerance
+_MIN_EDGE = 8  # code values between the border's last lines and the picture's first
+_BLUR = 3  # lines over which scaling and coding smear the edge
+_MAX_BORDER = 0.25  # share of a side; more is a dark scene, not a border
 
 
 @dataclasses.dataclass(frozen=True)
-class Box:
+class CropBox:
     """Columns `left` to `right` and rows `top` to `bottom`, ends excluded."""
 
     left: int
@@ -37,45 +37,45 @@ class Box:
 
 @dataclasses.dataclass(frozen=True)
 class FindBorders:
-    """Lines of one colour, the same in every picture, at the sides of the views.
+    """Finds lines of one colour, equal in all pictures, at the sides of the views.
 
-    Each side is taken off both eyes alike: as much as the eye with more of it has.
+    Both views get the same box: each side is cut by the wider border of the two views.
     """
 
-    def __call__(self, pairs: Sequence[tuple[View, View]]) -> Box:
-        """What is left, of pictures of one shot."""
+    def __call__(self, pairs: Sequence[tuple[View, View]]) -> CropBox:
+        """Returns the box inside the borders, for pairs of views of one shot."""
         height, width = pairs[0][0].shape[:2]
-        sides = np.zeros(4, int)
+        borders = np.zeros(4, int)
         for eye in range(2):
             views = np.stack([pair[eye] for pair in pairs])
-            across = views.swapaxes(1, 2)
-            found = [
-                _border(v) for v in (across, views, across[:, ::-1], views[:, ::-1])
-            ]
-            sides = np.maximum(sides, found)
-        left, top, right, bottom = sides.tolist()
-        return Box(left, top, width - right, height - bottom)
+            columns = views.swapaxes(1, 2)
+            sides = columns, views, columns[:, ::-1], views[:, ::-1]
+            borders = np.maximum(borders, [_border_width(side) for side in sides])
+        left, top, right, bottom = borders.tolist()
+        return CropBox(left, top, width - right, height - bottom)
 
 
-def _border(lines: np.ndarray) -> int:
-    """How many of the first lines (t n m 3) are border."""
+def _border_width(lines: np.ndarray) -> int:
+    """Returns how many of the first lines (t n m 3) are border."""
     count = lines.shape[1]
+    # The border ends at the first line that differs from the colour of line 0.
     first = lines[:, 0].reshape(-1, 3)
     color = np.median(first, axis=0)
-    most = int(_WIDEST * count)
-    for n in range(most + 1):
+    limit = int(_MAX_BORDER * count)
+    for n in range(limit + 1):
         line = lines[:, n].astype(np.float32) - color
-        near = (np.abs(line) <= _SAME).all(axis=-1)
-        if near.mean(axis=-1).min() < _MOST:
+        near = (np.abs(line) <= _TOLERANCE).all(axis=-1)
+        if near.mean(axis=-1).min() < _MIN_UNIFORM:
             break
     else:
         return 0
     if not n:
         return 0
-    last, next_ = (
+    # A border ends at an edge; a sky or a wall fades.
+    before, after = (
         lines[:, i].mean(axis=(0, 1))
-        for i in (max(0, n - _SOFT), min(n + _SOFT, count - 1))
+        for i in (max(0, n - _BLUR), min(n + _BLUR, count - 1))
     )
-    if np.abs(next_ - last).max() < _EDGE:  # it fades: a sky, or a wall
+    if np.abs(after - before).max() < _MIN_EDGE:
         return 0
-    return min(n + _SOFT, count)
+    return min(n + _BLUR, count)

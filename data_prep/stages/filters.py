@@ -1,4 +1,4 @@
-"""What is dropped, each reason with a name to count by."""
+"""Drops sequences and shots; each filter has a name to count by."""
 
 import dataclasses
 
@@ -8,45 +8,51 @@ from data_prep.stages.parallax import Parallax
 
 @dataclasses.dataclass(frozen=True)
 class Filters:
-    """Bounds; the PSNR's is the paper's, the others keep out what it lets through.
+    """The bounds of the filters.
 
-    A dark or an empty picture has a high PSNR whatever is matched with what.
+    `min_psnr` is the paper's. Dark or empty pictures have a high PSNR with any match;
+    the other bounds drop them.
     """
 
     min_psnr: float = 25.0  # dB, of the sequence
-    below: float = 4.0  # dB by which one frame may be worse than that
-    least_share: float = 0.5  # of a shot's texture that matches
-    least_spread: float = 0.2  # % of the width; less depth than this is a flat picture
-    least_agreed: float = 0.4  # of a sequence's pixels
-    most_holes: float = 0.4
-    least_holes: float = 1e-3
-    least_light: float = 0.02  # of full scale, mean
+    worst_frame_margin: float = 4.0  # dB by which one frame may be below `min_psnr`
+    min_share: float = 0.5  # share of a shot's texture that matches
+    min_spread: float = 0.2  # range of disparity, % of the width
+    min_agreed: float = 0.4  # share of a sequence's pixels
+    max_holes: float = 0.4  # share of a sequence's pixels
+    min_holes: float = 1e-3  # share of a sequence's pixels
+    min_light: float = 0.02  # mean of the right views, share of full scale
 
-    def shot(self, parallax: Parallax | None, reach: float | int) -> str | None:
-        """Why no sequence of a shot is of use; `reach`: of the matcher, film's px."""
+    def shot(self, parallax: Parallax | None, matcher_range: float | int) -> str | None:
+        """Returns the name of the filter that drops the whole shot, or None.
+
+        Args:
+          parallax: the parallax of the shot; None if there is too little texture.
+          matcher_range: range of disparity that the matcher searches, px of the film.
+        """
         if parallax is None:
             return "featureless"
-        if parallax.share < self.least_share:
+        if parallax.share < self.min_share:
             return "unmatched"
-        if parallax.spread < self.least_spread:
+        if parallax.spread < self.min_spread:
             return "flat"
-        if parallax.high - parallax.low > reach:
+        if parallax.high - parallax.low > matcher_range:
             return "too_deep"
         return None
 
     def sequence(self, measures: Measures) -> str | None:
-        """Why a sequence is not of use."""
+        """Returns the name of the filter that drops the sequence, or None."""
         values = measures.statistics()
-        if values["light"] < self.least_light:
+        if values["light"] < self.min_light:
             return "dark"
         if measures.psnr <= self.min_psnr:
             return "psnr"
-        if measures.worst <= self.min_psnr - self.below:
+        if measures.worst_psnr <= self.min_psnr - self.worst_frame_margin:
             return "worst_frame"
-        if values["agreed"] < self.least_agreed:
+        if values["agreed"] < self.min_agreed:
             return "inconsistent"
-        if values["holes"] > self.most_holes:
+        if values["holes"] > self.max_holes:
             return "mostly_holes"
-        if values["holes"] < self.least_holes:
+        if values["holes"] < self.min_holes:
             return "no_holes"
         return None

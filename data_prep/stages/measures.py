@@ -1,4 +1,4 @@
-"""What the filters look at: numbers of a sequence, added up frame by frame."""
+"""Sums the statistics that the filters judge, frame by frame."""
 
 import dataclasses
 
@@ -9,25 +9,24 @@ from data_prep.stages.packing import View
 from stereojax.shapes import Float, Int
 from stereojax.stage_types import is_hole
 
-# As the inpainting network's mask has it: from half covered on, a pixel is known.
 _BINS = 512
-_BEST = 100.0  # dB; of pictures that are equal
+_MAX_PSNR = 100.0  # dB; stands for infinity
 
 
 @dataclasses.dataclass
 class Measures:
-    """Sums over the frames of a sequence, and what follows from them."""
+    """Sums over the frames of a sequence, and the statistics derived from them."""
 
     frames: int = 0
-    landed: int = 0  # pixels
+    landed: int = 0  # pixels outside holes
     pixels: int = 0
-    squares: float = 0.0  # of the colours' errors where something landed
-    agreed: float = 0.0  # sum over frames of the share with a two-way match
-    light: float = 0.0  # sum over frames of the mean of the right view
-    worst: float = _BEST  # dB of the worst frame
+    squares: float = 0.0  # squared colour errors outside holes
+    agreed: float = 0.0  # sum over frames: share of disparity that was measured
+    light: float = 0.0  # sum over frames: mean of the right view, [0, 1]
+    worst_psnr: float = _MAX_PSNR  # dB, the minimum over frames
     counts: Int[np.ndarray, "n"] = dataclasses.field(
         default_factory=lambda: np.zeros(_BINS, np.int64)
-    )
+    )  # histogram of disparity in bins of `DISPARITY_BIN`
 
     def add(
         self,
@@ -37,6 +36,7 @@ class Measures:
         disparity: Float[np.ndarray, "h w"],
         agreed: float,
     ) -> None:
+        """Adds one frame."""
         landed = ~is_hole(occlusion)
         error = warped[landed] - right[landed].astype(np.float32) / 255
         squares = float(np.square(error, dtype=np.float64).sum())
@@ -47,30 +47,30 @@ class Measures:
         self.squares += squares
         self.agreed += agreed
         self.light += float(right.mean()) / 255
-        self.worst = min(self.worst, _psnr(squares, count))
+        self.worst_psnr = min(self.worst_psnr, _psnr(squares, count))
         known = disparity[np.isfinite(disparity)]
         bins = np.minimum(known.astype(np.int64) // DISPARITY_BIN, _BINS - 1)
         self.counts += np.bincount(bins, minlength=_BINS)
 
     @property
     def psnr(self) -> float:
-        """dB of the warp against the right view, where it landed, of all frames."""
+        """dB of the warped against the right view, outside holes, over all frames."""
         return _psnr(self.squares, self.landed)
 
     @property
     def holes(self) -> float:
-        """Share of the right view where nothing landed."""
+        """Share of the right view's pixels that are holes."""
         return 1 - self.landed / self.pixels
 
     @property
     def disparities(self) -> tuple[int, ...]:
-        """The histogram without its empty end."""
+        """The histogram of disparity without the empty bins at its end."""
         used = np.flatnonzero(self.counts)
         return tuple(self.counts[: used[-1] + 1].tolist()) if used.size else ()
 
     def statistics(self) -> dict[str, float]:
         return {
-            "worst_psnr": self.worst,
+            "worst_psnr": self.worst_psnr,
             "holes": self.holes,
             "agreed": self.agreed / self.frames,
             "light": self.light / self.frames,
@@ -80,4 +80,4 @@ class Measures:
 def _psnr(squares: float, pixels: int) -> float:
     if not pixels:
         return 0.0
-    return float(min(_BEST, -10 * np.log10(max(squares / (3 * pixels), 1e-12))))
+    return float(min(_MAX_PSNR, -10 * np.log10(max(squares / (3 * pixels), 1e-12))))

@@ -1,6 +1,6 @@
 """Parallax alignment: the constant shift that makes the disparities of a shot >= 0.
 
-All but what is too small or too rare to be told from mismatches: see `FindParallax`.
+The minimum ignores rare disparities, which may be mismatches; see `_robust_minimum`.
 """
 
 import dataclasses
@@ -15,15 +15,16 @@ from data_prep.stages.packing import View
 from stereojax.shapes import Float
 
 _WIDTH = 640  # of the small pictures that are matched
-_FEWEST = 100  # certain pixels in a picture that is of use
-# Mismatches lie scattered over the whole range, surfaces do not: a disparity counts
-# where so many of the certain pixels, in %, lie within so many px of the small picture.
-_ENOUGH, _WITHIN = 1.0, 2.0
+_MIN_CERTAIN = 100  # certain pixels; a picture with fewer is ignored
+# Mismatches are scattered over the full range, surfaces are not: a disparity counts if
+# this percentage of the certain pixels is within this distance above it.
+_MIN_PERCENT = 1.0
+_NEAR = 2.0  # px of the small picture
 
 
 @dataclasses.dataclass(frozen=True)
 class Parallax:
-    """The disparities of a shot, in pixels of the views as they lie in the film."""
+    """The range of disparity of a shot, in pixels of the film's views."""
 
     low: float
     high: float
@@ -32,25 +33,25 @@ class Parallax:
 
     @property
     def shift(self) -> int:
-        """Pixels to move the right view to the left; negative: to the right.
+        """Pixels to move the right view left; negative: right.
 
-        What was at `low` is then less than a pixel from 0, on the positive side.
+        The disparity `low` becomes 0 to 1 px.
         """
         return -math.floor(self.low)
 
 
 @dataclasses.dataclass(frozen=True)
 class FindParallax:
-    """Measures the range of disparity of a shot on a few of its pictures."""
+    """Measures the range of disparity on a few pictures of a shot."""
 
     def __call__(self, pairs: Sequence[tuple[View, View]]) -> Parallax | None:
-        """None where there is too little to match."""
+        """Returns None if there is too little to match."""
         matches = [correspond(left, right, _WIDTH) for left, right in pairs]
-        matches = [m for m in matches if m.certain.size >= _FEWEST]
+        matches = [m for m in matches if m.certain.size >= _MIN_CERTAIN]
         if not matches:
             return None
-        # The nearest and the farthest of the shot may be in a few pictures only.
-        low, high = np.array([_range(m) for m in matches]).T
+        # The range is over all pictures: an extreme may be in a few of them only.
+        low, high = np.array([_disparity_range(m) for m in matches]).T
         return Parallax(
             low=float(low.min()),
             high=float(high.max()),
@@ -59,16 +60,18 @@ class FindParallax:
         )
 
 
-def _range(match: Correspondence) -> tuple[float, float]:
+def _disparity_range(match: Correspondence) -> tuple[float, float]:
+    """Returns the robust minimum and maximum, in pixels of the film's views."""
     values = np.sort(match.certain * np.float32(match.scale))
-    return tuple(sign * _end(np.sort(sign * values)) / match.scale for sign in (1, -1))
-
-
-def _end(values: Float[np.ndarray, "n"]) -> float:
-    """The least of sorted values that has enough others beside it."""
-    more = np.searchsorted(values, values + np.float32(_WITHIN)) - np.arange(
-        len(values)
+    return tuple(
+        sign * _robust_minimum(np.sort(sign * values)) / match.scale for sign in (1, -1)
     )
-    first = int(np.argmax(more >= len(values) * _ENOUGH / 100))
-    # Of those beside it one in twenty may still be a mismatch.
-    return float(np.percentile(values[first : first + more[first]], 5))
+
+
+def _robust_minimum(values: Float[np.ndarray, "n"]) -> float:
+    """Returns the smallest of the sorted values that has enough values near it."""
+    near = np.searchsorted(values, values + np.float32(_NEAR))
+    near -= np.arange(len(values))
+    first = int(np.argmax(near >= len(values) * _MIN_PERCENT / 100))
+    # One in twenty of the near values may still be a mismatch.
+    return float(np.percentile(values[first : first + near[first]], 5))

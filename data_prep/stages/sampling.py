@@ -1,4 +1,4 @@
-"""A few pictures from all over a film, before it is decoded as a whole."""
+"""Samples a few pictures of a film before it is decoded as a whole."""
 
 import dataclasses
 import itertools
@@ -14,57 +14,61 @@ from stereojax.video.reading.decoding import DecodeLog, decode_from
 from stereojax.video.reading.probe import start_tick
 from stereojax.video.reading.reader import upright
 
-_RUN = 300  # frames decoded at most to come from a keyframe to the time wanted
+_MAX_DECODED = 300  # frames decoded from a keyframe to the wanted time
+_FALLBACK_STRIDE = 24  # frames
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampling:
-    """Takes `count` frames, evenly spread over the time that the header claims."""
+class SampleFrames:
+    """Decodes `count` frames, evenly spread over the duration in the header."""
 
     count: int = 12
 
     def __call__(self, info: VideoInfo) -> list[UInt8[np.ndarray, "h w 3"]]:
-        """Upright RGB; fewer where the film is short or cannot be read there.
+        """Returns upright RGB pictures; fewer if the film is short or damaged.
 
         Raises:
           RunError: no picture can be decoded.
         """
-        first = start_tick(info.path)
+        start = start_tick(info.path)
         length = info.duration / float(info.time_base)
-        wanted = first + (np.arange(self.count) + 0.5) / self.count * length
+        ticks = start + (np.arange(self.count) + 0.5) / self.count * length
         to_rgb = ToRgb(assumed(info.color, info.height))
-        found: dict[int, np.ndarray] = {}
-        for tick in wanted.astype(int).tolist():
+        pictures: dict[int, np.ndarray] = {}
+        # Seek to each time, and decode from the keyframe before it.
+        for tick in ticks.astype(int).tolist():
             frames = decode_from(info, tick, DecodeLog())
             last = None
-            for last in itertools.islice(frames, _RUN):
+            for last in itertools.islice(frames, _MAX_DECODED):
                 if last.time >= tick:
                     break
             frames.close()
-            if last is not None and last.time not in found:
-                found[last.time] = self._picture(last.frame, to_rgb, info)
-        if len(found) < 2:  # a container that cannot seek, or that says no length
+            if last is not None and last.time not in pictures:
+                pictures[last.time] = self._picture(last.frame, to_rgb, info)
+        # A container that cannot seek or has no duration: sample from the start.
+        if len(pictures) < 2:
             frames = decode_from(info, None, DecodeLog())
-            step = itertools.islice(frames, 0, self.count * 24, 24)
-            found |= {f.time: self._picture(f.frame, to_rgb, info) for f in step}
+            stop = self.count * _FALLBACK_STRIDE
+            sampled = itertools.islice(frames, 0, stop, _FALLBACK_STRIDE)
+            pictures |= {f.time: self._picture(f.frame, to_rgb, info) for f in sampled}
             frames.close()
-        if not found:
+        if not pictures:
             raise RunError(f"{info.path}: no picture of it can be decoded")
-        return [found[time] for time in sorted(found)]
+        return [pictures[time] for time in sorted(pictures)]
 
     @staticmethod
     def _picture(frame, to_rgb: ToRgb, info: VideoInfo) -> np.ndarray:
-        return to_8_bits(upright(to_rgb(frame), info.rotation, info.mirrored))
+        return to_uint8(upright(to_rgb(frame), info.rotation, info.mirrored))
 
 
-def spread(shot: Shot, count: int) -> list[int]:
-    """Up to `count` frames of a shot, evenly spread."""
+def spread_frames(shot: Shot, count: int) -> list[int]:
+    """Returns the numbers of up to `count` frames, evenly spread over a shot."""
     count = min(count, len(shot))
     return [shot.start + (2 * i + 1) * len(shot) // (2 * count) for i in range(count)]
 
 
-def to_8_bits(picture: Shaped[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Of uint8, or uint16 of full scale."""
+def to_uint8(picture: Shaped[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Converts uint16 of full scale; returns uint8 as it is."""
     if picture.dtype == np.uint8:
         return picture
     return cv2.convertScaleAbs(picture, alpha=255 / 65535)

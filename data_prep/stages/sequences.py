@@ -1,4 +1,4 @@
-"""Contiguous frames of one shot, cut into sequences."""
+"""Cuts the frames of a shot into sequences."""
 
 import dataclasses
 import itertools
@@ -10,20 +10,20 @@ from stereojax.windows import Segment, plan_segments
 
 @dataclasses.dataclass(frozen=True)
 class PlanSequences:
-    """Sequences of at most `longest` frames, as few and as equal as can be."""
+    """Plans few sequences of nearly equal length, of at most `longest` frames."""
 
     longest: int
-    shortest: int  # frames of the shortest that is of use
+    shortest: int  # frames; shorter sequences are dropped later
 
     def __call__(self, shots: Sequence[Shot]) -> tuple[Segment, ...]:
-        """Covers every frame; what is shorter than `shortest` is to be dropped."""
+        """Returns sequences that cover every frame."""
         spans = [span for shot in shots for span in self._spans(shot)]
         return tuple(Segment(i, *span) for i, span in enumerate(spans))
 
     def _spans(self, shot: Shot) -> list[tuple[int, int, int]]:
         parts = plan_segments([shot], self.longest)
         if len(parts) > 1 and min(map(len, parts)) < self.shortest:
-            # Equal parts would be too short: whole ones, and a rest.
+            # Equal parts would all be dropped: plan the longest ones and a rest.
             edges = [*range(shot.start, shot.stop, self.longest), shot.stop]
             pairs = itertools.pairwise(edges)
             return [(shot.index, start, stop) for start, stop in pairs]

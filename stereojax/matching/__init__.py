@@ -1,8 +1,15 @@
-"""Stereo matching: where each pixel of the left view lies in the right one."""
+"""Stereo matching: estimates the disparity between a left and a right view."""
 
-from stereojax.matching.choice import MATCHERS, choose
+from stereojax.matching.choice import MATCHERS, choose_matcher
 from stereojax.matching.contract import Matcher, match_both
 from stereojax.matching.sgbm import Sgbm
-from stereojax.matching.twice import twice
+from stereojax.matching.tee import bounded_tee
 
-__all__ = ["MATCHERS", "Matcher", "Sgbm", "choose", "match_both", "twice"]
+__all__ = [
+    "MATCHERS",
+    "Matcher",
+    "Sgbm",
+    "bounded_tee",
+    "choose_matcher",
+    "match_both",
+]

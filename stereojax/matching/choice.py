@@ -1,4 +1,4 @@
-"""Matchers by name."""
+"""The stereo matchers by name."""
 
 from stereojax.cli import InputError
 from stereojax.matching.contract import Matcher
@@ -7,8 +7,8 @@ from stereojax.matching.sgbm import Sgbm
 MATCHERS = {"sgbm": Sgbm}
 
 
-def choose(name: str) -> Matcher:
-    """The matcher called `name`."""
+def choose_matcher(name: str) -> Matcher:
+    """Returns the matcher called `name`, with its default settings."""
     if name not in MATCHERS:
-        raise InputError(f"matcher {name}: there are {', '.join(MATCHERS)}")
+        raise InputError(f"matcher {name}: expected one of {', '.join(MATCHERS)}")
     return MATCHERS[name]()

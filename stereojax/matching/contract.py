@@ -1,35 +1,35 @@
-"""What a stereo matcher is."""
+"""The contract of a stereo matcher."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from stereojax.matching.twice import twice
+from stereojax.matching.tee import bounded_tee
 from stereojax.shapes import Float, UInt8
 
 View = UInt8[np.ndarray, "h w 3"]
-Pair = tuple[View, View]  # left and right, rectified: what matches lies on one row
+Pair = tuple[View, View]  # left and right, rectified: matching points share a row
 Disparity = Float[np.ndarray, "h w"]
 
 
 @runtime_checkable
 class Matcher(Protocol):
-    """Finds where each pixel of the left view lies in the right one."""
+    """Estimates the disparity of left views."""
 
     name: str
     licence: str
-    per_frame: bool  # a frame's disparity does not depend on its neighbours
+    per_frame: bool  # the disparity of a frame does not depend on other frames
 
-    def span(self, width: int) -> tuple[float, float]:
-        """The disparities that it can find in views `width` wide: (least, largest)."""
+    def disparity_range(self, width: int) -> tuple[float, float]:
+        """Returns the minimum and maximum disparity, px, in views `width` wide."""
         ...
 
     def match(self, pairs: Iterator[Pair]) -> Iterator[Disparity]:
-        """Disparities of the left views of one shot, one for each pair, in order.
+        """Yields the left view's disparity for each pair of one shot, in order.
 
-        In pixels of the view, x_right = x_left - disparity: positive = in front of the
-        screen. NaN where it finds nothing.
+        In pixels, x_right = x_left - disparity: positive = in front of the screen. NaN
+        where no match was found.
         """
         ...
 
@@ -37,14 +37,16 @@ class Matcher(Protocol):
 def match_both(
     matcher: Matcher, pairs: Iterable[Pair]
 ) -> Iterator[tuple[Disparity, Disparity]]:
-    """Disparities of the left and of the right view, both in the sign of the left.
+    """Yields the disparities of left and right views, both in the left view's sign.
 
-    The right one is that of the left view of the mirrored pair. Holds no more pairs
-    than the matcher reads before its first disparity.
+    The right view's disparity is matched on the mirrored pair, whose left view it is.
+    Buffers only the pairs that the matcher reads before it yields a disparity.
     """
-    first, second = twice(pairs)
-    mirrored = ((_mirror(right), _mirror(left)) for left, right in second)
-    for left, right in zip(matcher.match(first), matcher.match(mirrored), strict=True):
+    forward, backward = bounded_tee(pairs)
+    mirrored = ((_mirror(right), _mirror(left)) for left, right in backward)
+    for left, right in zip(
+        matcher.match(forward), matcher.match(mirrored), strict=True
+    ):
         yield left, _mirror(right)
 
 

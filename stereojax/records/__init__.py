@@ -1,6 +1,6 @@
-"""The one training record: fields, encoding, and random access to files of them."""
+"""The training record: fields, encoding, and random access to files of records."""
 
-from stereojax.records.coding import decode, encode_record
+from stereojax.records.coding import decode_record, encode_record
 from stereojax.records.example import from_example, to_example
 from stereojax.records.record import Frames, Provenance, Record
 from stereojax.records.source import RecordSource, open_records
@@ -10,7 +10,7 @@ __all__ = [
     "Provenance",
     "Record",
     "RecordSource",
-    "decode",
+    "decode_record",
     "encode_record",
     "from_example",
     "open_records",

@@ -1,11 +1,17 @@
-"""Frames to a record and back."""
+"""Encodes frames into a record and decodes them."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from stereojax.records.disparity import Steps
-from stereojax.records.pictures import read_rgb, read_steps, to_jpeg, to_png
+from stereojax.records.disparity import DisparityQuantizer
+from stereojax.records.pictures import (
+    decode_gray16,
+    decode_rgb,
+    encode_jpeg,
+    encode_png,
+    to_integers,
+)
 from stereojax.records.record import Frames, Provenance, Record
 from stereojax.shapes import Float, UInt8
 
@@ -20,63 +26,71 @@ def encode_record(
     warped: Float[np.ndarray, "t h w 3"] | None = None,  # [0, 1]
     occlusion: Float[np.ndarray, "t h w"] | None = None,
 ) -> Record:
-    """A record of contiguous frames. What `decode` gives back is what training sees.
+    """Encodes contiguous frames of one shot as a record.
 
-    The views lose what JPEG loses and the disparity is rounded (`disparity.quantize`),
-    so a filter that is to see what training will see looks at the decoded record.
+    JPEG compresses the views and `DisparityQuantizer` rounds the disparity. Training
+    reads the decoded values, so filters must judge the decoded record too.
     """
     if not len(left):
         raise ValueError("a record needs at least one frame")
-    steps = Steps.of(disparity)
+    quantizer = DisparityQuantizer.covering(disparity)
     return Record(
-        left=tuple(to_jpeg(frame, jpeg_quality) for frame in left),
-        right=tuple(to_jpeg(frame, jpeg_quality) for frame in right),
-        disparity=tuple(to_png(steps.encode(frame)) for frame in disparity),
+        left=tuple(encode_jpeg(frame, jpeg_quality) for frame in left),
+        right=tuple(encode_jpeg(frame, jpeg_quality) for frame in right),
+        disparity=tuple(encode_png(quantizer.encode(frame)) for frame in disparity),
         height=left.shape[1],
         width=left.shape[2],
-        disparity_scale=steps.scale,
-        disparity_offset=steps.offset,
+        disparity_scale=quantizer.scale,
+        disparity_offset=quantizer.offset,
         provenance=provenance,
-        warped=_pngs(warped, np.uint8),
-        occlusion=_pngs(occlusion, np.uint16),
+        warped=_encode_pngs(warped, np.uint8),
+        occlusion=_encode_pngs(occlusion, np.uint16),
     )
 
 
-def decode(record: Record, frames: Sequence[int] | None = None) -> Frames:
-    """The frames of these numbers within the record, in this order; None is all.
+def decode_record(record: Record, frames: Sequence[int] | None = None) -> Frames:
+    """Decodes some frames of a record, or all of them.
+
+    Args:
+      record: the record.
+      frames: frame numbers within the record, in the order of the result; None
+        decodes every frame.
 
     Raises:
-      IndexError: a number is not within the record.
-      ValueError: a picture cannot be read, or has not the record's size.
+      IndexError: a frame number is outside the record.
+      ValueError: a picture cannot be decoded, or its size is not the record's.
     """
     frames = range(len(record)) if frames is None else frames
     if outside := [f for f in frames if not 0 <= f < len(record)]:
         raise IndexError(f"frame {outside[0]} of a record of {len(record)}")
-    steps = Steps(record.disparity_scale, record.disparity_offset)
+    quantizer = DisparityQuantizer(record.disparity_scale, record.disparity_offset)
 
-    def stack(name: str, read: Callable[[bytes], np.ndarray]) -> np.ndarray:
+    def stack(name: str, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
         pictures = getattr(record, name)
         shape = record.height, record.width
         if not len(frames):
-            return read(pictures[0])[None][:0]
-        return np.stack([_checked(read(pictures[f]), shape, name, f) for f in frames])
+            return decode(pictures[0])[None][:0]
+        return np.stack(
+            [_check_size(decode(pictures[f]), shape, name, f) for f in frames]
+        )
 
     return Frames(
-        left=stack("left", read_rgb),
-        right=stack("right", read_rgb),
-        disparity=steps.decode(stack("disparity", read_steps)),
-        warped=stack("warped", read_rgb) if record.warped else None,
+        left=stack("left", decode_rgb),
+        right=stack("right", decode_rgb),
+        disparity=quantizer.decode(stack("disparity", decode_gray16)),
+        warped=stack("warped", decode_rgb) if record.warped else None,
         occlusion=(
-            stack("occlusion", read_steps).astype(np.float32) / np.float32(65535)
+            stack("occlusion", decode_gray16).astype(np.float32) / np.float32(65535)
             if record.occlusion
             else None
         ),
     )
 
 
-def _checked(
+def _check_size(
     picture: np.ndarray, shape: tuple[int, int], name: str, frame: int
 ) -> np.ndarray:
+    """Returns the picture; raises `ValueError` if its size is not the record's."""
     if picture.shape[:2] != shape:
         raise ValueError(
             f"{name} of frame {frame} is {picture.shape[:2]}, the record {shape}"
@@ -84,9 +98,7 @@ def _checked(
     return picture
 
 
-def _pngs(pictures: np.ndarray | None, dtype: type) -> tuple[bytes, ...]:
+def _encode_pngs(pictures: np.ndarray | None, dtype: type) -> tuple[bytes, ...]:
     if pictures is None:
         return ()
-    top = np.iinfo(dtype).max
-    scaled = (np.rint(np.clip(p, 0, 1) * top).astype(dtype) for p in pictures)
-    return tuple(to_png(p) for p in scaled)
+    return tuple(encode_png(to_integers(picture, dtype)) for picture in pictures)

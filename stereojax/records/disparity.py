@@ -1,7 +1,7 @@
-"""Disparity as 16-bit steps: exact multiples of a power of two, and one code for NaN.
+"""Quantizes disparity to 16 bits: multiples of a power of two, and a code for NaN.
 
-`disparity = offset + step * scale`, with `offset` a multiple of `scale`: all of these
-are exact in float32, so what is decoded equals `quantize` of what was encoded.
+`disparity = offset + step * scale`, with `offset` a multiple of `scale`. All these
+numbers are exact in float32, so that decoding returns exactly the rounded disparity.
 """
 
 import dataclasses
@@ -10,64 +10,62 @@ import numpy as np
 
 from stereojax.shapes import Float, Shaped
 
-NOWHERE = 65535  # the step that stands for a disparity that is not finite
-_FINEST = 1 / 32  # px; half of it, the largest error, is below what matchers resolve
+NO_DISPARITY = 65535  # the step that encodes a disparity that is not finite
+# Pixels. Half of it, the largest rounding error, is below the resolution of matchers.
+_FINEST_SCALE = 1 / 32
 
 
 @dataclasses.dataclass(frozen=True)
-class Steps:
-    """The disparities that a record can hold."""
+class DisparityQuantizer:
+    """A uniform quantizer; steps 0 to 65534 encode finite disparities."""
 
-    scale: float  # pixels
-    offset: float  # pixels
+    scale: float  # pixels a step
+    offset: float  # pixels at step 0
 
     @classmethod
-    def of(cls, disparity: Float[np.ndarray, "*shape"]) -> "Steps":
-        """The finest steps that reach from the lowest disparity to the highest."""
+    def covering(cls, disparity: Float[np.ndarray, "*shape"]) -> "DisparityQuantizer":
+        """Returns the finest quantizer that reaches from the minimum to the maximum."""
         finite = disparity[np.isfinite(disparity)]
         if not finite.size:
-            return cls(_FINEST, 0.0)
+            return cls(_FINEST_SCALE, 0.0)
         low, high = float(finite.min()), float(finite.max())
         if max(-low, high) > 1e5:
-            raise ValueError(f"disparity {low:g} to {high:g} px is no picture's")
-        scale = _FINEST
+            raise ValueError(
+                f"disparity {low:g} to {high:g} px is no picture's; expected at most"
+                " 1e5 px either way"
+            )
+        scale = _FINEST_SCALE
         while True:
             offset = min(0.0, np.floor(low / scale) * scale)
-            if (high - offset) / scale <= NOWHERE - 1:
+            if (high - offset) / scale <= NO_DISPARITY - 1:
                 return cls(scale, float(offset))
             scale *= 2
 
     def encode(
         self, disparity: Float[np.ndarray, "*shape"]
     ) -> Shaped[np.ndarray, "*shape"]:
-        """uint16 steps.
+        """Returns uint16 steps.
 
         Raises:
-          ValueError: there are disparities that these steps do not reach.
+          ValueError: a disparity is outside the quantizer's range.
         """
         finite = np.isfinite(disparity)
         pixels = np.where(finite, disparity, 0).astype(np.float64)
         steps = np.rint((pixels - self.offset) / self.scale)
-        outside = finite & ((steps < 0) | (steps >= NOWHERE))
+        outside = finite & ((steps < 0) | (steps >= NO_DISPARITY))
         if outside.any():
-            last = self.offset + (NOWHERE - 1) * self.scale
+            last = self.offset + (NO_DISPARITY - 1) * self.scale
             raise ValueError(
                 f"disparity {pixels[outside][0]:g} px: expected {self.offset:g} to"
                 f" {last:g}"
             )
-        return np.where(finite, steps, NOWHERE).astype(np.uint16)
+        return np.where(finite, steps, NO_DISPARITY).astype(np.uint16)
 
     def decode(
         self, steps: Shaped[np.ndarray, "*shape"]
     ) -> Float[np.ndarray, "*shape"]:
-        """float32 pixels; NaN where the step is `NOWHERE`."""
+        """Returns float32 pixels, with NaN where the step is `NO_DISPARITY`."""
         pixels = steps.astype(np.float32) * np.float32(self.scale)
         pixels += np.float32(self.offset)
-        pixels[steps == NOWHERE] = np.nan
+        pixels[steps == NO_DISPARITY] = np.nan
         return pixels
-
-
-def quantize(disparity: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """What a record that is given `disparity` gives back."""
-    steps = Steps.of(disparity)
-    return steps.decode(steps.encode(disparity))

@@ -1,4 +1,4 @@
-"""A record as the tf.train.Example that TFDS writes and reads."""
+"""Converts a record to and from the tf.train.Example that TFDS reads and writes."""
 
 import dataclasses
 from typing import Any
@@ -6,41 +6,41 @@ from typing import Any
 from stereojax.records import wire
 from stereojax.records.record import Provenance, Record
 
-PICTURES = ("left", "right", "disparity", "warped", "occlusion")
-NUMBERS = ("height", "width", "disparity_scale", "disparity_offset")
-ORIGIN = "provenance/"  # TFDS's way to write a dictionary in a dictionary
+PICTURE_FIELDS = ("left", "right", "disparity", "warped", "occlusion")
+NUMBER_FIELDS = ("height", "width", "disparity_scale", "disparity_offset")
+PROVENANCE_PREFIX = "provenance/"  # TFDS joins the keys of nested dictionaries with "/"
 
 
 def to_example(record: Record) -> bytes:
-    """A serialized tf.train.Example; the same record gives the same bytes."""
+    """Serializes a record as a tf.train.Example; equal records give equal bytes."""
     features: dict[str, wire.Value] = {
-        name: pictures for name in PICTURES if (pictures := getattr(record, name))
+        name: pictures for name in PICTURE_FIELDS if (pictures := getattr(record, name))
     }
-    features |= {name: [getattr(record, name)] for name in NUMBERS}
+    features |= {name: [getattr(record, name)] for name in NUMBER_FIELDS}
     for name, value in dataclasses.asdict(record.provenance).items():
         plain = value.encode() if isinstance(value, str) else value
-        features[ORIGIN + name] = [plain]
-    return wire.write(features)
+        features[PROVENANCE_PREFIX + name] = [plain]
+    return wire.serialize_features(features)
 
 
 def from_example(data: bytes) -> Record:
-    """The record of `to_example`, or of the Example that TFDS made of it.
+    """Parses a record that `to_example` or TFDS serialized.
 
     Raises:
-      ValueError: this is no Example, or not one of a record.
+      ValueError: the bytes are no Example, or not the Example of a record.
     """
-    features = wire.read(data)
+    features = wire.parse_features(data)
     try:
-        origin = {
-            f.name: _scalar(features[ORIGIN + f.name], f.type)
+        provenance = {
+            f.name: _scalar(features[PROVENANCE_PREFIX + f.name], f.type)
             for f in dataclasses.fields(Provenance)
         }
         types = {f.name: f.type for f in dataclasses.fields(Record)}
-        numbers = {n: _scalar(features[n], types[n]) for n in NUMBERS}
+        numbers = {n: _scalar(features[n], types[n]) for n in NUMBER_FIELDS}
     except KeyError as error:
         raise ValueError(f"not a stereo record: it has no {error}") from error
-    pictures = {name: tuple(features.get(name, ())) for name in PICTURES}
-    return Record(**pictures, **numbers, provenance=Provenance(**origin))
+    pictures = {name: tuple(features.get(name, ())) for name in PICTURE_FIELDS}
+    return Record(**pictures, **numbers, provenance=Provenance(**provenance))
 
 
 def _scalar(values: list, kind: type) -> Any:

@@ -1,11 +1,10 @@
-"""One file of records, read at random: TFRecord, or ArrayRecord."""
+"""Random access to one file of records: TFRecord or ArrayRecord."""
 
 import contextlib
 import dataclasses
 import hashlib
 import os
 import threading
-import uuid
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +12,8 @@ import numpy as np
 from etils import epath
 
 from stereojax.cli import InputError, RunError
-from stereojax.records.tfrecord import read_at, scan
+from stereojax.records.tfrecord import read_record, scan_offsets
+from stereojax.storage.atomic import atomic_write
 
 
 @runtime_checkable
@@ -25,11 +25,12 @@ class Shard(Protocol):
     def count(self) -> int: ...
 
     def read(self, number: int) -> bytes:
-        """Raises `RunError`, which names file and record, where it is damaged."""
+        """Raises `RunError`, which names file and record, if the record is damaged."""
         ...
 
 
 def open_shard(path: os.PathLike | str, cache_dir: Path | None) -> Shard:
+    """Opens a shard; the file name says which format it has."""
     path = os.fspath(path)
     if ".array_record" in path.rpartition("/")[2]:
         return ArrayRecordShard(path)
@@ -38,15 +39,16 @@ def open_shard(path: os.PathLike | str, cache_dir: Path | None) -> Shard:
 
 @dataclasses.dataclass
 class TFRecordShard:
-    """A TFRecord file. Its offsets are scanned once for a size and time of the file.
+    """A TFRecord file, whose record offsets are scanned once and cached on disk.
 
-    Threads may share it; a copy in another process reads the cached offsets.
+    The cache entry is keyed by path, size and modification time. Threads may share a
+    shard; a pickled copy in another process reads the cached offsets.
     """
 
     path: str
-    cache_dir: Path | None  # None: scanned anew by every process
+    cache_dir: Path | None  # None: every process scans the file
     _offsets: np.ndarray | None = None
-    _trusted: bool = False  # the offsets were scanned by this process
+    _scanned_here: bool = False  # the offsets come from this process, not the cache
 
     def count(self) -> int:
         return len(self.offsets()) - 1
@@ -55,11 +57,10 @@ class TFRecordShard:
         try:
             return self._read(number)
         except RunError:
-            if self._trusted:
+            if self._scanned_here:
                 raise
-        # The file may be another one than when the cache was written, of the same size
-        # and time.
-        self._offsets = self._scanned()
+        # The cached offsets may belong to an older file of the same size and time.
+        self._offsets = self._scan()
         return self._read(number)
 
     def _read(self, number: int) -> bytes:
@@ -69,36 +70,37 @@ class TFRecordShard:
                 f" {self.count()}; make it anew"
             )
         start, stop = self.offsets()[number : number + 2]
-        return read_at(self.path, number, int(start), int(stop))
+        return read_record(self.path, number, int(start), int(stop))
 
     def offsets(self) -> np.ndarray:
-        """(records + 1,) int64: where each begins, and the file's size."""
+        """Returns the first byte of each record and the file size, int64."""
         if self._offsets is None:
-            self._offsets = self._cached()
+            self._offsets = self._load_offsets()
         return self._offsets
 
-    def _cached(self) -> np.ndarray:
+    def _load_offsets(self) -> np.ndarray:
+        """Reads the offsets from the cache, or scans the file."""
         try:
             stat = epath.Path(self.path).stat()
         except OSError as error:
             raise InputError(f"{self.path}: no such file of records") from error
-        if (file := self._cache_file()) is not None:
+        if (cache_file := self._cache_file()) is not None:
             with contextlib.suppress(OSError, ValueError, EOFError):
-                offsets = np.load(file)
+                offsets = np.load(cache_file)
                 if offsets[-1] == stat.length:
                     return offsets
-        return self._scanned()
+        return self._scan()
 
-    def _scanned(self) -> np.ndarray:
-        offsets, file = scan(self.path), self._cache_file()
-        self._trusted = True
-        # A cache that cannot be written costs the next process a scan, no more.
-        if file is not None:
+    def _scan(self) -> np.ndarray:
+        """Scans the file and caches the offsets."""
+        offsets, cache_file = scan_offsets(self.path), self._cache_file()
+        self._scanned_here = True
+        # A cache that cannot be written only costs the next process a scan.
+        if cache_file is not None:
             with contextlib.suppress(OSError):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                part = file.with_suffix(f".{uuid.uuid4().hex[:8]}.npy")
-                np.save(part, offsets)
-                part.replace(file)
+                cache_file.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_write(cache_file, unique=True) as part:
+                    np.save(part, offsets)
         return offsets
 
     def _cache_file(self) -> Path | None:
@@ -112,11 +114,11 @@ class TFRecordShard:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_offsets": None, "_trusted": False}
+        return self.__dict__ | {"_offsets": None, "_scanned_here": False}
 
 
 class ArrayRecordShard:
-    """An ArrayRecord file, which has an index and checksums of its own."""
+    """An ArrayRecord file; the format has its own index and checksums."""
 
     def __init__(self, path: str):
         self.path = path

@@ -1,4 +1,4 @@
-"""Random access to the records of a dataset, as grain's `MapDataset` wants it."""
+"""Random access to the records of a dataset, as a source of grain's `MapDataset`."""
 
 import bisect
 import dataclasses
@@ -17,24 +17,24 @@ from stereojax.records.example import from_example
 from stereojax.records.record import Record
 from stereojax.records.shard import Shard, open_shard
 
-INFO = "dataset_info.json"  # TFDS writes it beside the shards
+DATASET_INFO = "dataset_info.json"  # TFDS writes it into the folder of the shards
 
 
 def cache_root() -> Path:
-    """$STEREOJAX_CACHE, else ~/.cache/stereojax."""
+    """Returns $STEREOJAX_CACHE, else ~/.cache/stereojax."""
     return Path(os.environ.get("STEREOJAX_CACHE") or "~/.cache/stereojax").expanduser()
 
 
 class RecordSource:
-    """Records by number, over all shards in order.
+    """The records of all shards by number, in the order of the shards.
 
         import grain
 
         source = open_records("dataset/", "train")
         grain.MapDataset.source(source).shuffle(seed=0).map(lambda record: ...)
 
-    A record is read and its checksum compared only when it is asked for. It can be
-    pickled and shared by threads; `repr` names the data, as grain's checkpoints want.
+    Indexing reads one record and verifies its checksum. A source can be pickled and
+    shared by threads; `repr` names the data, which grain's checkpoints require.
     """
 
     def __init__(self, shards: Sequence[Shard], counts: Sequence[int], name: str):
@@ -45,25 +45,20 @@ class RecordSource:
         return self._stops[-1] if self._stops else 0
 
     def __getitem__(self, index: SupportsIndex) -> Record:
-        """Raises `RunError`, which names file and record, where it is damaged."""
-        data, shard, number = self._read(index)
+        """Raises `RunError`, which names file and record, if the record is damaged."""
+        position = operator.index(index)
+        if not 0 <= position < len(self):
+            raise IndexError(
+                f"record {position} of {self._name}, which has {len(self)}"
+            )
+        shard_index = bisect.bisect_right(self._stops, position)
+        first = self._stops[shard_index - 1] if shard_index else 0
+        shard, number = self._shards[shard_index], position - first
+        data = shard.read(number)
         try:
             return from_example(data)
         except ValueError as error:
             raise RunError(f"{shard.path}: record {number}: {error}") from error
-
-    def example(self, index: SupportsIndex) -> bytes:
-        """The record's serialized tf.train.Example."""
-        return self._read(index)[0]
-
-    def _read(self, index: SupportsIndex) -> tuple[bytes, Shard, int]:
-        at = operator.index(index)
-        if not 0 <= at < len(self):
-            raise IndexError(f"record {at} of {self._name}, which has {len(self)}")
-        which = bisect.bisect_right(self._stops, at)
-        number = at - (self._stops[which - 1] if which else 0)
-        shard = self._shards[which]
-        return shard.read(number), shard, number
 
     def __repr__(self) -> str:
         return f"RecordSource({self._name}, {len(self)} records)"
@@ -71,33 +66,33 @@ class RecordSource:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """What `dataset_info.json` says of a split."""
+    """A split, as `dataset_info.json` describes it."""
 
-    paths: tuple[str, ...]  # of its shards, in order
-    counts: tuple[int, ...]  # records in each
+    paths: tuple[str, ...]  # shard files, in order
+    counts: tuple[int, ...]  # records in each shard
 
 
 def open_records(
-    place: os.PathLike | str,
+    location: os.PathLike | str,
     split: str | None = None,
     *,
     cache_dir: Path | None = None,
 ) -> RecordSource:
-    """The records of a dataset's split, or of the files that a pattern names.
+    """Opens a split of a dataset, or the record files that a pattern matches.
 
     Args:
-      place: the folder that `data_prep` wrote, or the one with `dataset_info.json` in
-        it, local or remote; or files of records, or a pattern for them.
-      split: "train" or "validation"; with a pattern it is None.
-      cache_dir: where the offsets of TFRecord files are kept;
-        $STEREOJAX_CACHE/records or ~/.cache/stereojax/records.
+      location: the output folder of `data_prep`, or the folder with
+        `dataset_info.json` in it, local or remote; or a record file, or a pattern.
+      split: "train" or "validation"; None for files.
+      cache_dir: the folder for offsets of TFRecord files; by default
+        $STEREOJAX_CACHE/records, else ~/.cache/stereojax/records.
 
     Raises:
-      InputError: there is no such dataset or split.
-      RunError: the offsets of a shard cannot be scanned (a pattern's files).
+      InputError: the dataset, the split or the files do not exist.
+      RunError: a file's offsets cannot be scanned (only for files).
     """
     cache = cache_dir or cache_root() / "records"
-    path = epath.Path(place)
+    path = epath.Path(location)
     if not path.is_dir():
         return _open_pattern(path, split, cache)
     folder = find_dataset(path)
@@ -106,29 +101,31 @@ def open_records(
         raise InputError(
             f"{folder}: split {split} is not one of {', '.join(sorted(splits))}"
         )
-    chosen = splits[split]
-    shards = [open_shard(p, cache) for p in chosen.paths]
-    return RecordSource(shards, chosen.counts, f"{folder}:{split}")
+    paths, counts = splits[split].paths, splits[split].counts
+    shards = [open_shard(p, cache) for p in paths]
+    return RecordSource(shards, counts, f"{folder}:{split}")
 
 
 def find_dataset(folder: epath.Path) -> epath.Path:
-    """`folder`, or the one in it, NAME/VERSION, that has `dataset_info.json`."""
-    for pattern in (INFO, f"*/{INFO}", f"*/*/{INFO}"):
-        found = sorted(p for p in folder.glob(pattern) if _is_visible(p, folder))
-        if len(found) > 1:
+    """Returns the folder with `dataset_info.json`: `folder` or its NAME/VERSION."""
+    for pattern in (DATASET_INFO, f"*/{DATASET_INFO}", f"*/*/{DATASET_INFO}"):
+        infos = sorted(p for p in folder.glob(pattern) if _is_visible(p, folder))
+        if len(infos) > 1:
             raise InputError(
-                f"{folder}: {len(found)} datasets, {found[0].parent} the first;"
+                f"{folder}: {len(infos)} datasets, {infos[0].parent} the first;"
                 " name one of them"
             )
-        if found:
-            return found[0].parent
-    raise InputError(f"{folder}: no dataset here: no {INFO}; make one with data_prep")
+        if infos:
+            return infos[0].parent
+    raise InputError(
+        f"{folder}: no dataset here: no {DATASET_INFO}; make one with data_prep"
+    )
 
 
 def read_splits(folder: epath.Path) -> dict[str, Split]:
-    """The splits of the dataset in `folder`, by name."""
+    """Returns the splits of the dataset in `folder`, by name."""
     try:
-        info = json.loads((folder / INFO).read_text())
+        info = json.loads((folder / DATASET_INFO).read_text())
         name, kind = info["name"], info.get("fileFormat", "tfrecord")
         splits = {}
         for entry in info["splits"]:
@@ -146,21 +143,25 @@ def read_splits(folder: epath.Path) -> dict[str, Split]:
             )
             splits[entry["name"]] = Split(tuple(map(os.fspath, paths)), counts)
     except (ValueError, KeyError) as error:
-        raise InputError(f"{folder / INFO}: not what TFDS writes: {error}") from error
+        raise InputError(
+            f"{folder / DATASET_INFO}: not what TFDS writes: {error}"
+        ) from error
     return splits
 
 
 def _open_pattern(path: epath.Path, split: str | None, cache: Path) -> RecordSource:
     if split is not None:
-        raise InputError(f"{path}: split {split} asked of files; name their dataset")
-    found = [path] if path.exists() else sorted(path.parent.glob(path.name))
-    if not found:
+        raise InputError(
+            f"{path}: files have no split {split}; expected the folder of their dataset"
+        )
+    files = [path] if path.exists() else sorted(path.parent.glob(path.name))
+    if not files:
         raise InputError(f"{path}: no such folder or file of records")
-    shards = [open_shard(p, cache) for p in found]
+    shards = [open_shard(p, cache) for p in files]
     return RecordSource(shards, [s.count() for s in shards], os.fspath(path))
 
 
 def _is_visible(path: epath.Path, folder: epath.Path) -> bool:
-    """Not in a folder of work in progress."""
+    """Returns False in a hidden folder: a dataset that is still being written."""
     inside = os.fspath(path)[len(os.fspath(folder)) :]
     return "/." not in inside

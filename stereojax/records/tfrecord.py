@@ -1,13 +1,13 @@
-"""TFRecord files: written in order, read at random, every byte under its checksum.
+"""TFRecord files: sequential writing, random access, checksums.
 
-A record is its length (uint64), that length's checksum, the data, the data's checksum;
-little endian. The checksums are CRC-32C, rotated and shifted by a constant.
+A record is its length (uint64), the length's checksum, the data and the data's
+checksum, all little endian. The checksums are CRC-32C, rotated and shifted by a
+constant.
 """
 
 import contextlib
 import os
 import struct
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import google_crc32c
@@ -21,13 +21,13 @@ _MASK = 0xA282EAD8
 
 
 def masked_crc(data: bytes) -> int:
-    """The checksum that TFRecord keeps of `data`."""
+    """Returns the checksum that TFRecord stores for `data`."""
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
 
 
 class TFRecordWriter:
-    """Appends records to a new file; use as a context manager."""
+    """Writes records to a new file; use it as a context manager."""
 
     def __init__(self, path: os.PathLike | str):
         self._path = epath.Path(path)
@@ -38,7 +38,7 @@ class TFRecordWriter:
 
     def __exit__(self, *_: object) -> None:
         self._file.flush()
-        with contextlib.suppress(OSError, AttributeError):  # remote files have none
+        with contextlib.suppress(OSError, AttributeError):  # no fileno: a remote file
             os.fsync(self._file.fileno())
         self._file.close()
 
@@ -49,10 +49,10 @@ class TFRecordWriter:
         self._file.write(struct.pack("<I", masked_crc(data)))
 
 
-def scan(path: os.PathLike | str) -> np.ndarray:
-    """Where each record begins, and at last the file's size: (records + 1,) int64.
+def scan_offsets(path: os.PathLike | str) -> np.ndarray:
+    """Returns the first byte of each record and the file size: (records + 1,) int64.
 
-    Reads the lengths only, and checks their checksums.
+    Reads only the lengths, and verifies their checksums.
 
     Raises:
       RunError: a length is damaged, or the file ends within a record.
@@ -61,51 +61,52 @@ def scan(path: os.PathLike | str) -> np.ndarray:
     size = path.stat().length
     offsets = [0]
     with path.open("rb") as file:
-        while (at := offsets[-1]) < size:
-            file.seek(at)
-            where = f"{path}: record {len(offsets) - 1}"
-            end = at + _HEAD + _length(file.read(_HEAD), where) + _TAIL
+        while (start := offsets[-1]) < size:
+            file.seek(start)
+            record = f"{path}: record {len(offsets) - 1}"
+            end = start + _HEAD + _data_length(file.read(_HEAD), record) + _TAIL
             if end > size:
                 raise RunError(
-                    f"{where} ends at byte {end}, the file at {size}: it is cut short;"
+                    f"{record} ends at byte {end}, the file at {size}: it is cut short;"
                     " make it anew"
                 )
             offsets.append(end)
     return np.array(offsets, np.int64)
 
 
-def read_at(path: os.PathLike | str, number: int, start: int, stop: int) -> bytes:
-    """The data of record `number`, which lies from byte `start` to `stop`.
+def read_record(path: os.PathLike | str, number: int, start: int, stop: int) -> bytes:
+    """Reads the data of a record and verifies its checksums.
+
+    Args:
+      path: the TFRecord file.
+      number: number of the record, for error messages.
+      start, stop: its byte range, as `scan_offsets` returns it.
 
     Raises:
       RunError: a checksum does not match.
     """
     with epath.Path(path).open("rb") as file:
         file.seek(start)
-        record = file.read(stop - start)
-    where = f"{path}: record {number}"
-    length = _length(record[:_HEAD], where)
-    if len(record) != stop - start or _HEAD + length + _TAIL != len(record):
-        raise RunError(f"{where} is not where it was: the file has changed")
-    data = record[_HEAD:-_TAIL]
-    if masked_crc(data) != struct.unpack("<I", record[-_TAIL:])[0]:
-        raise RunError(f"{where} is damaged: its checksum does not match; make it anew")
+        content = file.read(stop - start)
+    record = f"{path}: record {number}"
+    length = _data_length(content[:_HEAD], record)
+    if len(content) != stop - start or _HEAD + length + _TAIL != len(content):
+        raise RunError(f"{record} has another length now: the file has changed")
+    data = content[_HEAD:-_TAIL]
+    if masked_crc(data) != struct.unpack("<I", content[-_TAIL:])[0]:
+        raise RunError(
+            f"{record} is damaged: its checksum does not match; make it anew"
+        )
     return data
 
 
-def read_all(path: os.PathLike | str) -> Iterator[bytes]:
-    """The data of every record, in order."""
-    offsets = scan(path)
-    for number in range(len(offsets) - 1):
-        yield read_at(path, number, int(offsets[number]), int(offsets[number + 1]))
-
-
-def _length(head: bytes, where: str) -> int:
+def _data_length(head: bytes, record: str) -> int:
+    """Parses a record's head; `record` names the record in errors."""
     if len(head) < _HEAD:
-        raise RunError(f"{where}: the file ends within its length; make it anew")
+        raise RunError(f"{record}: the file ends within its length; make it anew")
     length, crc = struct.unpack("<QI", head)
     if masked_crc(head[:8]) != crc:
         raise RunError(
-            f"{where} is damaged: its length's checksum does not match; make it anew"
+            f"{record} is damaged: its length's checksum does not match; make it anew"
         )
     return length

@@ -1,8 +1,8 @@
-"""tf.train.Example in protobuf's wire format, without TensorFlow.
+"""Serializes and parses tf.train.Example in protobuf's wire format, without TensorFlow.
 
 Example { Features features = 1; }      Features { map<string, Feature> feature = 1; }
 Feature { BytesList = 1 | FloatList = 2 | Int64List = 3 }, each `repeated value = 1`,
-numbers packed or not. After the public definition (tensorflow/core/example, which is
+numbers packed or not. Follows the public definition (tensorflow/core/example,
 Apache-2.0).
 """
 
@@ -16,10 +16,10 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _BYTES, _FLOATS, _INTS = 1, 2, 3
 
 
-def write(features: dict[str, Value]) -> bytes:
-    """The Example of these features, keys in order: the same features, the same bytes.
+def serialize_features(features: dict[str, Value]) -> bytes:
+    """Serializes an Example with sorted keys, so that equal features give equal bytes.
 
-    The type of a feature is that of its first value: bytes, float or int.
+    The type of a feature is the type of its first value: bytes, float or int.
     """
     entries = []
     for name in sorted(features):
@@ -28,21 +28,21 @@ def write(features: dict[str, Value]) -> bytes:
     return _field(1, b"".join(entries))
 
 
-def read(data: bytes) -> dict[str, list]:
-    """Name to list of bytes, float or int.
+def parse_features(data: bytes) -> dict[str, list]:
+    """Returns each feature's list of bytes, floats or ints, by name.
 
     Raises:
-      ValueError: this is no Example.
+      ValueError: the bytes are no Example.
     """
-    found = {}
+    values = {}
     try:
         for _, features in _fields(memoryview(data)):
             for _, entry in _fields(features):
                 parts = dict(_fields(entry))
-                found[bytes(parts[1]).decode()] = _values(parts.get(2, b""))
+                values[bytes(parts[1]).decode()] = _values(parts.get(2, b""))
     except (IndexError, KeyError, TypeError, UnicodeDecodeError, struct.error) as error:
         raise ValueError(f"not a tf.train.Example: {error}") from error
-    return found
+    return values
 
 
 def _feature(values: Value) -> bytes:
@@ -76,6 +76,7 @@ def _values(feature: memoryview | bytes) -> list:
 
 
 def _fields(data: memoryview | bytes) -> Iterator[tuple[int, memoryview | int]]:
+    """Yields the number and the content of each field of a message."""
     at = 0
     while at < len(data):
         tag, at = _read_varint(data, at)

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,21 +19,23 @@ from etils import epath
 AnyPath = TypeVar("AnyPath", Path, epath.Path)
 
 
-def partial_path(path: AnyPath) -> AnyPath:
+def partial_path(path: AnyPath, *, unique: bool = False) -> AnyPath:
     """Returns the hidden sibling that holds `path` until it is complete.
 
-    It keeps the suffix, by which encoders choose the file format.
+    It keeps the suffix, by which encoders choose the file format. `unique` adds a
+    random number, so that several machines can write the same path at once.
     """
-    return path.with_name(f".{path.stem}.part{path.suffix}")
+    part = f"part-{uuid.uuid4().hex[:8]}" if unique else "part"
+    return path.with_name(f".{path.stem}.{part}{path.suffix}")
 
 
 @contextlib.contextmanager
-def atomic_write(path: AnyPath) -> Iterator[AnyPath]:
+def atomic_write(path: AnyPath, *, unique: bool = False) -> Iterator[AnyPath]:
     """Yields a path to write to; renames it to `path` when the block ends.
 
-    The process number in the hidden name keeps concurrent writers of a file apart.
+    `unique` is for a `path` that several processes may write at once.
     """
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = partial_path(path, unique=unique)
     try:
         yield part
         flush_to_disk(part)

@@ -1,6 +1,6 @@
-"""Files that stand for films, and a quick way to make records of them.
+"""Small files that stand in for films, and a fast replacement of `extract_records`.
 
-For tests of the job around the films; what is made of real ones has its own tests.
+For tests of the job; tests of real films are in test_process_*.py.
 """
 
 import dataclasses
@@ -9,30 +9,36 @@ from pathlib import Path
 
 from record_samples import record
 
-from data_prep.film_summary import Refused, Sample, Summary
+from data_prep.film_summary import FilmSummary, RefusalError, SequenceSummary
 from data_prep.work_store import RecordWriter, write_summary
-from stereojax.records.pictures import read_rgb, to_png
+from stereojax.records import open_records, to_example
+from stereojax.records.pictures import decode_rgb, encode_png
+from stereojax.settings.data import DataSettings
+
+SETTINGS = DataSettings(
+    width=64, height=64, shortest=1, shard_megabytes=1, validation_percent=40.0
+)
 
 
 def write_films(folder: Path, **counts) -> Path:
-    """`name=n`: name.mp4, of which n records are made."""
+    """Writes name.mp4 for each `name=n`; `FakeProcess` makes n records of it."""
     folder.mkdir(exist_ok=True)
     for name, count in counts.items():
         (folder / f"{name}.mp4").write_text(f"{name} {count}")
     return folder
 
 
-def save(store, key, records, ended):
-    """Into a `VideoStore`, all that belongs to a film at once."""
-    with store.building(key) as folder:
+def save(store, key, records, outcome):
+    """Writes a film's records and outcome into a `WorkStore`."""
+    with store.film_folder(key) as folder:
         with RecordWriter(folder) as writer:
             for one in records:
                 writer.write(one)
-        write_summary(folder, ended)
+        write_summary(folder, outcome)
 
 
 class FakeProcess:
-    """Takes the place of `data_prep.process.process`, and counts its calls."""
+    """Replaces `film_task.extract_records`, and lists the films of its calls."""
 
     def __init__(self):
         self.calls: list[str] = []
@@ -43,8 +49,8 @@ class FakeProcess:
         if name.startswith("broken"):
             raise ValueError("the decoder\nchoked")
         if name.startswith("mono"):
-            raise Refused("mono", f"{path}: not a stereo film")
-        samples = [Sample(9, 999, 8, dropped="psnr", psnr=12.0)]
+            raise RefusalError("mono", f"{path}: not a stereo film")
+        samples = [SequenceSummary(9, 999, 8, dropped="psnr", psnr=12.0)]
         for i in range(int(count)):
             one = record(
                 frames=2 + i % 2,
@@ -56,10 +62,31 @@ class FakeProcess:
                 first_frame=10 * i,
             )
             if settings.store_warped:
-                stored = tuple(to_png(read_rgb(data)) for data in one.right)
+                stored = tuple(encode_png(decode_rgb(data)) for data in one.right)
                 one = dataclasses.replace(one, warped=stored, occlusion=one.disparity)
             save(one)
-            samples.append(Sample(0, 10 * i, len(one), psnr=30.0))
-        return Summary(
+            samples.append(SequenceSummary(0, 10 * i, len(one), psnr=30.0))
+        return FilmSummary(
             path.name, "h", "stereo", "sbs", 90, (90,), tuple(samples), {"match": 0.1}
         )
+
+
+def run(films, output, settings=SETTINGS, **options):
+    """Runs the job without a subprocess, in which `FakeProcess` would not be seen."""
+    from data_prep.beam import Runner
+    from data_prep.prepare import prepare
+
+    return prepare(
+        str(films), str(output), settings, Runner(), isolated=False, **options
+    )
+
+
+def contents(output):
+    """Returns the serialized records of every shard of a dataset, by shard name."""
+    records = {}
+    for split in ("train", "validation"):
+        pattern = output / "stereo_pairs" / "1.0.0" / f"*-{split}.*-of-*"
+        for path in sorted(pattern.parent.glob(pattern.name)):
+            source = open_records(path)
+            records[path.name] = [to_example(source[i]) for i in range(len(source))]
+    return records

@@ -1,4 +1,4 @@
-"""`python -m data_prep` as its user runs it, on real and on rendered films."""
+"""`python -m data_prep` as a command, on real and on rendered films."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def command(films, output, *flags):
     return [sys.executable, "-m", "data_prep", *words, *sizes, *flags]
 
 
-def run(*flags, **given):
+def run(*flags):
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     words = command(*flags)
     return subprocess.Popen(
@@ -39,7 +39,6 @@ def run(*flags, **given):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **given,
     )
 
 
@@ -54,14 +53,14 @@ def films(tmp_path_factory):
     for seed in range(3):
         film = make_film(seed, frames=10, height=144, width=256, shots=1)
         paths = write_film(film, folder / f"film{seed}")
-        paths.left.unlink()  # a plain film would be refused
+        paths.left.unlink()  # a film with one view would be refused
     return folder
 
 
 @pytest.fixture(scope="module")
-def whole(films, tmp_path_factory):
-    """The dataset of a run that nothing disturbed."""
-    output = tmp_path_factory.mktemp("whole")
+def undisturbed(films, tmp_path_factory):
+    """The output folder of a run that was not stopped."""
+    output = tmp_path_factory.mktemp("undisturbed")
     settings = resolve_data("data_stereo:runlocal", SMALL)
     report = prepare(str(films), str(output), settings, Runner())
     assert report["counters"]["kept"] >= 2
@@ -78,7 +77,7 @@ def contents(output):
     }
 
 
-def test_killed_and_run_again_is_as_if_never_killed(films, whole, tmp_path):
+def test_a_killed_run_is_resumed_to_the_same_dataset(films, undisturbed, tmp_path):
     output = tmp_path / "out"
     job = run(films, output)
     while not list(output.glob("work/*/summary.json")):
@@ -93,23 +92,23 @@ def test_killed_and_run_again_is_as_if_never_killed(films, whole, tmp_path):
     report = prepare(str(films), str(output), settings, Runner())
     assert report["counters"]["films_reused"] == done
     assert report["counters"]["films_processed"] == 3 - done
-    assert contents(output) == contents(whole)
+    assert contents(output) == contents(undisturbed)
     assert not list(output.glob("work/.*"))
 
 
-def test_two_processes_make_the_same_dataset_as_one(films, whole, tmp_path):
+def test_two_processes_make_the_same_dataset_as_one(films, undisturbed, tmp_path):
     job = run(films, tmp_path / "two", "--workers=2")
     out, err = job.communicate(timeout=300)
     assert job.returncode == 0, err
     assert "films_processed: 3" in out
-    assert contents(tmp_path / "two") == contents(whole)
+    assert contents(tmp_path / "two") == contents(undisturbed)
 
 
-def test_a_plain_film_is_refused_with_the_reason(tmp_path):
-    plain = DATA / "rollercoaster.mp4"
-    if not plain.exists():
-        pytest.skip(f"{plain} is not there")
-    job = run(plain, tmp_path / "out")
+def test_a_film_with_one_view_is_refused_with_the_reason(tmp_path):
+    mono = DATA / "rollercoaster.mp4"
+    if not mono.exists():
+        pytest.skip(f"{mono} does not exist")
+    job = run(mono, tmp_path / "out")
     _, err = job.communicate(timeout=300)
     assert job.returncode == 2
     assert "not a stereo film" in err
@@ -117,10 +116,10 @@ def test_a_plain_film_is_refused_with_the_reason(tmp_path):
     assert not (tmp_path / "out" / "stereo_pairs").exists()
 
 
-def test_a_real_stereo_film(tmp_path):
+def test_a_real_stereo_film_becomes_a_dataset(tmp_path):
     stereo = DATA / "office_stereo_sbs.mp4"
     if not stereo.exists():
-        pytest.skip(f"{stereo} is not there")
+        pytest.skip(f"{stereo} does not exist")
     settings = resolve_data("data_stereo:runlocal", {})
     report = prepare(str(stereo), str(tmp_path / "out"), settings, Runner())
     assert report["counters"]["kept_frames"] == 10
@@ -141,7 +140,7 @@ def test_a_real_stereo_film(tmp_path):
         (["--input=/nowhere/at/all"], "--input=/nowhere/at/all: no video file there"),
     ],
 )
-def test_bad_flags_are_one_line(films, tmp_path, flags, words):
+def test_a_bad_flag_is_one_line_and_exit_code_2(films, tmp_path, flags, words):
     job = run(films, tmp_path / "out", *flags)
     _, err = job.communicate(timeout=120)
     assert (job.returncode, len(err.splitlines())) == (2, 1), err

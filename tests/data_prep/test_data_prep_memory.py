@@ -15,8 +15,8 @@ from stereojax.synthetic import make_film, write_film
 ROOT = Path(__file__).parents[2]
 
 
-def repeated(source, target, times):
-    """The film again and again, each time a few pixels lighter, so no two are equal."""
+def write_repeated(source, target, times):
+    """Writes the film `times` times in a row, each time one code value lighter."""
     import av
 
     with av.open(str(source)) as film:
@@ -32,8 +32,8 @@ def repeated(source, target, times):
         container.mux(stream.encode(None))
 
 
-def peak(films, output):
-    """Bytes that the job, or the process that it gives films to, held at most."""
+def peak_memory(films, output):
+    """Returns the peak memory in bytes of the job or its subprocess."""
     command = [sys.executable, "-m", "data_prep", "--config=data_stereo:runlocal"]
     command += [f"--input={films}", f"--output={output}", "--config.longest=12"]
     command += ["--config.width=256", "--config.height=144"]
@@ -46,12 +46,12 @@ def peak(films, output):
 
 
 @pytest.mark.slow
-def test_ten_times_the_film_takes_no_more_memory(tmp_path):
+def test_a_film_ten_times_as_long_takes_no_more_memory(tmp_path):
     film = make_film(0, frames=24, height=144, width=256, shots=1)
     source = write_film(film, tmp_path / "film").sbs
     peaks = []
     for times in (2, 20):
         target = tmp_path / f"{times}_sbs.mkv"
-        repeated(source, target, times)
-        peaks.append(peak(target, tmp_path / f"out{times}"))
+        write_repeated(source, target, times)
+        peaks.append(peak_memory(target, tmp_path / f"out{times}"))
     assert peaks[1] < 1.05 * peaks[0], peaks

@@ -1,4 +1,4 @@
-"""The films of an input: those that are videos, and no others."""
+"""Finds video files in folders and by patterns."""
 
 import pytest
 
@@ -22,15 +22,15 @@ def folder(tmp_path):
         ("*", ["a.mkv"]),
         ("in/c*", ["in/c.MP4"]),
         ("*/c*", ["in/c.MP4"]),
-        ("a.srt", ["a.srt"]),  # named, so meant
+        ("a.srt", ["a.srt"]),  # a file that is named is used whatever its suffix
     ],
 )
-def test_a_folder_or_a_pattern_gives_videos_only(folder, pattern, names):
-    found = find_films(str(folder / pattern) if pattern else str(folder))
-    assert found == [str(folder / name) for name in names]
+def test_folders_and_patterns_find_video_files_only(folder, pattern, names):
+    films = find_films(str(folder / pattern) if pattern else str(folder))
+    assert films == [str(folder / name) for name in names]
 
 
 @pytest.mark.parametrize("pattern", ["*.srt", "nothing*", "a**b.mp4", "**/*.mp4"])
-def test_where_there_is_none_it_is_one_line(folder, pattern):
+def test_an_input_without_films_is_an_error_of_one_line(folder, pattern):
     with pytest.raises(InputError, match=r"^--input=.*(no video file there|folder)"):
         find_films(str(folder / pattern))

@@ -1,4 +1,4 @@
-"""Whole stereo films, from file to records, against what is known of them."""
+"""Records of stereo films, compared with the known scenes."""
 
 import dataclasses
 import itertools
@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import stereo_films
 
-from data_prep.film_summary import Refused
-from data_prep.process import process
+from data_prep.film_summary import RefusalError
+from data_prep.film_task import extract_records
 from data_prep.stages.fit import resize
 from stereojax.cli import RunError
-from stereojax.records import decode
-from stereojax.records.pictures import read_rgb, read_steps
+from stereojax.records import decode_record
+from stereojax.records.pictures import decode_gray16, decode_rgb
 from stereojax.settings.data import DataSettings
 from stereojax.splat import forward_splat
+from stereojax.stage_types import is_hole
 from stereojax.video.reading.index import index_video
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -24,10 +25,10 @@ SMALL = DataSettings(width=256, height=144, shortest=5, longest=8)
 
 
 def run(path: Path, **settings):
-    records, steps = [], []
+    records, progress = [], []
     chosen = dataclasses.replace(SMALL, **settings)
-    summary = process(path, chosen, records.append, steps.append)
-    assert sum(steps) == summary.frames
+    summary = extract_records(path, chosen, records.append, progress.append)
+    assert sum(progress) == summary.frames
     return records, summary
 
 
@@ -44,21 +45,21 @@ CUTS = (10, 16)
 
 
 def views() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(left, right, disparity) of a film of three shots."""
+    """Returns (left, right, disparity) of a film of three shots."""
     scenes = [stereo_films.scene(**shot) for shot in SHOTS]
     return tuple(np.concatenate(parts) for parts in zip(*scenes, strict=True))
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    """The film, and what was made of it."""
+    """Returns the film's path, its records and its summary."""
     left, right, _ = views()
     path = tmp_path_factory.mktemp("film") / "film.mkv"
     stereo_films.write(path, stereo_films.pack(left, right))
     return path, *run(path, store_warped=True)
 
 
-def test_every_hard_cut_is_found_and_nothing_crosses_one(film):
+def test_every_hard_cut_is_found_and_no_record_crosses_one(film):
     _, records, summary = film
     starts = list(itertools.accumulate(summary.shots, initial=0))[1:-1]
     assert tuple(starts) == CUTS  # F1 = 1
@@ -69,9 +70,9 @@ def test_every_hard_cut_is_found_and_nothing_crosses_one(film):
         assert origin.first_frame + len(record) <= edges[origin.shot + 1]
 
 
-def test_cuts_of_a_compressed_film(tmp_path):
+def test_hard_cuts_of_a_compressed_film_are_found(tmp_path):
     left, right, _ = views()
-    # There, back, and there: eight shots.
+    # Forward, backward, forward: eight shots.
     order = [*range(23), *range(9, -1, -1), *range(22, -1, -1), *range(10, 16)]
     cuts = [10, 16, 23, 33, 40, 46, 56]
     for layout in ("full_sbs", "half_tb"):
@@ -81,7 +82,7 @@ def test_cuts_of_a_compressed_film(tmp_path):
         assert [shot.start for shot in shots[1:]] == cuts  # F1 = 1
 
 
-def test_all_of_a_good_film_is_kept(film):
+def test_every_frame_of_a_good_film_is_kept(film):
     _, records, summary = film
     # Shots of 10, 6 and 7 frames, in sequences of at most 8.
     assert [len(record) for record in records] == [5, 5, 6, 7]
@@ -94,10 +95,10 @@ def test_all_of_a_good_film_is_kept(film):
     ]
 
 
-def test_what_the_filter_saw_is_what_training_recomputes(film):
+def test_training_recomputes_the_splat_that_the_filter_judged(film):
     _, records, _ = film
     for record in records:
-        frames, origin = decode(record), record.provenance
+        frames, origin = decode_record(record), record.provenance
         squares, count = 0.0, 0
         for i in range(len(record)):
             splat = forward_splat(
@@ -109,13 +110,13 @@ def test_what_the_filter_saw_is_what_training_recomputes(film):
             )
             warped, occlusion = np.asarray(splat.warped), np.asarray(splat.occlusion)
             np.testing.assert_array_equal(
-                np.rint(warped * 255).astype(np.uint8), read_rgb(record.warped[i])
+                np.rint(warped * 255).astype(np.uint8), decode_rgb(record.warped[i])
             )
             np.testing.assert_array_equal(
                 np.rint(occlusion * 65535).astype(np.uint16),
-                read_steps(record.occlusion[i]),
+                decode_gray16(record.occlusion[i]),
             )
-            landed = occlusion < 0.5
+            landed = ~is_hole(occlusion)
             error = warped[landed] - frames.right[i][landed].astype(np.float32) / 255
             squares += np.square(error, dtype=np.float64).sum()
             count += error.size
@@ -124,22 +125,22 @@ def test_what_the_filter_saw_is_what_training_recomputes(film):
         assert psnr > 25
 
 
-def test_disparity_is_the_truth_moved_by_the_shift(film):
+def test_disparity_is_the_true_disparity_plus_the_shift(film):
     _, records, _ = film
     truth = views()[2]
     for record in records:
-        origin, frames = record.provenance, decode(record)
+        origin, frames = record.provenance, decode_record(record)
         assert frames.left.shape == frames.right.shape
         assert (
             frames.left.shape[:3] == frames.disparity.shape == (len(record), 144, 256)
         )
         assert np.nanmin(frames.disparity) >= 0
         first = truth[origin.first_frame : origin.first_frame + len(record)]
-        # Of the film's 320 columns the shift took some; 256 are made of what is left.
+        # The shift crops some of the film's 320 columns; the rest is scaled to 256.
         planted = origin.shift / 256
         scale = 320 * (1 - abs(planted) / (1 + abs(planted))) / 256
         exact = first.min() + origin.shift * scale
-        assert abs(exact) <= 1.5  # the smallest is nearly 0
+        assert abs(exact) <= 1.5  # the minimum is nearly 0
         middle = np.median(frames.disparity) * scale
         assert middle == pytest.approx(np.median(first) + origin.shift * scale, abs=0.7)
 
@@ -149,29 +150,30 @@ def test_every_layout_gives_the_same_views(film, layout, tmp_path):
     _, records, _ = film
     left, right, _ = stereo_films.scene()
     pictures = stereo_films.pack(left, right, layout)
-    found, summary = run(stereo_films.write(tmp_path / "film.mkv", pictures))
+    same_film, summary = run(stereo_films.write(tmp_path / "film.mkv", pictures))
     assert summary.layout == layout
-    ours, same = decode(found[0]), decode(records[0])
+    squeezed, full = decode_record(same_film[0]), decode_record(records[0])
     for eye in ("left", "right"):
-        # Small: a squeezed view lacks detail, and is moved by whole pixels of its own.
-        a, b = (resize(getattr(f, eye)[0], 64, 36) for f in (ours, same))
+        # Small: squeezed views lack detail, and are shifted by integer squeezed pixels.
+        a, b = (resize(getattr(f, eye)[0], 64, 36) for f in (squeezed, full))
         assert np.abs(a.astype(int) - b).mean() < 4
-    planted = found[0].provenance.shift - records[0].provenance.shift
-    moved = ours.disparity[0] - same.disparity[0]
+    planted = same_film[0].provenance.shift - records[0].provenance.shift
+    moved = squeezed.disparity[0] - full.disparity[0]
     assert np.median(np.abs(moved - planted)) < 0.25
 
 
 @pytest.mark.parametrize("shift", [-24, 24])
-def test_planted_shifts_are_taken_out(shift, tmp_path):
+def test_planted_shifts_are_removed(shift, tmp_path):
     left, right, truth = stereo_films.scene()
     pictures = stereo_films.pack(*stereo_films.plant(left, right, shift))
     records, _ = run(stereo_films.write(tmp_path / "film.mkv", pictures))
     origin = records[0].provenance
     exact = -(truth.min() + shift)  # px of the film, to the left
-    taken = (320 - abs(shift) - abs(exact)) / 256
-    assert origin.shift * taken == pytest.approx(exact, abs=1)
+    scale = (320 - abs(shift) - abs(exact)) / 256
+    assert origin.shift * scale == pytest.approx(exact, abs=1)
     left, right, disparity = (
-        getattr(decode(records[0], [0]), n)[0] for n in ("left", "right", "disparity")
+        getattr(decode_record(records[0], [0]), n)[0]
+        for n in ("left", "right", "disparity")
     )
     assert np.percentile(disparity, 1) < 1.5
     assert origin.psnr > 25
@@ -180,7 +182,7 @@ def test_planted_shifts_are_taken_out(shift, tmp_path):
 def test_mismatched_sequences_are_dropped_and_good_ones_kept(tmp_path):
     left, right, _ = stereo_films.scene()
     wrong = right.copy()
-    # From the middle of the shot on, the right eye is a moment late and too bright.
+    # In the second half, the right view is five frames late and too bright.
     wrong[5:] = np.clip(right[:5].astype(int) + 25, 0, 255).astype(np.uint8)
     path = stereo_films.write(tmp_path / "f.mkv", stereo_films.pack(left, wrong))
     records, summary = run(path)
@@ -190,7 +192,7 @@ def test_mismatched_sequences_are_dropped_and_good_ones_kept(tmp_path):
     assert summary.counters["dropped_psnr"] == 1
 
 
-def test_a_shot_that_is_no_stereo_is_dropped_alone(tmp_path):
+def test_only_the_shot_without_depth_is_dropped(tmp_path):
     left, right, _ = views()
     first, second = CUTS
     right[first:second] = left[first:second]
@@ -201,7 +203,7 @@ def test_a_shot_that_is_no_stereo_is_dropped_alone(tmp_path):
     assert all(s.thumbnail[:2] == b"\xff\xd8" for s in summary.samples)
 
 
-def test_short_shots_are_counted(film):
+def test_short_shots_are_dropped_and_counted(film):
     path, *_ = film
     records, summary = run(path, shortest=15, longest=20)
     assert not records
@@ -210,19 +212,19 @@ def test_short_shots_are_counted(film):
     assert "match" not in summary.seconds
 
 
-def test_letterbox_is_cut_away(tmp_path):
+def test_letterboxes_are_cropped(tmp_path):
     left, right, _ = stereo_films.scene()
     bars = np.zeros((len(left), 22, 320, 3), np.uint8)
     boxed = [np.concatenate([bars, v, bars], axis=1) for v in (left, right)]
     path = stereo_films.write(tmp_path / "f.mp4", stereo_films.pack(*boxed), crf=18)
     records, _ = run(path)
-    views = decode(records[0], [0])
+    views = decode_record(records[0], [0])
     for view in (views.left[0], views.right[0]):
         rows = view.reshape(len(view), -1).max(axis=1)
         assert rows.min() > 40
 
 
-def test_the_same_again(film):
+def test_the_same_film_gives_the_same_records(film):
     path, records, summary = film
     again, second = run(path, store_warped=True)
     assert again == records
@@ -231,15 +233,15 @@ def test_the_same_again(film):
 
 def test_a_longer_film_takes_no_more_memory(tmp_path):
     left, right, _ = stereo_films.scene()
-    there = stereo_films.pack(left, right)
+    forward = stereo_films.pack(left, right)
     peaks = []
     for times in (2, 6):
-        # There and back again: one shot, whatever its length.
-        pictures = [*there, *there[::-1]] * (times // 2)
+        # Forward and backward: one shot of any length.
+        pictures = [*forward, *forward[::-1]] * (times // 2)
         path = stereo_films.write(tmp_path / f"{times}.mkv", pictures)
         lengths = []
         tracemalloc.start()
-        process(path, SMALL, lambda record, to=lengths: to.append(len(record)))
+        extract_records(path, SMALL, lambda record, to=lengths: to.append(len(record)))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert sum(lengths) == times * 10
@@ -247,24 +249,24 @@ def test_a_longer_film_takes_no_more_memory(tmp_path):
     assert peaks[1] < peaks[0] + 2e6
 
 
-def test_a_film_cut_short_is_an_error_that_names_it(tmp_path):
+def test_a_damaged_film_is_an_error_that_names_it(tmp_path):
     left, right, _ = stereo_films.scene()
     pictures = np.concatenate([stereo_films.pack(left, right)] * 8)
     path = stereo_films.write(tmp_path / "film.mp4", pictures, crf=20)
-    whole = path.read_bytes()
-    index = whole.index(b"moov")
-    assert index > len(whole) / 2  # the header is behind: keep it, lose a piece
+    content = path.read_bytes()
+    index = content.index(b"moov")
+    assert index > len(content) / 2  # the header is at the end and stays intact
     broken = tmp_path / "broken.mp4"
-    hole = slice(len(whole) // 3, len(whole) // 2)
+    hole = slice(len(content) // 3, len(content) // 2)
     broken.write_bytes(
-        whole[: hole.start] + bytes(hole.stop - hole.start) + whole[hole.stop :]
+        content[: hole.start] + bytes(hole.stop - hole.start) + content[hole.stop :]
     )
     with pytest.raises(RunError, match=r"broken\.mp4: picture is missing"):
         run(broken)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the shared films are not here")
-def test_the_real_film(tmp_path):
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the shared films")
+def test_a_real_film_becomes_records(tmp_path):
     records, summary = run(
         DATA / "office_stereo_sbs.mp4", width=512, height=288, shortest=8, longest=145
     )
@@ -272,7 +274,7 @@ def test_the_real_film(tmp_path):
     assert [len(r) for r in records] == [10]
     assert summary.samples[0].psnr > 28
     assert 0.02 < summary.samples[0].statistics["holes"] < 0.07
-    # The wall behind everything is 8 px in front of the screen, of 1280.
+    # The farthest wall is 8 px of 1280 in front of the screen.
     assert records[0].provenance.shift == pytest.approx(-7 * 512 / 1280, abs=1)
-    with pytest.raises(Refused, match="not a stereo film"):
+    with pytest.raises(RefusalError, match="not a stereo film"):
         run(DATA / "rollercoaster.mp4")

@@ -1,4 +1,4 @@
-"""Borders, parallax, and what part of each view becomes a picture."""
+"""Borders, parallax, and the crop and scale of each view."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import stereo_films
 
-from data_prep.film_summary import Refused
-from data_prep.stages.borders import Box, FindBorders
+from data_prep.film_summary import RefusalError
+from data_prep.stages.borders import CropBox, FindBorders
 from data_prep.stages.fit import Fit, check_size, resize
 from data_prep.stages.parallax import FindParallax, Parallax
 from stereojax.settings.data import DataSettings
@@ -20,18 +20,18 @@ def noisy(height=90, width=160, frames=3, seed=0):
     return rng.integers(30, 220, (frames, height, width, 3), dtype=np.uint8)
 
 
-def test_borders_are_taken_off_both_eyes_alike():
+def test_both_views_get_the_same_box_without_borders():
     left, right = noisy(), noisy(seed=1)
     left[:, :12], right[:, :12] = 0, 0  # letterbox
     left[:, -10:], right[:, -10:] = 0, 0
     left[:, :, :7] = 0  # a floating window, in one eye only
     right[:, :, -5:] = (200, 30, 30)  # a border that is not black
     box = FindBorders()(list(zip(left, right, strict=True)))
-    # Three lines more of each, where coding smears it.
-    assert box == Box(10, 15, 160 - 8, 90 - 13)
+    # Each side is cut by three more lines, over which coding blurs the edge.
+    assert box == CropBox(10, 15, 160 - 8, 90 - 13)
 
 
-def test_bars_survive_the_codec(tmp_path):
+def test_letterboxes_are_found_in_compressed_films(tmp_path):
     from stereojax.video.reading.index import index_video
     from stereojax.video.reading.reader import read_frames
 
@@ -47,17 +47,17 @@ def test_bars_survive_the_codec(tmp_path):
     assert 201 <= box.bottom <= 204
 
 
-def test_a_sky_is_no_border_and_nor_is_a_dark_scene():
+def test_skies_and_dark_scenes_are_no_borders():
     pictures = noisy()
     fade = np.linspace(150, 110, 40)[:, None, None].astype(np.uint8)
-    pictures[:, :40] = fade  # one colour a line, but no edge below
+    pictures[:, :40] = fade  # lines of one colour, but no edge below
     pictures[:, 40:60] = 110
-    assert FindBorders()([(p, p) for p in pictures]) == Box(0, 0, 160, 90)
-    pictures[:, :60] = 3  # two thirds: more than a border has
-    assert FindBorders()([(p, p) for p in pictures]) == Box(0, 0, 160, 90)
+    assert FindBorders()([(p, p) for p in pictures]) == CropBox(0, 0, 160, 90)
+    pictures[:, :60] = 3  # two thirds: more than the limit
+    assert FindBorders()([(p, p) for p in pictures]) == CropBox(0, 0, 160, 90)
     pictures = noisy()
-    pictures[0, :10] = 0  # dark for a moment
-    assert FindBorders()([(p, p) for p in pictures]) == Box(0, 0, 160, 90)
+    pictures[0, :10] = 0  # dark in one picture only
+    assert FindBorders()([(p, p) for p in pictures]) == CropBox(0, 0, 160, 90)
 
 
 @pytest.mark.parametrize("shift", [-40, -23, -7, 0, 7, 23, 40])
@@ -69,21 +69,21 @@ def test_planted_shifts_are_found_within_a_pixel(shift):
     assert np.percentile(truth, 99) < parallax.high - shift < truth.max() + 1
 
 
-def test_a_shift_leaves_nothing_below_zero():
+def test_the_shift_makes_the_minimum_at_least_zero():
     for low, shift in ((-3.4, 4), (-3.0, 3), (3.4, -3), (0.0, 0)):
         assert Parallax(low, low + 9, share=1.0, spread=1.0).shift == shift
 
 
-def test_mismatches_do_not_count_as_the_smallest():
+def test_mismatches_do_not_change_the_minimum():
     left, right, truth = stereo_films.scene(seed=2, frames=2, width=640, height=360)
     right = right.copy()
-    # Something small that is 60 px out of place, as a passing reflection is.
+    # A small patch that is displaced by 60 px, like a reflection.
     right[:, 100:112, 300:330] = left[:, 100:112, 240:270]
     parallax = FindParallax()(list(zip(left, right, strict=True)))
     assert abs(-parallax.shift - float(truth.min())) <= 1
 
 
-def test_parallax_tells_what_is_no_stereo():
+def test_parallax_measures_views_that_are_no_stereo_pair():
     left, right, _ = stereo_films.scene()
     flat = FindParallax()([(left[0], left[0])])
     assert flat.spread < 0.05 and flat.share > 0.9
@@ -95,12 +95,12 @@ def test_parallax_tells_what_is_no_stereo():
 
 
 @pytest.mark.parametrize("shift", [-9, 0, 14])
-def test_the_shift_moves_the_right_view_left_and_crops_both(shift):
-    # A point of the scene at x in the left view lies at x + shift in the right one.
+def test_the_shift_moves_the_right_view_left_and_crops_both_views(shift):
+    # A point of the scene at x in the left view is at x + shift in the right view.
     x = np.arange(200)
     left = np.broadcast_to(x[None, :, None], (100, 200, 3)).astype(np.uint8)
     right = np.broadcast_to(x[None, :, None] - shift, (100, 200, 3)).astype(np.uint8)
-    fit = Fit.plan(Box(0, 0, 200, 100), shift, Fraction(1), 160, 90)
+    fit = Fit.plan(CropBox(0, 0, 200, 100), shift, Fraction(1), 160, 90)
     boxes = fit.left, fit.right
     assert fit.right.left - fit.left.left == shift
     assert all(b.left >= 0 and b.right <= 200 for b in boxes)
@@ -111,39 +111,41 @@ def test_the_shift_moves_the_right_view_left_and_crops_both(shift):
 
 
 @pytest.mark.parametrize(
-    ("size", "aspect", "taken"),
+    ("size", "aspect", "crop"),
     [
         ((1920, 1080), Fraction(1), (1920, 1080)),
         ((960, 1080), Fraction(2), (960, 1080)),  # half side by side
         ((1920, 540), Fraction(1, 2), (1920, 540)),  # half one above the other
-        ((1920, 800), Fraction(1), (1422, 800)),  # scope: the sides are cut
-        ((960, 720), Fraction(1), (960, 540)),  # 4:3: top and bottom are cut
+        ((1920, 800), Fraction(1), (1422, 800)),  # scope: the sides are cropped
+        ((960, 720), Fraction(1), (960, 540)),  # 4:3: top and bottom are cropped
     ],
 )
-def test_the_part_taken_has_the_record_s_shape(size, aspect, taken):
-    fit = Fit.plan(Box(0, 0, *size), 0, aspect, 1024, 576)
-    assert (fit.left.width, fit.left.height) == taken
+def test_the_crop_is_centred_and_has_the_shape_of_the_record(size, aspect, crop):
+    fit = Fit.plan(CropBox(0, 0, *size), 0, aspect, 1024, 576)
+    assert (fit.left.width, fit.left.height) == crop
     middle = (fit.left.left + fit.left.right) / 2, (fit.left.top + fit.left.bottom) / 2
     assert middle == (size[0] / 2, size[1] / 2)
-    assert fit.scale == pytest.approx(1024 / taken[0])
+    assert fit.scale == pytest.approx(1024 / crop[0])
 
 
-def test_resize_averages_the_axis_that_shrinks_and_grows_the_other():
+def test_resize_averages_a_shrinking_axis_while_the_other_grows():
     rows = np.zeros((64, 16, 3), np.uint8)
-    rows[::2] = 200  # finer than what is left: gray, not stripes
+    rows[::2] = 200  # stripes too fine for the result: they become gray
     small = resize(rows, 32, 16)
     assert small.shape == (16, 32, 3)
     np.testing.assert_allclose(small, 100, atol=1)
 
 
-def test_small_films_are_refused():
+def test_films_below_the_size_of_the_record_are_refused():
     info = VideoInfo(
         Path("film.mkv"), 640, 360, Fraction(24), Fraction(1, 24), 1.0, "yuv420p", 8
     )
     settings = DataSettings(width=1024, height=576)
     check_size(info, (576, 1024), Fraction(1), settings)
     check_size(info, (720, 640), Fraction(2), settings)  # half of 720 lines
-    with pytest.raises(Refused, match=r"film\.mkv: 640x360 .* 1024x576.*1\.25") as e:
+    with pytest.raises(
+        RefusalError, match=r"film\.mkv: 640x360 .* 1024x576.*1\.25"
+    ) as e:
         check_size(info, (360, 640), Fraction(1), settings)
     assert e.value.name == "too_small"
     check_size(info, (360, 640), Fraction(1), DataSettings(max_enlarge=2.0))

@@ -1,18 +1,18 @@
-"""A page shows a few pictures of a film, so a film keeps a few."""
+"""Thumbnails, and their limit for each film."""
 
 import numpy as np
 
-from data_prep.film_summary import Sample
-from data_prep.report.thumbnails import FewPictures, thumbnail
+from data_prep.film_summary import SequenceSummary
+from data_prep.report.thumbnails import LimitThumbnails, thumbnail
 
 
-def test_few_samples_of_each_kind_keep_a_picture_and_from_all_over_the_film():
-    samples, thin = [], FewPictures(8)
+def test_few_thumbnails_of_each_kind_remain_spread_over_the_film():
+    samples, limit_thumbnails = [], LimitThumbnails(8)
     for number in range(300):
         dropped = ("psnr", None, None)[number % 3]
         picture = b"" if dropped and number > 9 else b"picture"
-        samples.append(Sample(0, number, 1, dropped, thumbnail=picture))
-        thin(samples)
+        samples.append(SequenceSummary(0, number, 1, dropped, thumbnail=picture))
+        limit_thumbnails(samples)
         assert sum(bool(s.thumbnail) for s in samples if not s.dropped) <= 8
     assert [s.first for s in samples] == list(range(300))
     kept = [s.first for s in samples if s.thumbnail and not s.dropped]
@@ -21,6 +21,6 @@ def test_few_samples_of_each_kind_keep_a_picture_and_from_all_over_the_film():
     assert sum(bool(s.thumbnail) for s in samples if s.dropped) == 4
 
 
-def test_pictures_in_a_row_are_a_jpeg():
+def test_a_thumbnail_is_a_jpeg():
     picture = np.zeros((90, 160, 3), np.uint8)
     assert thumbnail(picture, picture)[:2] == b"\xff\xd8"

@@ -1,4 +1,4 @@
-"""What the cluster script would run, read as Beam and the command read it."""
+"""The command that launch/data_prep.sh builds, parsed as Beam parses it."""
 
 import os
 import shlex
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "launch" / "data_prep.sh"
-PLACES = {
+CLUSTER = {
     "FLINK_MASTER": "flink:8081",
     "SPARK_MASTER": "spark://master:7077",
     "PROJECT": "films",
@@ -19,17 +19,17 @@ PLACES = {
 }
 
 
-def run(*words, **environment):
-    clean = {k: v for k, v in os.environ.items() if k not in PLACES}
+def run(*arguments, **environment):
+    clean = {k: v for k, v in os.environ.items() if k not in CLUSTER}
     return subprocess.run(
-        ["bash", str(SCRIPT), *words],
+        ["bash", str(SCRIPT), *arguments],
         env=clean | environment,
         capture_output=True,
         text=True,
     )
 
 
-def test_the_script_is_well_formed():
+def test_the_script_is_executable_and_parses():
     done = subprocess.run(["bash", "-n", str(SCRIPT)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert os.access(SCRIPT, os.X_OK)
@@ -51,41 +51,41 @@ def test_the_script_is_well_formed():
         ),
     ],
 )
-def test_beam_knows_every_option(runner, expected, caplog):
+def test_beam_parses_every_option(runner, expected, caplog):
     options = pytest.importorskip("apache_beam.options.pipeline_options")
     flags = ["--config=data_stereo", "--input=gs://films/all of them"]
-    done = run(runner, "--dry_run", *flags, **PLACES, BEAM_OPTIONS="--streaming")
+    done = run(runner, "--dry_run", *flags, **CLUSTER, BEAM_OPTIONS="--streaming")
     assert done.returncode == 0, done.stderr
     command = shlex.split(done.stdout)
     assert command[1:5] == ["-m", "data_prep", *flags]
-    (given,) = (w for w in command if w.startswith("--beam_options="))
-    words = shlex.split(given.partition("=")[2])
+    (beam_options,) = (w for w in command if w.startswith("--beam_options="))
+    words = shlex.split(beam_options.partition("=")[2])
     parsed = options.PipelineOptions(words).get_all_options(drop_default=True)
     named = {word.lstrip("-").partition("=")[0] for word in words}
-    # Beam has two names for these two.
+    # Beam stores these two under other names.
     assert named - set(parsed) <= {"machine_type", "environment_option"}
     assert parsed["runner"].lower() == f"{runner}runner"
     for name, value in expected.items():
         assert parsed[name] == value
 
 
-def test_processes_of_this_machine():
+def test_local_runs_worker_processes_of_this_machine():
     done = run("local", "--dry_run", "--input=films", WORKERS="4")
     command = ["python", "-m", "data_prep", "--input=films", "--workers=4"]
     assert shlex.split(done.stdout) == command
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("arguments", "line"),
     [
         (["flink", "--dry_run"], "FLINK_MASTER is not set"),
         (["dataflow", "--dry_run"], "PROJECT is not set"),
         (["cloud"], "runner cloud: expected local"),
-        (["local", "--beam_options=--runner=X"], "set BEAM_OPTIONS"),
+        (["local", "--beam_options=--runner=X"], "add options by BEAM_OPTIONS"),
         ([], "launch/data_prep.sh local"),
     ],
 )
-def test_what_is_missing_is_named(words, line):
-    done = run(*words)
+def test_missing_settings_are_named(arguments, line):
+    done = run(*arguments)
     assert done.returncode == 2
     assert line in done.stderr

@@ -1,4 +1,4 @@
-"""Semi-global matching: how near to the truth it is, and its range."""
+"""Semi-global matching: its error, its range and its memory."""
 
 import collections
 import weakref
@@ -10,46 +10,39 @@ import stereo_films
 from stereojax.matching import Sgbm, match_both
 
 
-def visible(truth: np.ndarray, right_disparity: np.ndarray) -> np.ndarray:
-    """Where the right eye sees what the left one sees there."""
-    width = truth.shape[-1]
-    x = np.round(np.arange(width) - truth).astype(int)
-    there = np.take_along_axis(right_disparity, np.clip(x, 0, width - 1), axis=-1)
-    return (x >= 0) & (x < width) & (np.abs(there - truth) < 1)
-
-
 @pytest.mark.parametrize(("sets", "bound"), [("room", 0.5), ("street", 0.9)])
-def test_error_on_known_scenes(sets, bound):
+def test_the_error_on_synthetic_scenes_is_small(sets, bound):
     left, right, truth = stereo_films.scene(
         seed=1, frames=2, width=512, height=288, sets=(sets,)
     )
-    (found, _) = Sgbm(least=-0.06, largest=0.06).match(zip(left, right, strict=True))
-    error = np.abs(found - truth[0])
-    assert np.isfinite(found).mean() > 0.95
+    matcher = Sgbm(min_disparity=-0.06, max_disparity=0.06)
+    estimate, _ = matcher.match(zip(left, right, strict=True))
+    error = np.abs(estimate - truth[0])
+    assert np.isfinite(estimate).mean() > 0.95
     assert np.nanmedian(error) < 0.25
-    # Half-occluded pixels are in it: the mean is theirs.
+    # The mean includes occluded pixels, which dominate it.
     assert np.nanmean(error) < bound
 
 
-def test_it_finds_what_lies_in_its_range_and_nothing_else():
+def test_only_disparities_in_the_range_are_found():
     rng = np.random.default_rng(1)
     wide = rng.integers(0, 255, (40, 400, 3), dtype=np.uint8)
     left, right = wide[:, 40:296], wide[:, 20:276]  # disparity -20
-    matcher = Sgbm(least=-0.1, largest=0.1)
-    low, high = matcher.span(256)
+    matcher = Sgbm(min_disparity=-0.1, max_disparity=0.1)
+    low, high = matcher.disparity_range(256)
     assert low <= -25.6 and high >= 25.6
-    (found,) = matcher.match(iter([(left, right)]))
-    assert np.median(found[:, 30:-30]) == -20
-    (found,) = Sgbm(least=0.0).match(iter([(left, right)]))
-    assert np.nanmin(found) >= 0
+    (estimate,) = matcher.match(iter([(left, right)]))
+    assert np.median(estimate[:, 30:-30]) == -20
+    (estimate,) = Sgbm(min_disparity=0.0).match(iter([(left, right)]))
+    assert np.nanmin(estimate) >= 0
 
 
-def test_both_directions_hold_no_more_than_the_matcher_looks_ahead():
+def test_match_both_buffers_only_what_the_matcher_reads_ahead():
     views: list[weakref.ref] = []
     alive = []
 
     class View(np.ndarray):
-        """Can be referred to weakly."""
+        """An array that can have weak references."""
 
     def pairs():
         for i in range(40):
@@ -59,11 +52,11 @@ def test_both_directions_hold_no_more_than_the_matcher_looks_ahead():
             yield tuple(pair)
             del pair
 
-    class Ahead:
+    class ReadAhead:
         name, licence, per_frame = "ahead", "none", False
         ahead = 3
 
-        def span(self, width):
+        def disparity_range(self, width):
             return 0.0, 1.0
 
         def match(self, pairs):
@@ -75,6 +68,8 @@ def test_both_directions_hold_no_more_than_the_matcher_looks_ahead():
             for value in waiting:
                 yield np.full((4, 40), value, np.float32)
 
-    found = [(float(a[0, 0]), float(b[0, 0])) for a, b in match_both(Ahead(), pairs())]
-    assert found == [(i, i) for i in range(40)]
-    assert max(alive) <= 2 * (Ahead.ahead + 3)
+    values = [
+        (float(a[0, 0]), float(b[0, 0])) for a, b in match_both(ReadAhead(), pairs())
+    ]
+    assert values == [(i, i) for i in range(40)]
+    assert max(alive) <= 2 * (ReadAhead.ahead + 3)

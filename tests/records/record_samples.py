@@ -1,8 +1,11 @@
-"""Small records with something in every field."""
+"""Small records with a value in every field."""
+
+import itertools
 
 import numpy as np
 
 from stereojax.records import Provenance, encode_record
+from stereojax.records.tfrecord import read_record, scan_offsets
 
 
 def provenance(**changes) -> Provenance:
@@ -22,7 +25,7 @@ def provenance(**changes) -> Provenance:
 
 
 def pictures(frames=4, height=48, width=64, seed=0):
-    """Left and right uint8 and disparity: smooth, as pictures are, each its own."""
+    """Returns left, right (uint8) and disparity: smooth, and different by `seed`."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] / width
     phase = rng.uniform(0, 6, (2, frames, 1, 1, 3))
@@ -35,3 +38,9 @@ def pictures(frames=4, height=48, width=64, seed=0):
 def record(frames=4, height=48, width=64, seed=0, **changes):
     origin = provenance(**changes)
     return encode_record(*pictures(frames, height, width, seed), origin)
+
+
+def read_all(path):
+    """Returns the data of every record of a TFRecord file, in order."""
+    spans = itertools.pairwise(scan_offsets(path).tolist())
+    return [read_record(path, number, *span) for number, span in enumerate(spans)]

@@ -1,4 +1,4 @@
-"""Files of records: written, read at random, and never believed when damaged."""
+"""Files of records: random access, damage, caches, datasets."""
 
 import json
 import os
@@ -7,11 +7,11 @@ import struct
 
 import numpy as np
 import pytest
-from record_samples import record
+from record_samples import read_all, record
 
 from stereojax.cli import InputError, RunError
 from stereojax.records import open_records, shard, to_example
-from stereojax.records.tfrecord import TFRecordWriter, masked_crc, read_all, scan
+from stereojax.records.tfrecord import TFRecordWriter, masked_crc, scan_offsets
 
 
 @pytest.fixture(autouse=True)
@@ -38,31 +38,31 @@ def files(tmp_path):
     return tmp_path
 
 
-def test_any_record_in_any_order(files):
+def test_records_are_read_in_any_order(files):
     source = open_records(files / "pairs-train.tfrecord-*")
     assert len(source) == 7
     for i in (6, 0, 3, 2, 4, 1, 5):
         assert source[i] == RECORDS[i]
-        assert source.example(np.int64(i)) == to_example(RECORDS[i])
+        assert source[np.int64(i)] == RECORDS[i]
     for i in (7, -1):
         with pytest.raises(IndexError, match=f"record {i} of .*, which has 7"):
             source[i]
 
 
-def test_what_tensorflow_writes_and_reads(files, tmp_path):
+def test_tensorflow_reads_and_writes_the_same_files(files, tmp_path):
     tf = pytest.importorskip("tensorflow")
-    theirs = tmp_path / "theirs.tfrecord"
-    with tf.io.TFRecordWriter(str(theirs)) as writer:
+    path = tmp_path / "tensorflow.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
         for one in RECORDS:
             writer.write(to_example(one))
-    source = open_records(theirs)
+    source = open_records(path)
     assert [source[i] for i in range(7)] == RECORDS
-    ours = sorted(str(f) for f in files.glob("*-of-00003"))
-    read = [item.numpy() for item in tf.data.TFRecordDataset(ours)]
+    paths = sorted(str(f) for f in files.glob("*-of-00003"))
+    read = [item.numpy() for item in tf.data.TFRecordDataset(paths)]
     assert read == [to_example(one) for one in RECORDS]
 
 
-def test_the_checksum_is_the_known_one():
+def test_the_checksum_of_a_published_example():
     # RFC 3720 B.4: CRC-32C of 32 zero bytes; TFRecord rotates it and adds a constant.
     crc = 0x8A9136AA
     masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
@@ -75,35 +75,35 @@ def flip(path, at, bit=1):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("place", ["data", "checksum", "length", "length checksum"])
-def test_one_flipped_bit_is_found_and_named(files, place):
+@pytest.mark.parametrize("part", ["data", "checksum", "length", "length checksum"])
+def test_one_flipped_bit_is_detected_and_the_record_named(files, part):
     path = files / "pairs-train.tfrecord-00002-of-00003"
-    start, stop = (int(n) for n in scan(path)[1:3])
+    start, stop = (int(n) for n in scan_offsets(path)[1:3])
     at = {
         "data": start + 500,
         "checksum": stop - 2,
         "length": start,
         "length checksum": start + 9,
-    }[place]
+    }[part]
     flip(path, at)
-    with pytest.raises(RunError) as caught:
+    with pytest.raises(RunError) as error:
         open_records(path)[1]
-    assert f"{path}: record 1 is damaged" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert f"{path}: record 1 is damaged" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-def test_a_flipped_bit_is_found_with_cached_offsets_too(files):
+def test_a_flipped_bit_is_detected_with_cached_offsets_too(files):
     path = files / "pairs-train.tfrecord-00000-of-00003"
     source = open_records(path)
     stat = path.stat()
-    flip(path, int(scan(path)[2]) + 300)
+    flip(path, int(scan_offsets(path)[2]) + 300)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert source[1] == RECORDS[1]
     with pytest.raises(RunError, match="record 2 is damaged"):
         open_records(path)[2]
 
 
-def test_offsets_of_another_file_are_dropped_and_scanned_once(
+def test_cached_offsets_of_another_file_are_replaced_after_one_scan(
     files, cache, monkeypatch
 ):
     path = files / "pairs-train.tfrecord-00000-of-00003"
@@ -113,23 +113,25 @@ def test_offsets_of_another_file_are_dropped_and_scanned_once(
     offsets[1:-1] += 7  # of a file of the same size and time
     np.save(file, offsets)
     source, scanned = open_records(path), []
-    monkeypatch.setattr(shard, "scan", lambda p: scanned.append(p) or scan(p))
+    monkeypatch.setattr(
+        shard, "scan_offsets", lambda p: scanned.append(p) or scan_offsets(p)
+    )
     assert [source[i] for i in range(3)] == RECORDS[:3]
     assert len(scanned) == 1
     assert open_records(path)[1] == RECORDS[1]
-    assert len(scanned) == 1  # the cache is right again
+    assert len(scanned) == 1  # the cache is correct again
 
 
 @pytest.mark.parametrize("cut", [5, 300])
-def test_a_file_cut_short(files, cut):
+def test_a_file_cut_short_is_an_error(files, cut):
     path = files / "pairs-train.tfrecord-00002-of-00003"
-    last = int(scan(path)[2])
+    last = int(scan_offsets(path)[2])
     path.write_bytes(path.read_bytes()[: last + cut])
     with pytest.raises(RunError, match=r"00002-of-00003: record 2"):
         open_records(path)
 
 
-def test_what_is_whole_but_no_record(tmp_path):
+def test_data_that_is_no_record_is_an_error(tmp_path):
     path = tmp_path / "x.tfrecord"
     with TFRecordWriter(path) as writer:
         writer.write(b"something else")
@@ -137,12 +139,14 @@ def test_what_is_whole_but_no_record(tmp_path):
         open_records(path)[0]
 
 
-def test_offsets_are_scanned_once_for_a_file_as_it_is(files, cache, monkeypatch):
+def test_offsets_are_scanned_once_until_the_file_changes(files, cache, monkeypatch):
     pattern = files / "pairs-train.tfrecord-*"
     open_records(pattern)
     assert len(list(cache.iterdir())) == 3
     scanned = []
-    monkeypatch.setattr(shard, "scan", lambda p: scanned.append(p) or scan(p))
+    monkeypatch.setattr(
+        shard, "scan_offsets", lambda p: scanned.append(p) or scan_offsets(p)
+    )
     source = open_records(pattern)
     assert (len(source), source[5], scanned) == (7, RECORDS[5], [])
     changed = files / "pairs-train.tfrecord-00001-of-00003"
@@ -151,25 +155,25 @@ def test_offsets_are_scanned_once_for_a_file_as_it_is(files, cache, monkeypatch)
     assert scanned == [str(changed)]
 
 
-def test_a_cache_that_cannot_be_used_is_done_without(files, cache):
+def test_an_unusable_cache_is_ignored(files, cache):
     pattern = files / "pairs-train.tfrecord-*"
     open_records(pattern)
     for file in cache.iterdir():
         file.write_bytes(b"not numpy")
     assert open_records(pattern)[6] == RECORDS[6]
-    nowhere = files / "a_file"
-    nowhere.write_bytes(b"")
-    assert open_records(pattern, cache_dir=nowhere)[6] == RECORDS[6]
+    no_folder = files / "a_file"
+    no_folder.write_bytes(b"")
+    assert open_records(pattern, cache_dir=no_folder)[6] == RECORDS[6]
 
 
-def test_a_copy_in_another_process_reads_the_same(files):
+def test_a_pickled_copy_reads_the_same_records(files):
     source = open_records(files / "pairs-train.tfrecord-*")
     copy = pickle.loads(pickle.dumps(source))
     assert (repr(copy), copy[4]) == (repr(source), RECORDS[4])
     assert len(pickle.dumps(source)) < 2000
 
 
-def test_grain_takes_it(files):
+def test_grain_reads_from_a_source(files):
     grain = pytest.importorskip("grain")
     source = open_records(files / "pairs-train.tfrecord-*")
     keys = [r.provenance.key for r in RECORDS]
@@ -200,25 +204,25 @@ def dataset(folder, counts, split="train", **changes):
     (folder / "dataset_info.json").write_text(json.dumps(info))
 
 
-def test_a_dataset_by_its_folder_or_the_one_above(files):
+def test_a_dataset_is_found_in_its_folder_or_the_parent(files):
     dataset(files, [3, 1, 3])
     (files / ".next").mkdir()
     dataset(files / ".next", [9])
-    for place in (files, files.parent):
-        source = open_records(place, "train")
+    for folder in (files, files.parent):
+        source = open_records(folder, "train")
         assert [source[i] for i in range(7)] == RECORDS
     with pytest.raises(InputError, match="split test is not one of train"):
         open_records(files, "test")
 
 
-def test_a_shard_with_fewer_records_than_the_dataset_says(files):
+def test_a_shard_with_fewer_records_than_dataset_info_is_an_error(files):
     dataset(files, [3, 2, 2])
     source = open_records(files, "train")
     with pytest.raises(RunError, match=r"00001-of-00003: record 1 is missing"):
         source[4]
 
 
-def test_what_is_not_there(files, tmp_path):
+def test_missing_files_datasets_and_splits_are_errors(files, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no such folder or file"):
         open_records(tmp_path / "nothing*")
@@ -234,20 +238,20 @@ def test_what_is_not_there(files, tmp_path):
         open_records(files, "train")
 
 
-def test_a_length_beyond_all_reason_allocates_nothing(tmp_path):
+def test_an_absurd_length_is_an_error_without_an_allocation(tmp_path):
     path = tmp_path / "x.tfrecord"
     length = struct.pack("<Q", 1 << 60)
     path.write_bytes(length + struct.pack("<I", masked_crc(length)))
     with pytest.raises(RunError, match="record 0 ends at byte"):
-        list(read_all(path))
+        read_all(path)
 
 
-def test_a_remote_file(files, monkeypatch):
+def test_remote_files_are_read(files, monkeypatch):
     memory = pytest.importorskip("fsspec.implementations.memory")
     from etils.epath import backend, gpath
 
     class Bucket(memory.MemoryFileSystem):
-        """Names as object stores have them: without a slash at the front."""
+        """Names without a leading slash, as in object stores."""
 
         @classmethod
         def _strip_protocol(cls, path):
@@ -257,7 +261,7 @@ def test_a_remote_file(files, monkeypatch):
             return [p.lstrip("/") for p in super().glob(path, **options)]
 
     bucket = Bucket()
-    # Where TensorFlow is installed, its own way to object stores is preferred.
+    # With TensorFlow installed, etils would use TensorFlow's file system instead.
     monkeypatch.setattr(gpath, "_is_tf_installed", lambda: False)
     monkeypatch.setattr(backend.fsspec_backend, "_get_filesystem", lambda _: bucket)
     for file in files.glob("*-of-00003"):
@@ -266,7 +270,7 @@ def test_a_remote_file(files, monkeypatch):
     assert [source[i] for i in range(7)] == RECORDS
 
 
-def test_array_record(tmp_path):
+def test_array_record_is_read_at_random_and_damage_detected(tmp_path):
     module = pytest.importorskip("array_record.python.array_record_module")
     path = tmp_path / "pairs-train.array_record-00000-of-00001"
     writer = module.ArrayRecordWriter(str(path), "group_size:1")

@@ -1,4 +1,4 @@
-"""Stereo films on disk, packed in every way, whose truth is known."""
+"""Stereo films of synthetic scenes with known disparity, in every packing."""
 
 import functools
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ def scene(
     sets: tuple[str, ...] = ("room",),
     percent: float = 3.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(left, right) (t h w 3) uint8 and (t h w) disparity of one synthetic shot."""
+    """Renders one shot: (left, right) (t h w 3) uint8 and (t h w) disparity."""
     film = make_film(
         seed,
         frames=frames,
@@ -41,7 +41,7 @@ def scene(
 def plant(
     left: np.ndarray, right: np.ndarray, shift: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The views cut so that every disparity is larger by `shift` pixels."""
+    """Crops the views so that every disparity grows by `shift` pixels."""
     width = left.shape[-2]
     if shift >= 0:
         return left[..., : width - shift, :], right[..., shift:, :]
@@ -49,7 +49,7 @@ def plant(
 
 
 def squeeze(views: np.ndarray, axis: int) -> np.ndarray:
-    """To half along `axis`, by averaging neighbours."""
+    """Averages neighbours along `axis`: half the size."""
     size = views.shape[axis] // 2
     split = views.astype(np.float32)
     split = split.take(range(2 * size), axis=axis)
@@ -58,7 +58,7 @@ def squeeze(views: np.ndarray, axis: int) -> np.ndarray:
 
 
 def pack(left: np.ndarray, right: np.ndarray, layout: str = "full_sbs") -> np.ndarray:
-    """(t h w 3) views in one picture each."""
+    """Packs (t h w 3) views into one picture for each frame."""
     axis = -2 if layout.endswith("sbs") else -3
     if layout.startswith("half"):
         left, right = (squeeze(v, axis) for v in (left, right))
@@ -68,7 +68,7 @@ def pack(left: np.ndarray, right: np.ndarray, layout: str = "full_sbs") -> np.nd
 def write(
     path: Path, pictures: Iterable[np.ndarray], *, crf: int | None = None, **metadata
 ) -> Path:
-    """FFV1, which loses nothing; or H.264 where `crf` is given."""
+    """Writes a film: lossless FFV1, or H.264 with `crf`."""
     pictures = list(pictures)
     height, width = pictures[0].shape[:2]
     with av.open(str(path), "w") as container:

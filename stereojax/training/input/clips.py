@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from stereojax.records import Frames, Record, decode
+from stereojax.records import Frames, Record, decode_record
 from stereojax.synthetic import make_film
 
 
@@ -50,7 +50,7 @@ class RecordClip:
         return len(self.record)
 
     def frames(self, indices: np.ndarray) -> Frames:
-        return decode(self.record, [int(i) for i in indices])
+        return decode_record(self.record, [int(i) for i in indices])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from etils import epath
 
 from stereojax.cli import InputError
 from stereojax.records import open_records
-from stereojax.records.source import INFO, find_dataset
+from stereojax.records.source import DATASET_INFO, find_dataset
 from stereojax.settings.train import TrainSettings
 from stereojax.training.input.clips import Clips, RecordClips, Scenes
 
@@ -54,5 +54,5 @@ def data_identity(data: str | None) -> dict[str, str]:
     """
     if data is None:
         return {"content": "synthetic scenes"}
-    info = find_dataset(epath.Path(data)) / INFO
+    info = find_dataset(epath.Path(data)) / DATASET_INFO
     return {"content": hashlib.sha256(info.read_bytes()).hexdigest()[:16]}
