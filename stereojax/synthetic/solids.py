@@ -13,7 +13,7 @@ import numpy as np
 
 from stereojax.shapes import Bool, Float, Int
 
-BOX, ELLIPSOID, CAPSULE, GROUND, SKY = range(5)
+BOX, ELLIPSOID, CAPSULE, GROUND = range(4)
 _TINY = np.float32(1e-20)  # too small to change any number but 0
 _CORNERS = np.array(
     [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from stereojax.storage.atomic import atomic_write
 from stereojax.synthetic.film import Film
 from stereojax.synthetic.render import StereoFrame
 
 _SAMPLE_RATE = 48000
+# One thread, and nothing that needs x264's lookahead: it reads uninitialised memory at
+# the edges of its half-size pictures, so equal frames would give unequal files.
+_X264_PARAMS = "threads=1:mbtree=0:b-adapt=0:scenecut=0:weightp=0"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,25 +48,22 @@ def write_film(
         stem.with_name(f"{stem.name}.mp4"),
         stem.with_name(f"{stem.name}_disparity.npz"),
     )
-    done = dataclasses.astuple(paths)
-    beside = [path.with_name(f"{path.name}.part") for path in done]
-    try:
-        with contextlib.ExitStack() as stack:
-            writers = [
-                stack.enter_context(writer(part, film))
-                for writer, part in zip(
-                    (_sbs_writer, _left_writer, _disparity_writer), beside, strict=True
-                )
-            ]
-            for frame in film.render():
-                for write in writers:
-                    write(frame)
-                on_frame(1)
-        for part, path in zip(beside, done, strict=True):
-            part.replace(path)
-    finally:
-        for part in beside:
-            part.unlink(missing_ok=True)
+    writers = {
+        paths.sbs: _sbs_writer,
+        paths.left: _left_writer,
+        paths.disparity: _disparity_writer,
+    }
+    # The stack closes in reverse: first every encoder, then the renames.
+    with contextlib.ExitStack() as stack:
+        parts = [stack.enter_context(atomic_write(path)) for path in writers]
+        write_functions = [
+            stack.enter_context(writer(part, film))
+            for writer, part in zip(writers.values(), parts, strict=True)
+        ]
+        for frame in film.render():
+            for write in write_functions:
+                write(frame)
+            on_frame(1)
     return paths
 
 
@@ -99,7 +100,13 @@ def _left_writer(path: Path, film: Film) -> Writer:
     with av.open(str(path), "w", format="mp4") as container:
         container.metadata["title"] = f"Synthetic film {film.seed}"
         stream = container.add_stream(
-            "libx264", rate=_rate(film), options={"crf": "16", "preset": "veryfast"}
+            "libx264",
+            rate=_rate(film),
+            options={
+                "crf": "16",
+                "preset": "veryfast",
+                "x264-params": _X264_PARAMS,
+            },
         )
         stream.width, stream.height = config.width, config.height
         stream.pix_fmt = pixel_format

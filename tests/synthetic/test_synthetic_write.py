@@ -1,5 +1,6 @@
 """The files of a film hold what was rendered."""
 
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,26 @@ import pytest
 
 from stereojax.synthetic import make_film, write_film
 from stereojax.synthetic.write import to_bytes
+
+
+# Writes smooth moving waves, in which any change of an encoder decision shows.
+WRITE_LEFT = """
+import hashlib, sys
+from pathlib import Path
+from types import SimpleNamespace
+import av, numpy as np
+from stereojax.synthetic import make_film, write
+film = make_film(0, frames=12, height=90, width=160, shots=1)
+y, x = np.mgrid[:90, :160]
+with write._left_writer(Path(sys.argv[1]), film) as write_frame:
+    for i in range(12):
+        wave = np.sin((x + 2.3 * i) / 9)[..., None] * [0.2, 0.12, -0.16]
+        wave += np.cos((y - 1.1 * i) / 7)[..., None] * [0.15, -0.08, 0.05]
+        write_frame(SimpleNamespace(left=0.5 + wave))
+with av.open(sys.argv[1]) as container:
+    frames = [f.to_ndarray().tobytes() for f in container.decode(video=0)]
+print(len(frames), hashlib.md5(b"".join(frames)).hexdigest())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +77,22 @@ def test_left_is_an_ordinary_film(written):
     for picture, frame in zip(decoded, frames, strict=True):
         error = np.mean((picture / 255.0 - frame.left) ** 2)
         assert -10 * np.log10(error) > 27  # 64 pixels wide: 4:2:0 costs a lot
+
+
+def test_left_file_does_not_depend_on_uninitialised_memory(tmp_path):
+    outputs = set()
+    for fill in ("1", "85", "170"):
+        # glibc fills each block of memory that it allocates or frees with this byte.
+        result = subprocess.run(
+            [sys.executable, "-c", WRITE_LEFT, str(tmp_path / "film.mp4")],
+            env=os.environ | {"MALLOC_PERTURB_": fill},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        outputs.add(result.stdout)
+    assert len(outputs) == 1
+    assert outputs.pop().startswith("12 ")
 
 
 def test_disparity_is_the_rendered_one(written):

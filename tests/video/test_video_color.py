@@ -10,7 +10,7 @@ from clips import linear, picture, planes, write_film
 
 from stereojax.stage_types import Color
 from stereojax.video.color import color as colors
-from stereojax.video.color.color import FromRgb, ToRgb, rgb_to_frame
+from stereojax.video.color.color import FromRgb, ToRgb
 from stereojax.video.color.pixels import bit_depth
 
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
@@ -88,7 +88,7 @@ def test_every_color_is_written_by_the_formula(matrix, full, bits):
     dtype = np.uint8 if bits == 8 else np.uint16
     image = rng.integers(0, top_of(bits) + 1, (64, 64, 3)).astype(dtype)
     name = {8: "yuv444p", 10: "yuv444p10le", 12: "yuv444p12le"}[bits]
-    frame = rgb_to_frame(image, name, Color(matrix=matrix, full_range=full))
+    frame = FromRgb(name, Color(matrix=matrix, full_range=full))(image)
     codes = np.stack(samples(frame), axis=-1)
     back = oracle(codes, matrix, full, bits) * top_of(bits)
     # Half a code value in each of Y, Cb and Cr, through the matrix's largest row.
@@ -97,7 +97,7 @@ def test_every_color_is_written_by_the_formula(matrix, full, bits):
     assert np.abs(back - image).max() <= (half + half * 1.9) * step + 1
     # And not one sample is off by more: Y alone, of grey, is exact to half a code.
     gray = np.repeat(image[..., :1], 3, axis=-1)
-    luma = samples(rgb_to_frame(gray, name, Color(matrix=matrix, full_range=full)))
+    luma = samples(FromRgb(name, Color(matrix=matrix, full_range=full))(gray))
     low, span = (0, 2**bits - 1) if full else (16 << (bits - 8), 219 << (bits - 8))
     expected = low + gray[..., 0] / top_of(bits) * span
     assert np.abs(luma[0] - expected).max() <= half + 0.001
@@ -128,7 +128,7 @@ def test_a_flat_color_survives_every_format(name, full, size):
             share[:] = share[0]
         value = np.round(share * top_of(bits)).astype(dtype)
         image = np.broadcast_to(value, (size[1], size[0], 3)).copy()
-        frame = rgb_to_frame(image, name, color)
+        frame = FromRgb(name, color)(image)
         assert (frame.width, frame.height, frame.format.name) == (*size, name)
         back = ToRgb(color)(frame)
         assert back.shape == image.shape
@@ -172,8 +172,8 @@ def test_the_way_to_rgb_and_back_loses_little(name, siting):
     image += rng.normal(0, 4, (96, 160, 1))
     depth = 1 if bit_depth(name) == 8 else 257
     image = (image * depth).astype(np.uint8 if depth == 1 else np.uint16)
-    first = rgb_to_frame(image, name, color)
-    second = rgb_to_frame(ToRgb(color)(first), name, color)
+    first = FromRgb(name, color)(image)
+    second = FromRgb(name, color)(ToRgb(color)(first))
     top = (1 << bit_depth(name)) - 1
     for number, (a, b) in enumerate(zip(samples(first), samples(second), strict=True)):
         error = np.mean((a - b) ** 2)
@@ -187,7 +187,7 @@ def test_the_way_to_rgb_and_back_loses_little(name, siting):
 
 def test_ycgco():
     image = picture(0)
-    frame = rgb_to_frame(image, "yuv444p", Color(matrix=8, full_range=True))
+    frame = FromRgb("yuv444p", Color(matrix=8, full_range=True))(image)
     y, cg, co = (plane.astype(float) for plane in samples(frame))
     r, g, b = (image[..., i].astype(float) for i in range(3))
     assert np.abs(y - (r + 2 * g + b) / 4).max() <= 0.51
@@ -218,13 +218,13 @@ def test_frames_carry_their_tags():
     frame = FromRgb("yuv420p10le", color)(image)
     tags = (frame.color_primaries, frame.color_trc, frame.colorspace)
     assert (*tags, frame.color_range) == (9, 16, 9, 1)
-    full = rgb_to_frame(picture(0), "yuv420p", dataclasses.replace(color, matrix=1))
+    full = FromRgb("yuv420p", dataclasses.replace(color, matrix=1))(picture(0))
     assert full.colorspace == 1
 
 
 @pytest.mark.parametrize("transfer", [3, 16, 18])
 def test_strange_tags_do_not_disturb(transfer):
-    frame = rgb_to_frame(picture(0), "yuv420p", Color(1, 1, 1))
+    frame = FromRgb("yuv420p", Color(1, 1, 1))(picture(0))
     expected = ToRgb(Color(1, 1, 1))(frame)
     frame.color_trc, frame.color_primaries, frame.colorspace = transfer, 3, 3
     np.testing.assert_array_equal(ToRgb(Color(1, 1, 1))(frame), expected)

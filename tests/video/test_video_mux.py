@@ -50,7 +50,7 @@ def test_a_film_in_segments_keeps_every_frame_and_its_time(tmp_path, codec, suff
     )
     parts = [frame for path in segments for frame in decoded(path)]
     assert_same_frames(decoded(joined.output), parts)
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*.part*"))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -210,7 +210,7 @@ def broken_join(tmp_path, change):
     with pytest.raises(RunError) as caught:
         join(segments, index, output, encoding=encoding)
     assert not output.exists()
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*.part*"))
     return str(caught.value)
 
 

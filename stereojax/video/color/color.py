@@ -178,13 +178,6 @@ def is_supported(matrix: int, pixel_format: str) -> bool:
     return known or not has_matrix(pixel_format)
 
 
-def rgb_to_frame(
-    image: Shaped[np.ndarray, "h w 3"], pixel_format: str, color: Color
-) -> av.VideoFrame:
-    """One frame by `FromRgb`; for many, make one `FromRgb` and keep it."""
-    return FromRgb(pixel_format, color)(image)
-
-
 def _graph(color: Color, frame: av.VideoFrame, *names: str) -> Graph:
     full = color.full_range or is_rgb(names[-1])
     return Graph(frame, *names, full_range=full, siting=color.siting)

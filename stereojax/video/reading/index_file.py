@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import os
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from stereojax.stage_types import Color, Shot, VideoIndex, VideoInfo
+from stereojax.storage.atomic import atomic_write
 
 _VERSION = 1
 _FRACTIONS = ("frame_rate", "time_base", "sample_aspect")
@@ -30,9 +30,8 @@ def save_index(index: VideoIndex, path: Path) -> None:
         "keyframes": index.keyframes.tolist(),
         "pts": index.pts.tolist(),
     }
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(content))
-    os.replace(beside, path)
+    with atomic_write(path) as part:
+        part.write_text(json.dumps(content))
 
 
 def load_index(path: Path, video_path: Path) -> VideoIndex:

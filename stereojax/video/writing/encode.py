@@ -16,6 +16,7 @@ import numpy as np
 
 from stereojax.cli import RunError
 from stereojax.shapes import Shaped
+from stereojax.storage.atomic import flush_to_disk, partial_path
 from stereojax.video.color.color import FromRgb
 from stereojax.video.stereo import stereo_tags
 from stereojax.video.writing.encoding import Encoding
@@ -33,7 +34,7 @@ class SegmentWriter:
 
     def __init__(self, path: Path, encoding: Encoding):
         self._path = Path(path)
-        self._part = self._path.with_name(self._path.name + ".part")
+        self._part = partial_path(self._path)
         self._encoding = encoding
         self._queue: queue.Queue = queue.Queue(_WAITING)
         self._error: BaseException | None = None
@@ -102,8 +103,7 @@ class SegmentWriter:
         try:
             with self._part.open("wb") as file:
                 self._encode(file)
-                file.flush()
-                os.fsync(file.fileno())
+            flush_to_disk(self._part)
         except BaseException as error:
             self._error = error
 

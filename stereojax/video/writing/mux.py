@@ -4,7 +4,6 @@ Nothing is decoded here but what the container cannot hold. Packets are interlea
 order of time as they are read, so memory does not grow with the film.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from stereojax.cli import RunError
+from stereojax.cli import RunError, line_of
 from stereojax.stage_types import VideoIndex
+from stereojax.storage.atomic import atomic_write
 from stereojax.video.reading import display_size
 from stereojax.video.reading.container import open_video
 from stereojax.video.reading.span import Span, to_stream
@@ -57,22 +57,17 @@ def join(
       RunError: the output cannot be written, or the segments do not fit the index.
     """
     output = Path(output)
-    part = output.with_name(output.name + ".part")
     try:
-        notes = _write(segments, index, part, encoding, excerpt)
-        if encoding.container in _MATROSKA:
-            display_size.patch(
-                part, encoding.layout, encoding.view_size, encoding.sample_aspect
-            )
-        else:
-            stereo_tags.tag_boxes(part, encoding.layout)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(output)
+        with atomic_write(output) as part:
+            notes = _write(segments, index, part, encoding, excerpt)
+            if encoding.container in _MATROSKA:
+                display_size.patch(
+                    part, encoding.layout, encoding.view_size, encoding.sample_aspect
+                )
+            else:
+                stereo_tags.tag_boxes(part, encoding.layout)
     except (av.error.FFmpegError, OSError) as error:
-        raise RunError(f"{output}: cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+        raise RunError(f"{output}: cannot be written: {line_of(error)}") from error
     return notes
 
 
