@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from stereojax.synthetic.atlas import Palette
-from stereojax.synthetic.draw import muted
+from stereojax.synthetic.scene_parts import muted
 from stereojax.synthetic.solids import Solid, box, capsule, ellipsoid, turn
 
 _TURN = 9.0  # seconds

@@ -4,8 +4,8 @@ import numpy as np
 
 from stereojax.synthetic.actors import Rigid, crowd, wardrobe
 from stereojax.synthetic.atlas import Palette
-from stereojax.synthetic.draw import Draw, camera
 from stereojax.synthetic.props import bush, fence, table, tree, twig
+from stereojax.synthetic.scene_parts import Draw, camera
 from stereojax.synthetic.solids import box, capsule, ellipsoid
 
 

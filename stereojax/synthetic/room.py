@@ -4,8 +4,8 @@ import numpy as np
 
 from stereojax.synthetic.actors import Rigid, crowd, wardrobe
 from stereojax.synthetic.atlas import Palette
-from stereojax.synthetic.draw import Draw, camera, muted
 from stereojax.synthetic.props import crates, table, twig, wire
+from stereojax.synthetic.scene_parts import Draw, camera, muted
 from stereojax.synthetic.solids import box, capsule, ellipsoid
 
 

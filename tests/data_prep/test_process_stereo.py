@@ -259,7 +259,7 @@ def test_a_film_cut_short_is_an_error_that_names_it(tmp_path):
     broken.write_bytes(
         whole[: hole.start] + bytes(hole.stop - hole.start) + whole[hole.stop :]
     )
-    with pytest.raises(RunError, match=r"broken\.mp4: picture is missing"):
+    with pytest.raises(RunError, match=r"broken\.mp4: frames are missing"):
         run(broken)
 
 

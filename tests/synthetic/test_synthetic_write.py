@@ -11,7 +11,6 @@ import pytest
 from stereojax.synthetic import make_film, write_film
 from stereojax.synthetic.write import to_bytes
 
-
 # Writes smooth moving waves, in which any change of an encoder decision shows.
 WRITE_LEFT = """
 import hashlib, sys

@@ -1,4 +1,4 @@
-"""A film's index on disk, so that a second run does not decode it all again."""
+"""Saves and loads a frame index, so that a second run need not decode the video."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ _FRACTIONS = ("frame_rate", "time_base", "sample_aspect")
 
 
 def save_index(index: VideoIndex, path: Path) -> None:
-    """Writes JSON, beside `path` first and then renamed."""
+    """Writes the index as JSON, atomically; the video's folder is not stored."""
     info = dataclasses.asdict(index.info)
     info["path"] = info["path"].name
     for name in _FRACTIONS:
@@ -35,9 +35,9 @@ def save_index(index: VideoIndex, path: Path) -> None:
 
 
 def load_index(path: Path, video_path: Path) -> VideoIndex:
-    """Reads what `save_index` wrote; the film itself is at `video_path`.
+    """Loads an index that `save_index` wrote for the video at `video_path`.
 
-    Raises ValueError where the file is not such an index, or of another version.
+    Raises ValueError if the file is not an index, or one of another version.
     """
     try:
         content = json.loads(path.read_text())
@@ -58,4 +58,4 @@ def load_index(path: Path, video_path: Path) -> VideoIndex:
             ),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not an index of a film: {error}") from error
+        raise ValueError(f"{path}: not an index of a video: {error}") from error
