@@ -9,7 +9,7 @@ import pytest
 from clips import linear, picture, planes, write_film
 
 from stereojax.stage_types import Color
-from stereojax.video.color import rgb as colors
+from stereojax.video.color import rgb
 from stereojax.video.color.pixel_formats import bit_depth
 from stereojax.video.color.rgb import FromRgb, ToRgb
 
@@ -233,11 +233,11 @@ def test_unrelated_tags_are_ignored(transfer):
 
 
 def test_untagged_fields_follow_the_height():
-    assert colors.with_default_tags(Color(), 720) == Color(1, 1, 1)
-    assert colors.with_default_tags(Color(), 719) == Color(6, 6, 6)
+    assert rgb.with_default_tags(Color(), 720) == Color(1, 1, 1)
+    assert rgb.with_default_tags(Color(), 719) == Color(6, 6, 6)
     tagged = Color(9, 16, 9, True)
-    assert colors.with_default_tags(tagged, 480) == tagged
-    assert colors.with_default_tags(Color(9, 2, 9), 1080) == Color(9, 1, 9)
+    assert rgb.with_default_tags(tagged, 480) == tagged
+    assert rgb.with_default_tags(Color(9, 2, 9), 1080) == Color(9, 1, 9)
     # Matrix 0 (RGB) cannot convert Y'CbCr, and 3 is reserved.
-    assert colors.with_default_tags(Color(1, 13, 0), 1080) == Color(1, 13, 1)
-    assert colors.with_default_tags(Color(3, 3, 3), 480) == Color(6, 6, 6)
+    assert rgb.with_default_tags(Color(1, 13, 0), 1080) == Color(1, 13, 1)
+    assert rgb.with_default_tags(Color(3, 3, 3), 480) == Color(6, 6, 6)

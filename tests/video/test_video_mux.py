@@ -15,6 +15,7 @@ from stereojax.video.stereo.layouts import LAYOUTS
 from stereojax.video.writing.codecs import CODECS
 from stereojax.video.writing.encoding import choose_encoding
 from stereojax.video.writing.mux import join_segments
+from stereojax.video.writing.segment_writer import SegmentWriter
 
 
 def decoded(path):
@@ -212,7 +213,7 @@ def broken_join(tmp_path, change):
     segments = []
     for i in range(2):
         segments.append(tmp_path / f"{i}.mkv")
-        with encode.SegmentWriter(segments[-1], encoding) as writer:
+        with SegmentWriter(segments[-1], encoding) as writer:
             for k in range(6):
                 writer.write(clips.picture(k, encoding.width, encoding.height))
     segments = change(segments, index, encoding)
@@ -227,7 +228,7 @@ def broken_join(tmp_path, change):
 def test_segments_that_do_not_match_the_index_are_errors(tmp_path):
     def other_settings(segments, index, encoding):
         other = choose_encoding(index.info, "full_tb", container=".mp4")
-        with encode.SegmentWriter(segments[1], other) as writer:
+        with SegmentWriter(segments[1], other) as writer:
             for k in range(6):
                 writer.write(clips.picture(k, other.width, other.height))
         return segments

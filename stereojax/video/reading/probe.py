@@ -12,7 +12,7 @@ from av.sidedata.sidedata import Type as SideDataType
 
 from stereojax import cli
 from stereojax.stage_types import Color, VideoInfo
-from stereojax.video.color import rgb as colors
+from stereojax.video.color import rgb
 from stereojax.video.color.pixel_formats import bit_depth, is_gray, is_rgb
 from stereojax.video.color.siting import siting_of
 from stereojax.video.reading.container import open_video
@@ -129,7 +129,7 @@ def _color(frame: av.VideoFrame, stream: av.VideoStream, path: Path) -> Color:
         matrix=tag(frame.colorspace, context.colorspace),
         full_range=full,
     )
-    if not colors.is_supported(color.matrix, name):
+    if not rgb.is_supported(color.matrix, name):
         raise cli.InputError(
             f"{path}: color matrix {color.matrix} (ITU-T H.273) is not supported;"
             " convert the film to BT.709 or BT.2020 first"

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from stereojax.cli import InputError
 from stereojax.stage_types import Color, VideoInfo
-from stereojax.video.color import rgb as colors
+from stereojax.video.color import pixel_formats, rgb
 from stereojax.video.stereo import layouts
 from stereojax.video.writing.codecs import (
     CODECS,
@@ -116,12 +116,12 @@ def _default_codec(info: VideoInfo, size: tuple[int, int], container: str) -> st
 
 
 def _output_color(info: VideoInfo, pixel_format: str) -> Color:
-    color = colors.with_default_tags(info.color, info.height)
-    if pixels.is_rgb(pixel_format):
+    color = rgb.with_default_tags(info.color, info.height)
+    if pixel_formats.is_rgb(pixel_format):
         return dataclasses.replace(color, matrix=0, full_range=True)
-    if pixels.is_rgb(info.pixel_format):
+    if pixel_formats.is_rgb(info.pixel_format):
         bt2020 = color.primaries == 9
-        matrix = 9 if bt2020 else colors.with_default_tags(Color(), info.height).matrix
+        matrix = 9 if bt2020 else rgb.with_default_tags(Color(), info.height).matrix
         return dataclasses.replace(color, matrix=matrix, full_range=False)
     return color
 

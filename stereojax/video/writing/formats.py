@@ -4,6 +4,7 @@ import av
 
 from stereojax.cli import InputError
 from stereojax.stage_types import VideoInfo
+from stereojax.video.color import pixel_formats
 from stereojax.video.writing.codecs import CODECS
 
 HDR_TRANSFERS = (16, 18)  # ITU-T H.273: PQ and HLG
@@ -23,9 +24,9 @@ def default_format(
     """Returns (pixel format, note or ""): the source's depth, in 4:2:0 for players."""
     own = planar_format(info.pixel_format)
     if codec == "ffv1":
-        full = layout != "anaglyph" or pixels.is_rgb(own)
-        return (own, "") if full else (_yuv("444", pixels.bit_depth(own)), "")
-    bits = pixels.bit_depth(own)
+        full = layout != "anaglyph" or pixel_formats.is_rgb(own)
+        return (own, "") if full else (_yuv("444", pixel_formats.bit_depth(own)), "")
+    bits = pixel_formats.bit_depth(own)
     if info.color.transfer in HDR_TRANSFERS:
         bits = max(bits, 10)
     bits = min(_next(bits, (8, 10, 12)), CODECS[codec].max_bits)
@@ -38,7 +39,7 @@ def default_format(
             f"{size[0]}x{size[1]} is odd, which 4:2:0 cannot hold: written as 4:4:4,"
             " which some hardware players do not decode"
         )
-    if own.startswith(("yuv422", "yuv444", "yuv440")) or pixels.is_rgb(own):
+    if own.startswith(("yuv422", "yuv444", "yuv440")) or pixel_formats.is_rgb(own):
         return _yuv("420", bits), (
             f"color resolution is halved ({info.pixel_format} to {_yuv('420', bits)}),"
             " for hardware players; --pixel_format can keep more"
@@ -48,8 +49,8 @@ def default_format(
 
 def planar_format(pixel_format: str) -> str:
     """Returns FFV1's equivalent of a format: planar, no alpha, little-endian."""
-    if pixels.is_rgb(pixel_format):
-        bits = pixels.bit_depth(pixel_format)
+    if pixel_formats.is_rgb(pixel_format):
+        bits = pixel_formats.bit_depth(pixel_format)
         return "bgr0" if bits == 8 else f"gbrp{_next(bits, (9, 10, 12, 14, 16))}le"
     parts = av.VideoFormat(pixel_format, 64, 64).components
     bits = max(c.bits for c in parts)
