@@ -119,7 +119,7 @@ def occluded(
     disparity = rig.disparity(depth)
     columns = np.arange(width, dtype=np.float32) + disparity
     outside = (columns < -0.5) | (columns > width - 0.5)
-    # The ray of column j is at j + disparity in the left view.
+    # Column j is traced at j + disparity, so it differs from j by up to `spread`.
     spread = float(disparity.max()), -float(disparity.min())
     rows = np.arange(len(depth))[:, None]
     first = np.empty_like(depth)

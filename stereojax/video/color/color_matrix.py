@@ -1,4 +1,4 @@
-"""Y'CbCr to R'G'B' and back as 3x4 matrices over 16-bit samples (ITU-T H.273)."""
+"""3x4 matrices between Y'CbCr and R'G'B', over 16-bit samples (ITU-T H.273)."""
 
 import numpy as np
 

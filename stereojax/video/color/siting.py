@@ -30,9 +30,8 @@ def siting_of(frame: av.VideoFrame, decoder: str) -> str:
     """
     if decoder not in _DECODERS_WITH_SITING:
         return "left"
-    width = (
-        48 if frame.width == 32 else 32
-    )  # for the same size, `reformat` returns no copy
+    # Another width, because `reformat` does not copy a frame of the same size.
+    width = 48 if frame.width == 32 else 32
     # Equal matrices, so none is applied; swscale rejects some of a file's own tags.
     matrix = {"src_colorspace": 5, "dst_colorspace": 5}
     small = frame.reformat(width, 32, format="yuv420p", **matrix)

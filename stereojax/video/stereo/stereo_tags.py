@@ -54,9 +54,9 @@ def write_st3d(path: Path, layout: str) -> None:
     """Makes st3d the only stereo box of a file; no box if st3d lacks the layout."""
     mode = _ST3D.get(stereo_mode(layout) or "")
     with Path(path).open("r+b") as file:
-        found = list(mp4_boxes.picture_boxes(file))
-        tagged = any(b.name == "st3d" for b in found)
-        for box in found:
+        existing = list(mp4_boxes.picture_boxes(file))
+        tagged = any(b.name == "st3d" for b in existing)
+        for box in existing:
             if box.name != "vexu":
                 continue
             if mode is not None and not tagged:  # MOV: the muxer writes only vexu
