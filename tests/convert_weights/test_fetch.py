@@ -103,9 +103,7 @@ def test_a_download_that_breaks_off_is_resumed(hub, tmp_path, small_chunks):
 
 def test_a_truncated_download_never_counts(hub, tmp_path, small_chunks):
     hub.cut, hub.can_resume = 3000, False
-    with pytest.raises(
-        NetworkError, match=r"broke off 3 times, after \d+ of"
-    ):
+    with pytest.raises(NetworkError, match=r"broke off 3 times, after \d+ of"):
         ensure(SMALL, root=tmp_path)
     assert weights.find(SMALL, root=tmp_path) is None
     assert left(tmp_path) == [f".fetch/{REPO.replace('/', '--')}"]

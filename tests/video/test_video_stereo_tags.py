@@ -6,9 +6,9 @@ import clips
 import conversions
 import pytest
 
+from stereojax.video.reading import matroska
 from stereojax.video.stereo import mp4_boxes
 from stereojax.video.stereo.stereo_tags import read_stereo_mode
-from stereojax.video.writing import display_size
 
 MODES = {
     "full_sbs": "left_right",
@@ -92,11 +92,11 @@ def test_stereo_mode_of_the_source_is_not_copied(film, tmp_path):
 def display(path):
     """Returns (stereo mode, width, height, unit) of a file; None if absent."""
     with path.open("rb") as file:
-        element = display_size.whole_file(file)
+        element = matroska.whole_file(file)
         for identifier in (0x18538067, 0x1654AE6B, 0xAE, 0xE0):
-            element = next(display_size.find_elements(file, element, identifier))
+            element = next(matroska.find_elements(file, element, identifier))
         fields = {}
-        for field in display_size.children(file, element):
+        for field in matroska.children(file, element):
             file.seek(field.start)
             data = file.read(field.stop - field.start)
             fields[field.identifier] = int.from_bytes(data, "big")
@@ -127,10 +127,10 @@ def test_matroska_display_size_is_that_of_one_view(film, tmp_path):
 def header_checksums(path):
     """Returns (stored, computed) checksums of the Tracks element."""
     with path.open("rb") as file:
-        element = display_size.whole_file(file)
+        element = matroska.whole_file(file)
         for identifier in (0x18538067, 0x1654AE6B):
-            element = next(display_size.find_elements(file, element, identifier))
-        first = next(display_size.children(file, element))
+            element = next(matroska.find_elements(file, element, identifier))
+        first = next(matroska.children(file, element))
         assert first.identifier == 0xBF
         file.seek(first.start)
         stored = int.from_bytes(file.read(4), "little")

@@ -3,6 +3,7 @@
 FFmpeg's demuxer skips damaged data up to the next valid cluster and reports nothing.
 """
 
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 MAGIC = b"\x1a\x45\xdf\xa3"
@@ -52,6 +53,27 @@ def read_element(file: BinaryIO, at: int, limit: int | None = None) -> Element:
     if limit is not None and start + size > limit:
         raise MalformedElement
     return Element(identifier, at, start, start + size)
+
+
+def whole_file(file: BinaryIO) -> Element:
+    """Returns an element whose children are the top-level elements of the file."""
+    return Element(0, 0, 0, file.seek(0, 2))
+
+
+def children(file: BinaryIO, parent: Element) -> Iterator[Element]:
+    """Yields the elements directly inside `parent`."""
+    at = parent.start
+    while at < parent.stop:
+        element = read_element(file, at)
+        yield element
+        at = element.stop
+
+
+def find_elements(
+    file: BinaryIO, parent: Element, identifier: int
+) -> Iterator[Element]:
+    """Yields the elements of one kind directly inside `parent`."""
+    return (e for e in children(file, parent) if e.identifier == identifier)
 
 
 def has_all_clusters(file: BinaryIO, size: int) -> bool:

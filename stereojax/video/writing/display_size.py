@@ -11,15 +11,21 @@ them together with StereoMode, for square pixels and full-size views. Corrected 
 """
 
 import zlib
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from stereojax.video.reading.matroska import SEGMENT, TRACKS, Element, read_element
+from stereojax.video.reading.matroska import (
+    SEGMENT,
+    TRACKS,
+    Element,
+    children,
+    find_elements,
+    whole_file,
+)
 from stereojax.video.stereo import stereo_tags
 
-TRACK_ENTRY, VIDEO = 0xAE, 0xE0
+_TRACK_ENTRY, _VIDEO = 0xAE, 0xE0
 _STEREO_MODE, _WIDTH, _HEIGHT, _UNIT = 0x53B8, 0x54B0, 0x54BA, 0x54B2
 _CRC, _VOID = 0xBF, 0xEC
 _UNKNOWN_UNIT = 4
@@ -38,31 +44,10 @@ def patch_display_size(
     with Path(path).open("r+b") as file:
         (segment,) = find_elements(file, whole_file(file), SEGMENT)
         tracks = next(find_elements(file, segment, TRACKS))
-        for entry in find_elements(file, tracks, TRACK_ENTRY):
-            for video in find_elements(file, entry, VIDEO):
+        for entry in find_elements(file, tracks, _TRACK_ENTRY):
+            for video in find_elements(file, entry, _VIDEO):
                 _patch_track(file, video, layout, view_size, sample_aspect)
         _update_checksum(file, tracks)
-
-
-def whole_file(file: BinaryIO) -> Element:
-    """Returns an element whose children are the top-level elements of the file."""
-    return Element(0, 0, 0, file.seek(0, 2))
-
-
-def children(file: BinaryIO, parent: Element) -> Iterator[Element]:
-    """Yields the elements directly inside `parent`."""
-    at = parent.start
-    while at < parent.stop:
-        element = read_element(file, at)
-        yield element
-        at = element.stop
-
-
-def find_elements(
-    file: BinaryIO, parent: Element, identifier: int
-) -> Iterator[Element]:
-    """Yields the elements of one kind directly inside `parent`."""
-    return (e for e in children(file, parent) if e.identifier == identifier)
 
 
 def _patch_track(

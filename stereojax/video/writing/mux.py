@@ -176,7 +176,7 @@ def _other_packets(
     """Yields the packets of all other streams, in the order of the source."""
     if not processors:
         return
-    if time_range.trims and time_range.start > _MARGIN_S:
+    if time_range.is_excerpt and time_range.start > _MARGIN_S:
         source.seek(int((time_range.start - _MARGIN_S) * av.time_base))
     try:
         for packet in source.demux([source.streams[i] for i in processors]):

@@ -37,14 +37,14 @@ class TimeRange:
         return cls(int(index.pts[0]) * tick, stop * tick)
 
     @property
-    def trims(self) -> bool:
+    def is_excerpt(self) -> bool:
         """Whether the range is an excerpt."""
         return self.stop is not None
 
     def is_past(self, packet: av.Packet, margin: int) -> bool:
         """Returns whether the packet is more than `margin` seconds after the range."""
         time = packet.dts if packet.dts is not None else packet.pts
-        return self.trims and time * packet.time_base > self.stop + margin
+        return self.is_excerpt and time * packet.time_base > self.stop + margin
 
     def chapters(self, chapters: list[dict]) -> list[dict]:
         """Returns the chapters in the range, cut to it, in output times."""
@@ -53,7 +53,7 @@ class TimeRange:
             unit = chapter["time_base"]
             first = chapter["start"] * unit
             last = chapter["end"] * unit
-            if self.trims:
+            if self.is_excerpt:
                 first, last = max(first, self.start), min(last, self.stop)
                 if last <= first:
                     continue
@@ -79,7 +79,7 @@ def shift_packet(
         packet.pts = packet.dts
     if packet.dts is None:
         packet.dts = packet.pts
-    if not time_range.trims:
+    if not time_range.is_excerpt:
         move = round(time_range.start / tick)
         packet.pts -= move
         packet.dts -= move
