@@ -33,7 +33,7 @@ def run() -> None:
 
 def _convert(video: Path, folder: Path) -> Path:
     from stereojax import convert
-    from stereojax.video.stereo.names import output_name
+    from stereojax.video.writing.output_name import output_name
 
     film = folder / output_name(video, "full_sbs")
     report = convert(video, film)

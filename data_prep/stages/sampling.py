@@ -9,7 +9,7 @@ import numpy as np
 from stereojax.cli import RunError
 from stereojax.shapes import Shaped, UInt8
 from stereojax.stage_types import Shot, VideoInfo
-from stereojax.video.color.color import ToRgb, assumed
+from stereojax.video.color.rgb import ToRgb, with_default_tags
 from stereojax.video.reading.decoding import DecodeLog, decode_from
 from stereojax.video.reading.probe import start_tick
 from stereojax.video.reading.reader import upright
@@ -33,7 +33,7 @@ class SampleFrames:
         start = start_tick(info.path)
         length = info.duration / float(info.time_base)
         ticks = start + (np.arange(self.count) + 0.5) / self.count * length
-        to_rgb = ToRgb(assumed(info.color, info.height))
+        to_rgb = ToRgb(with_default_tags(info.color, info.height))
         pictures: dict[int, np.ndarray] = {}
         # Seek to each time, and decode from the keyframe before it.
         for tick in ticks.astype(int).tolist():

@@ -9,7 +9,7 @@ from stereojax.inference import convert_folder
 from stereojax.inference.convert_film import convert_file
 from stereojax.settings import InferSettings, ModelSettings, resolve
 from stereojax.settings.run_options import Options
-from stereojax.video.stereo.names import output_name
+from stereojax.video.writing.output_name import output_name
 
 
 def convert(

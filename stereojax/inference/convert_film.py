@@ -32,7 +32,7 @@ from stereojax.storage import atomic
 from stereojax.storage.hashing import content_hash
 from stereojax.storage.work_folder import WorkFolder, key_of
 from stereojax.video.reading.probe import probe
-from stereojax.video.writing.mux import join
+from stereojax.video.writing.mux import join_segments
 from stereojax.windows import plan_segments
 
 # Part of every key: raise it when the same settings come to mean another picture.
@@ -181,7 +181,9 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
             parts[target.output] = part = atomic.partial_path(target.output)
             excerpt = job.options.preview is not None
             notes |= set(
-                join(files, index, part, encoding=target.encoding, excerpt=excerpt)
+                join_segments(
+                    files, index, part, encoding=target.encoding, excerpt=excerpt
+                )
             )
     for note in sorted(notes):
         print(note, file=sys.stderr)

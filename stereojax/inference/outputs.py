@@ -7,8 +7,8 @@ from stereojax.cli import InputError
 from stereojax.settings import InferSettings
 from stereojax.settings.run_options import Options
 from stereojax.stage_types import VideoInfo
-from stereojax.video.writing.encode import SegmentWriter
 from stereojax.video.writing.encoding import CONTAINERS, Encoding, choose_encoding
+from stereojax.video.writing.segment_writer import SegmentWriter
 from stereojax.windows import Segment
 
 GRID = "grid"

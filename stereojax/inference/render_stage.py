@@ -140,7 +140,7 @@ class Renderer:
                         frame.image, view, self.settings.layout, self.settings.anaglyph
                     )
                     for writer, picture in zip(views, packed, strict=True):
-                        writer.write(picture, frame.coded)
+                        writer.write(picture, frame.decoded)
                 if GRID in writers:
                     for picture in self.grids(segment, frames, stereo):
                         writers[GRID].write(picture)

@@ -62,7 +62,7 @@ class GridWarper:
             mask, warped = grids[:, height:, :width], grids[:, height:, width:]
             occlusion = as_float(mask).mean(axis=-1)
             own = [
-                dataclasses.replace(frame, image=picture, coded=None)
+                dataclasses.replace(frame, image=picture, decoded=None)
                 for frame, picture in zip(batch, left, strict=False)
             ]
             splat = Splat(as_float(warped), occlusion)

@@ -90,7 +90,7 @@ def write_file(path: Location, content: bytes) -> None:
         path.write_bytes(content)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as part:
+    with atomic_write(path, unique=True) as part:
         part.write_bytes(content)
 
 

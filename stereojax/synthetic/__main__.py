@@ -1,7 +1,7 @@
-"""Renders a seeded synthetic stereo film with exact disparity.
+"""Renders a synthetic stereo video with exact disparity.
 
 Writes STEM_sbs.mkv (full side by side, lossless), STEM.mp4 (the left view as an
-ordinary film) and STEM_disparity.npz (pixels, positive = in front of the screen).
+ordinary 2D video) and STEM_disparity.npz (pixels, positive = in front of the screen).
 """
 
 from absl import flags
@@ -15,19 +15,23 @@ _DEFAULTS = SceneConfig()
 
 def define_flags() -> None:
     d = _DEFAULTS
-    flags.DEFINE_string("output", None, "stem of the files to write", required=True)
-    flags.DEFINE_integer("seed", 0, "another seed is another film", lower_bound=0)
-    flags.DEFINE_integer("frames", d.frames, "length of the film in frames")
+    flags.DEFINE_string("output", None, "path stem of the output files", required=True)
+    flags.DEFINE_integer("seed", 0, "random seed of the scenes", lower_bound=0)
+    flags.DEFINE_integer("frames", d.frames, "length of the video in frames")
     flags.DEFINE_integer("width", d.width, "width of each view in pixels")
     flags.DEFINE_integer("height", d.height, "height of each view in pixels")
-    flags.DEFINE_integer("shots", d.shots, "shots, with hard cuts between them")
-    flags.DEFINE_float("frame_rate", d.frame_rate, "frames a second")
+    flags.DEFINE_integer(
+        "shots", d.shots, "number of shots, with hard cuts between them"
+    )
+    flags.DEFINE_float("frame_rate", d.frame_rate, "frame rate in frames per second")
     flags.DEFINE_float(
         "max_disparity_percent",
         d.max_disparity_percent,
-        "largest disparity in % of the width",
+        "largest absolute disparity, in % of the width",
     )
-    flags.DEFINE_list("sets", list(d.sets), "sets to draw the shots from")
+    flags.DEFINE_list(
+        "sets", list(d.sets), "sets from which the shots are chosen: street, park, room"
+    )
 
 
 def run() -> None:

@@ -1,19 +1,19 @@
-"""What moves: people who walk or stand, and rigid things that roll, spin and bounce."""
+"""Moving objects: people who walk or stand, and rigid bodies that spin and bounce."""
 
 import dataclasses
 
 import numpy as np
 
 from stereojax.synthetic.atlas import Palette
-from stereojax.synthetic.draw import muted
-from stereojax.synthetic.solids import Solid, box, capsule, ellipsoid, turn
+from stereojax.synthetic.scene_parts import muted_color
+from stereojax.synthetic.solids import Solid, box, capsule, ellipsoid, rotation_axes
 
-_TURN = 9.0  # seconds
+_LEG_SECONDS = 9.0  # time after which an actor turns round
 
 
 @dataclasses.dataclass(frozen=True)
 class Clothes:
-    """Materials of one person."""
+    """Material indices of one person."""
 
     skin: int
     hair: int
@@ -24,23 +24,24 @@ class Clothes:
 
 @dataclasses.dataclass(frozen=True)
 class Person:
-    """Walks along a line, arms and legs swinging; stands and gestures at speed 0."""
+    """A person who walks back and forth on a line; at speed 0 stands and gestures."""
 
     start: tuple[float, float]  # x, z
     heading: float  # radians; 0 = along z
-    speed: float  # metres a second
-    tall: float  # metres
+    speed: float  # metres per second
+    height: float  # metres
     clothes: Clothes
     phase: float
     coat: bool
 
     def at(self, time: float) -> list[Solid]:
-        h, c = self.tall, self.clothes
-        run, back = _there_and_back(time)
+        """Returns the body parts at `time`, in seconds."""
+        h, c = self.height, self.clothes
+        run, back = _walk_back_and_forth(time)
         forward = np.array([np.sin(self.heading), np.cos(self.heading)])
         x, z = np.array(self.start) + self.speed * run * forward
         heading = self.heading + np.pi * back
-        axes = turn(heading)
+        axes = rotation_axes(heading)
         # One stride (two steps) covers about 0.85 of the height.
         beat = self.phase + 2 * np.pi * time * self.speed / (0.85 * h)
         bob = 0.012 * h * abs(np.cos(beat)) if self.speed else 0.0
@@ -91,33 +92,35 @@ class Person:
         return body
 
 
-def _there_and_back(time: float) -> tuple[float, bool]:
-    """Seconds from the start, for one who turns round every so often, and whether."""
-    legs, part = divmod(time, _TURN)
+def _walk_back_and_forth(time: float) -> tuple[float, bool]:
+    """Returns (seconds of walk from the start, whether on the way back)."""
+    legs, part = divmod(time, _LEG_SECONDS)
     back = bool(legs % 2)
-    return (_TURN - part if back else part), back
+    return (_LEG_SECONDS - part if back else part), back
 
 
 def _down(angle: float) -> np.ndarray:
+    """Returns a unit vector down, swung forward by `angle`."""
     return np.array([0.0, -np.cos(angle), np.sin(angle)])
 
 
 @dataclasses.dataclass(frozen=True)
 class Rigid:
-    """Solids that move as one: along a line, spinning, bouncing."""
+    """Solids that move as one body: along a line, spinning, bouncing."""
 
     solids: tuple[Solid, ...]  # around their own origin
     start: tuple[float, float, float]
     velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
     heading: float = 0.0
-    spin: float = 0.0  # radians a second
-    bounce: float = 0.0  # height of each leap
-    beat: float = 1.0  # leaps a second
+    spin: float = 0.0  # radians per second
+    bounce: float = 0.0  # height of each bounce, metres
+    beat: float = 1.0  # bounces per second
 
     def at(self, time: float) -> list[Solid]:
-        axes = turn(self.heading + self.spin * time)
+        """Returns the solids at `time`, in seconds."""
+        axes = rotation_axes(self.heading + self.spin * time)
         part = (self.beat * time) % 1.0
-        run = _there_and_back(time)[0] if self.bounce else time
+        run = _walk_back_and_forth(time)[0] if self.bounce else time
         place = np.array(self.start) + np.array(self.velocity) * run
         place[1] += self.bounce * 4 * part * (1 - part)
         return [
@@ -127,12 +130,12 @@ class Rigid:
 
 
 def wardrobe(palette: Palette, rng: np.random.Generator, people: int) -> list[Clothes]:
-    """Clothes for so many people."""
+    """Adds the materials of `people` persons and returns their clothes."""
     tones = np.array([[0.62, 0.38, 0.27], [0.42, 0.23, 0.14], [0.8, 0.55, 0.43]]) * 1.2
     out = []
     for i in range(people):
         tone = tones[rng.integers(len(tones))] * rng.uniform(0.8, 1.1)
-        top, legs = muted(rng, 0.1, 1.3), muted(rng, 0.06, 0.5)
+        top, legs = muted_color(rng, 0.1, 1.3), muted_color(rng, 0.06, 0.5)
         hair = np.array([0.25, 0.17, 0.1]) * rng.uniform(0.3, 2.5)
         out.append(
             Clothes(
@@ -147,7 +150,7 @@ def wardrobe(palette: Palette, rng: np.random.Generator, people: int) -> list[Cl
 
 
 def crowd(rng, clothes: list[Clothes], places) -> list[Person]:
-    """People at `places`: (x, z, heading, speed) each."""
+    """Returns people at `places`: (x, z, heading, speed) each."""
     return [
         Person(
             (x, z), heading, speed, rng.uniform(1.55, 1.9), c,
@@ -158,8 +161,9 @@ def crowd(rng, clothes: list[Clothes], places) -> list[Person]:
 
 
 def car(palette: Palette, rng) -> tuple[Solid, ...]:
-    """A car around the origin, its nose along z."""
-    paint = palette.add("smooth", 0.4, muted(rng, 0.1, 1.5), detail=0.1, variant=9)
+    """Returns a car around the origin, facing along z."""
+    body = muted_color(rng, 0.1, 1.5)
+    paint = palette.add("smooth", 0.4, body, detail=0.1, variant=9)
     glass = palette.add("clouds", 0.5, (0.12, 0.14, 0.17), detail=0.1)
     tyre = palette.add("smooth", 3.0, (0.12, 0.12, 0.13), variant=9)
     lamp = palette.add("smooth", 3.0, (2.0, 1.8, 1.4), detail=0.1, variant=9)

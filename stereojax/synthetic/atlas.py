@@ -1,11 +1,11 @@
-"""Materials: textures with their mip levels, sampled trilinearly."""
+"""Materials and their textures: mip maps in one array, sampled trilinearly."""
 
 import dataclasses
 
 import numpy as np
 
 from stereojax.shapes import Bool, Float, Int
-from stereojax.synthetic.textures import MAKERS, Texture
+from stereojax.synthetic.textures import TEXTURES, Texture
 
 SIZE = 512
 LEVELS = SIZE.bit_length()
@@ -16,7 +16,7 @@ _OFFSETS = _OFFSETS[:-1].astype(np.int32)
 
 
 def _fill_mips(texels: Float[np.ndarray, "texels 4"], texture: Texture) -> None:
-    """Writes a texture into its part of the atlas, level after level."""
+    """Writes a texture and its mip levels to its part of the atlas."""
     a = texture
     for offset, side in zip(_OFFSETS, _SIDES, strict=True):
         texels[offset : offset + side * side] = a.reshape(-1, 4)
@@ -28,17 +28,17 @@ def _fill_mips(texels: Float[np.ndarray, "texels 4"], texture: Texture) -> None:
 class Atlas:
     """The textures of a scene and the materials that use them."""
 
-    texels: Float[np.ndarray, "texels 4"]  # texture after texture, level after level
-    fourth: Float[np.ndarray, "texels"]  # the last channel again, contiguous
-    texture: Int[np.ndarray, "m"]
-    repeat: Float[np.ndarray, "m"]  # times per metre
+    texels: Float[np.ndarray, "texels 4"]  # all levels of one texture, then the next
+    fourth: Float[np.ndarray, "texels"]  # contiguous copy of the last channel
+    texture: Int[np.ndarray, "m"]  # texture index of each material
+    repeat: Float[np.ndarray, "m"]  # repeats per metre
     tint: Float[np.ndarray, "m 3"]
-    detail: Float[np.ndarray, "m"]  # strength of the finest grain
+    detail: Float[np.ndarray, "m"]  # strength of the fine grain
     cutout: Bool[np.ndarray, "m"]  # holes where the fourth channel is below 0.5
-    scatter: Bool[np.ndarray, "m"]  # each solid shows its own part of the texture
+    scatter: Bool[np.ndarray, "m"]  # each solid gets its own texture offset
 
     def sample(self, texture, u, v, level) -> Float[np.ndarray, "n 4"]:
-        """Trilinear; u and v in repeats, level 0 = finest (fractions blend)."""
+        """Samples trilinearly; u and v in repeats, level 0 = finest."""
         level = np.clip(level, 0, LEVELS - 1)
         lower = level.astype(np.int32)
         fraction = (level - lower)[:, None]
@@ -54,7 +54,7 @@ class Atlas:
         return top + fy[:, None] * (bottom - top)
 
     def grain(self, texture, u, v, level) -> np.ndarray:
-        """The fourth channel alone, bilinear, at whole levels; any shape."""
+        """Samples the fourth channel bilinearly, at integer levels; any shape."""
         base, offset, side, (fx, fy) = _corners(texture, u, v, level)
         a, b, c, d = (np.take(self.fourth, base + o) for o in offset(side))
         top, bottom = a + fx * (b - a), c + fx * (d - c)
@@ -62,6 +62,7 @@ class Atlas:
 
 
 def _corners(texture, u, v, level):
+    """Returns what bilinear sampling needs: base index, corner offsets, fractions."""
     side = _SIDES[level]
     x, y = u * side - 0.5, v * side - 0.5
     x0, y0 = np.floor(x), np.floor(y)
@@ -79,7 +80,7 @@ def _corners(texture, u, v, level):
 
 
 class Palette:
-    """Collects a scene's materials, then makes their textures once."""
+    """Collects a scene's materials, then makes each texture once."""
 
     def __init__(self):
         self._names: list[tuple[str, int]] = []
@@ -95,7 +96,7 @@ class Palette:
         variant: int = 0,
         cutout: bool = False,
     ) -> int:
-        """A material: a texture's name and variant, its size and its tint."""
+        """Adds a material and returns its index; `repeat` is in repeats per metre."""
         key = (name, variant)
         if key not in self._names:
             self._names.append(key)
@@ -106,11 +107,12 @@ class Palette:
         return len(self._rows) - 1
 
     def atlas(self, rng: np.random.Generator) -> Atlas:
+        """Makes the textures of all added materials."""
         children = rng.spawn(len(self._names))
         texels = np.empty((len(self._names) * _STRIDE, 4), np.float32)
         for i, ((name, _), child) in enumerate(zip(self._names, children, strict=True)):
             part = texels[i * _STRIDE : (i + 1) * _STRIDE]
-            _fill_mips(part, MAKERS[name](child, SIZE))
+            _fill_mips(part, TEXTURES[name](child, SIZE))
         texture, repeat, tint, detail, cutout, scatter = zip(*self._rows, strict=True)
         return Atlas(
             texels,

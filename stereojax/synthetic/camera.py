@@ -1,7 +1,7 @@
-"""The stereo camera: how it moves, and where a point falls in either view.
+"""The stereo camera: its motion and the projection of points to both views.
 
 Two parallel cameras; the right one's sensor is shifted so that the convergence
-distance lies on the screen: disparity = focal * baseline * (1 / z - 1 / z_screen), in
+distance has disparity 0: disparity = focal * baseline * (1 / z - 1 / z_screen), in
 pixels, with the same depth z along the optical axis for both eyes.
 """
 
@@ -10,17 +10,17 @@ import dataclasses
 import numpy as np
 
 from stereojax.shapes import Float
-from stereojax.synthetic.solids import Solids, turn
+from stereojax.synthetic.solids import Solids, rotation_axes
 
 _EDGES = np.array(
     [[a, a | bit] for a in range(8) for bit in (1, 2, 4) if not a & bit], np.int32
 )
-_SWING = 4.0  # seconds for which a move lasts before it slows down and returns
+_RETURN_SECONDS = 4.0  # time scale of a camera move, which slows down and returns
 
 
 @dataclasses.dataclass(frozen=True)
 class CameraPath:
-    """A camera that pans, dollies and shakes; metres, radians, seconds."""
+    """A camera that pans, moves and shakes; metres, radians, seconds."""
 
     position: tuple[float, float, float]
     velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -28,12 +28,12 @@ class CameraPath:
     pitch: float = 0.0
     yaw_rate: float = 0.0
     pitch_rate: float = 0.0
-    shake: float = 0.0  # of the angles, radians
-    sway: float = 0.0  # of the position, metres
+    shake: float = 0.0  # amplitude of the angles, radians
+    sway: float = 0.0  # amplitude of the position, metres
     phases: tuple[float, ...] = (0.0,) * 10
 
     def at(self, time: float) -> tuple[np.ndarray, np.ndarray]:
-        """Position (3,) and axes (3, 3; rows right, up, forward) at `time`."""
+        """Returns position (3,) and axes (3, 3; rows right, up, forward) at `time`."""
         p = self.phases
         angles = [
             self.shake
@@ -41,10 +41,10 @@ class CameraPath:
             for i in range(3)
         ]
         sway = [self.sway * np.sin((3.1 + i) * time + p[6 + i]) for i in range(3)]
-        # However long the shot, the camera stays where there is something to see.
-        run = _SWING * np.sin(time / _SWING)
+        # The move is bounded, so that the camera stays in the scene in long shots.
+        run = _RETURN_SECONDS * np.sin(time / _RETURN_SECONDS)
         position = np.array(self.position) + np.array(self.velocity) * run + sway
-        axes = turn(
+        axes = rotation_axes(
             self.yaw + self.yaw_rate * run + angles[0],
             self.pitch + self.pitch_rate * run + angles[1],
             0.4 * angles[2],
@@ -54,15 +54,15 @@ class CameraPath:
 
 @dataclasses.dataclass(frozen=True)
 class Rig:
-    """What the two cameras of one shot share."""
+    """The stereo geometry of one shot."""
 
     focal: float  # pixels
     baseline: float  # metres
     screen: float  # inverse distance (1 / metres) that has disparity 0
-    near: float  # metres; nothing nearer is seen by either camera
+    near: float  # metres; both cameras clip nearer points
 
     def disparity(self, depth: np.ndarray) -> np.ndarray:
-        """Pixels, from metres along the optical axis; infinity is allowed."""
+        """Returns pixels for depths in metres along the optical axis (inf allowed)."""
         return (self.focal * self.baseline * (1 / depth - self.screen)).astype(
             np.float32
         )
@@ -70,33 +70,33 @@ class Rig:
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """One eye at one instant."""
+    """One camera at one time."""
 
     eye: Float[np.ndarray, "3"]
     axes: Float[np.ndarray, "3 3"]  # rows: right, up, forward
     rig: Rig
     height: int
     width: int
-    shift: float  # pixels by which this eye's picture lies further right
+    shift: float  # pixels by which this view is shifted right
 
     def across(self, x: np.ndarray) -> np.ndarray:
-        """Tangents of the rays at columns x (index units; 0 = first centre)."""
+        """Returns the horizontal ray tangents at columns x (0 = first pixel centre)."""
         middle = self.width / 2 + self.shift
         return ((x + 0.5 - middle) / self.rig.focal).astype(np.float32)
 
     def down(self, y: np.ndarray) -> np.ndarray:
-        """Tangents (upwards) of the rays at rows y."""
+        """Returns the vertical ray tangents (upwards) at rows y."""
         return ((self.height / 2 - 0.5 - y) / self.rig.focal).astype(np.float32)
 
     def windows(self, solids: Solids) -> Float[np.ndarray, "n 4"]:
-        """Columns x0:x1 and rows y0:y1 outside which a solid cannot be seen.
+        """Returns bounds (x0, x1, y0, y1) of each solid's projection, in pixels.
 
-        Not clipped to the frame; x0 > x1 where a solid lies behind the camera.
+        Not clipped to the frame; x0 > x1 if the solid is behind the camera.
         """
         points = (solids.corners() - self.eye) @ self.axes.T
         a, b = points[:, _EDGES[:, 0]], points[:, _EDGES[:, 1]]
         near = self.rig.near
-        # Edges that cross the near plane end on it.
+        # Clip edges that cross the near plane.
         crosses = (a[..., 2] < near) != (b[..., 2] < near)
         step = np.where(crosses, b[..., 2] - a[..., 2], 1)
         cut = a + ((near - a[..., 2]) / step)[..., None] * (b - a)
@@ -113,7 +113,7 @@ class View:
 def views(
     path: CameraPath, rig: Rig, time: float, height: int, width: int
 ) -> tuple[View, View]:
-    """The left and the right eye; the left one is the film's own camera."""
+    """Returns the left and the right view; `path` is the motion of the left camera."""
     position, axes = path.at(time)
     axes = axes.astype(np.float32)
     left = position.astype(np.float32)

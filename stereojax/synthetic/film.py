@@ -1,4 +1,4 @@
-"""A film: shots, each with its own seeded world."""
+"""Synthetic videos: shots of seeded scenes, rendered frame by frame."""
 
 import dataclasses
 import functools
@@ -10,22 +10,21 @@ import numpy as np
 from stereojax.stage_types import Shot
 from stereojax.synthetic.render import StereoFrame, render_frame
 from stereojax.synthetic.sets import SETS, draw_scene
-from stereojax.synthetic.world import Scene, World, prepare
+from stereojax.synthetic.world import Scene, World, prepare_world
 
 
 @dataclasses.dataclass(frozen=True)
 class SceneConfig:
-    """What a film is to be; together with a seed it fixes every pixel."""
+    """The settings of a synthetic video; with a seed they determine every pixel."""
 
     frames: int = 48
     height: int = 270
     width: int = 480
     shots: int = 2
-    max_disparity_percent: float | int = (
-        2.0  # of the width: no pixel's |disparity| is larger
-    )
+    # Upper bound of |disparity|, in % of the width.
+    max_disparity_percent: float | int = 2.0
     frame_rate: float | int = 24.0
-    sets: tuple[str, ...] = ("street", "park", "room")  # drawn from without repeats
+    sets: tuple[str, ...] = ("street", "park", "room")  # no repeats until all are used
 
     def __post_init__(self):
         for name in ("frames", "height", "width", "shots"):
@@ -33,21 +32,21 @@ class SceneConfig:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if self.shots > self.frames:
             raise ValueError(
-                f"shots={self.shots}: expected at most one a frame, {self.frames}"
+                f"shots={self.shots}: expected at most frames={self.frames}"
             )
         for name in self.sets:
             if name not in SETS:
-                raise ValueError(f"sets={name}: there are {', '.join(SETS)}")
+                raise ValueError(f"sets={name}: expected some of {', '.join(SETS)}")
         if not self.sets:
-            raise ValueError("sets= is empty; name at least one")
+            raise ValueError("sets= is empty; expected at least one set")
         for name in ("max_disparity_percent", "frame_rate"):
             if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(f"{name}={getattr(self, name)} must be positive")
 
 
 @dataclasses.dataclass(frozen=True)
-class Film:
-    """A seeded film; any frame can be rendered at any time, in any order."""
+class SyntheticFilm:
+    """A seeded video whose frames can be rendered in any order."""
 
     seed: int
     config: SceneConfig
@@ -58,21 +57,21 @@ class Film:
 
     @property
     def cuts(self) -> tuple[int, ...]:
-        """The first frame of each shot but the first."""
+        """The first frame of each shot except the first shot."""
         return tuple(shot.start for shot in self.shots[1:])
 
     def infinity(self, shot: int) -> float:
-        """Disparity in pixels of what is infinitely far, in one shot.
+        """Returns the disparity of infinite depth in one shot, in pixels.
 
-        Above it, disparity is proportional to inverse depth.
+        Disparity minus this value is proportional to inverse depth.
         """
         return float(_world(self, shot).rig.disparity(np.full(1, np.inf))[0])
 
     def render(self, start: int = 0, stop: int | None = None) -> Iterator[StereoFrame]:
-        """Frames `start` to `stop - 1`, one at a time."""
+        """Yields frames `start` to `stop - 1`."""
         stop = len(self) if stop is None else stop
         if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"frames {start}:{stop} of a film of {len(self)} frames")
+            raise ValueError(f"frames {start}:{stop} of a video of {len(self)} frames")
         config = self.config
         for shot in self.shots:
             for frame in range(max(start, shot.start), min(stop, shot.stop)):
@@ -81,8 +80,8 @@ class Film:
                 yield render_frame(world, time, config.height, config.width)
 
 
-def make_film(seed: int, **config) -> Film:
-    """A film from a seed and the fields of `SceneConfig`.
+def make_film(seed: int, **config) -> SyntheticFilm:
+    """Returns the video of a seed and the fields of `SceneConfig`.
 
     >>> film = make_film(0, frames=48, height=180, width=320, shots=2)
     >>> for frame in film.render():
@@ -90,17 +89,17 @@ def make_film(seed: int, **config) -> Film:
     """
     config = SceneConfig(**config)
     rng = np.random.default_rng([seed, 0])
-    # Shots of like length; where they are long enough, cuts off the beat.
+    # Shots of similar length; cuts of longer shots are jittered.
     length = config.frames / config.shots
     off = rng.uniform(-0.2, 0.2, config.shots - 1) * (length if length >= 4 else 0)
     beats = np.floor(np.arange(1, config.shots) * length + off)
     cuts = [0, *beats.astype(int).tolist(), config.frames]
     shots = (Shot(i, a, b) for i, (a, b) in enumerate(itertools.pairwise(cuts)))
-    return Film(seed, config, tuple(shots))
+    return SyntheticFilm(seed, config, tuple(shots))
 
 
 @functools.lru_cache(maxsize=1)
-def _world(film: Film, index: int) -> World:
+def _world(film: SyntheticFilm, index: int) -> World:
     config, shot = film.config, film.shots[index]
     order = np.random.default_rng([film.seed, 1])
     rounds = index // len(config.sets) + 1
@@ -110,7 +109,7 @@ def _world(film: Film, index: int) -> World:
     duration = (len(shot) - 1) / config.frame_rate
     scene = _scene(film.seed, index, str(names[index]))
     screen = rng.uniform(0.4, 0.8)
-    return prepare(scene, duration, config.width, share * config.width, screen)
+    return prepare_world(scene, duration, config.width, share * config.width, screen)
 
 
 @functools.lru_cache(maxsize=1)  # about 100 MB each

@@ -1,4 +1,4 @@
-"""Light and air: the sun, the sky, haze, and shadows on the ground."""
+"""Lighting: sun, sky, haze, and a shadow map of the ground."""
 
 import dataclasses
 
@@ -6,28 +6,28 @@ import numpy as np
 
 from stereojax.shapes import Float
 from stereojax.synthetic.atlas import Atlas
-from stereojax.synthetic.solids import Solids, hit
+from stereojax.synthetic.solids import Solids, intersect
 
 
 @dataclasses.dataclass(frozen=True)
 class Light:
-    """The light of one shot; colours are linear."""
+    """The light of one shot; colors are linear."""
 
     sun: np.ndarray  # (3,) unit vector towards it
     sun_color: np.ndarray
-    sky_color: np.ndarray  # light from above
-    bounce_color: np.ndarray  # light from below
+    sky_color: np.ndarray  # ambient light from above
+    bounce_color: np.ndarray  # ambient light from below
     zenith: np.ndarray
-    horizon: np.ndarray  # also the colour of the haze
-    haze: float  # per metre
-    clouds: int  # material
-    lamp: np.ndarray  # (3,) where it hangs
+    horizon: np.ndarray  # also the color of the haze
+    haze: float  # extinction per metre
+    clouds: int  # material index
+    lamp: np.ndarray  # (3,) position
     lamp_color: np.ndarray  # 0 outdoors
     exposure: float
 
 
 def sky(light: Light, atlas: Atlas, direction) -> Float[np.ndarray, "n 3"]:
-    """What a ray that meets nothing shows: a gradient, clouds, a glow at the sun."""
+    """Returns the sky's color along rays: a gradient, clouds, a glow at the sun."""
     x, y, z = direction
     length = np.sqrt(x * x + y * y + z * z)
     up = np.maximum(y / length, 0)
@@ -46,14 +46,14 @@ def sky(light: Light, atlas: Atlas, direction) -> Float[np.ndarray, "n 3"]:
 
 @dataclasses.dataclass(frozen=True)
 class ShadowMap:
-    """How much sun reaches each place of the ground: 0 to 1."""
+    """The share of sunlight that reaches each cell of the ground, in [0, 1]."""
 
     light: Float[np.ndarray, "z x"]
-    low: tuple[float, float]  # the (x, z) of its first corner
-    step: float  # metres a cell
+    low: tuple[float, float]  # (x, z) of the map's first corner
+    step: float  # cell size in metres
 
     def at(self, x, z) -> np.ndarray:
-        """Bilinear; full sun outside the map."""
+        """Samples the map bilinearly; the border value continues outside."""
         a, b = (x - self.low[0]) / self.step - 0.5, (z - self.low[1]) / self.step - 0.5
         rows, columns = self.light.shape
         a, b = np.clip(a, 0, columns - 1.001), np.clip(b, 0, rows - 1.001)
@@ -66,7 +66,7 @@ class ShadowMap:
         return top + fb * (bottom - top)
 
     def with_shadows(self, solids: Solids, sun: np.ndarray) -> "ShadowMap":
-        """Darkened where one of these stands between the ground and the sun."""
+        """Returns the map with the shadows of `solids` added."""
         light = self.light.copy()
         rows, columns = light.shape
         xs = (self.low[0] + (np.arange(columns) + 0.5) * self.step).astype(np.float32)
@@ -84,12 +84,12 @@ class ShadowMap:
             x, z = xs[None, x0:x1] - center[0], zs[z0:z1, None] - center[2]
             origin = [x * a[0] - center[1] * a[1] + z * a[2] for a in axes]
             toward = [np.float32(d) for d in axes @ sun]
-            enter, _, _ = hit(solids.kind[k], solids.half[k], origin, toward)
+            enter, _, _ = intersect(solids.kind[k], solids.half[k], origin, toward)
             light[z0:z1, x0:x1][np.isfinite(enter)] = 0
         return dataclasses.replace(self, light=light)
 
-    def softened(self, rounds: int = 2) -> "ShadowMap":
-        """With penumbras: a small blur."""
+    def blurred(self, rounds: int = 2) -> "ShadowMap":
+        """Returns the map with a small blur, for penumbras."""
         light = np.pad(self.light, rounds, mode="edge")
         for _ in range(rounds):
             light = (light[:-2] + 2 * light[1:-1] + light[2:]) / 4
@@ -97,7 +97,9 @@ class ShadowMap:
         return dataclasses.replace(self, light=light)
 
 
-def open_ground(middle: tuple[float, float], size: float, cells: int) -> ShadowMap:
-    """Sun everywhere."""
+def unshadowed_ground(
+    middle: tuple[float, float], size: float, cells: int
+) -> ShadowMap:
+    """Returns a map in full sun, `size` metres and `cells` cells a side."""
     low = (middle[0] - size / 2, middle[1] - size / 2)
     return ShadowMap(np.ones((cells, cells), np.float32), low, size / cells)

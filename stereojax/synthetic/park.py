@@ -1,16 +1,16 @@
-"""A park: lawn, trees, bushes, rocks, a fence, hills, people and a ball."""
+"""The set `park`: lawn, trees, bushes, rocks, a fence, hills, people and a ball."""
 
 import numpy as np
 
 from stereojax.synthetic.actors import Rigid, crowd, wardrobe
 from stereojax.synthetic.atlas import Palette
-from stereojax.synthetic.draw import Draw, camera
 from stereojax.synthetic.props import bush, fence, table, tree, twig
+from stereojax.synthetic.scene_parts import SceneParts, random_camera_path
 from stereojax.synthetic.solids import box, capsule, ellipsoid
 
 
-def park(rng: np.random.Generator, palette: Palette) -> Draw:
-    """The camera looks along z over a lawn."""
+def park(rng: np.random.Generator, palette: Palette) -> SceneParts:
+    """Returns a random park; the camera looks along z over a lawn."""
     lawn = palette.add("grass", 0.22, detail=1.2)
     stone = palette.add("rough", 0.5, (0.8, 0.78, 0.74))
     sand = palette.add("rough", 0.4, (1.0, 0.85, 0.62), variant=1)
@@ -22,7 +22,7 @@ def park(rng: np.random.Generator, palette: Palette) -> Draw:
         for v in (0, 1)
     ]
     toy = palette.add("tiles", 1.0, (1.5, 0.5, 0.3), variant=3)
-    still = [
+    static = [
         ellipsoid((x, -6, rng.uniform(90, 130)), (40, rng.uniform(16, 30), 20), hill)
         for x in (-70, -25, 20, 65)
     ]
@@ -30,32 +30,32 @@ def park(rng: np.random.Generator, palette: Palette) -> Draw:
         z = rng.uniform(8, 45)
         x = rng.uniform(-0.55, 0.55) * (z + 6)
         crown = None if rng.uniform() < 0.2 else int(rng.choice(leaves))
-        still += tree(rng, x, z, rng.uniform(4, 8), bark, crown)
+        static += tree(rng, x, z, rng.uniform(4, 8), bark, crown)
     for _ in range(6):
         z = rng.uniform(5, 25)
         x = rng.uniform(-0.6, 0.6) * (z + 4)
-        still += bush(rng, x, z, rng.uniform(0.5, 1.1), int(rng.choice(leaves)))
+        static += bush(rng, x, z, rng.uniform(0.5, 1.1), int(rng.choice(leaves)))
     for _ in range(5):
         z, size = rng.uniform(3.5, 14), rng.uniform(0.2, 0.6)
         x = rng.uniform(-0.5, 0.5) * (z + 2)
         radii = size * rng.uniform([1, 0.6, 1], [1.6, 1, 1.6])
         yaw = rng.uniform(0, 3)
-        still.append(ellipsoid((x, 0.2 * size, z), radii, stone, yaw=yaw))
+        static.append(ellipsoid((x, 0.2 * size, z), radii, stone, yaw=yaw))
     side = rng.choice([-1.0, 1.0])
-    still += fence(rng, (side * 2.5, 5), (side * 9, 24), 1.1, 16, bark)
+    static += fence(rng, (side * 2.5, 5), (side * 9, 24), 1.1, 16, bark)
     path = rng.uniform(-2, 2)
-    still.append(
+    static.append(
         box((path, 0.0, 30), (1.1, 0.012, 45), sand, yaw=rng.uniform(-0.2, 0.2),
             shadow=False)
     )  # fmt: skip
     bench = rng.uniform(-3, 3), rng.uniform(5, 9)
-    still += table(*bench, (0.8, 0.25), 0.45, rng.uniform(-0.5, 0.5), wood, bark)
+    static += table(*bench, (0.8, 0.25), 0.45, rng.uniform(-0.5, 0.5), wood, bark)
     if rng.uniform() < 0.7:
-        # A branch that reaches into the picture close by.
+        # A branch close to the camera.
         base = np.array([-side * 1.6, rng.uniform(1.5, 2.4), rng.uniform(2.0, 2.8)])
         tip = base + np.array([side * 0.5, rng.uniform(-0.1, 0.15), 0.1])
-        still.append(capsule(base, tip, 0.014, bark))
-        still += twig(rng, tip, (tip - base) * 0.55, 0.009, bark, 4)
+        static.append(capsule(base, tip, 0.014, bark))
+        static += twig(rng, tip, (tip - base) * 0.55, 0.009, bark, 4)
     ball = Rigid(
         (ellipsoid((0, 0.2, 0), (0.2, 0.2, 0.2), toy),),
         (rng.uniform(-1.5, 1.5), 0.0, rng.uniform(4, 7)),
@@ -69,11 +69,11 @@ def park(rng: np.random.Generator, palette: Palette) -> Draw:
         speed = 0.0 if rng.uniform() < 0.3 else rng.uniform(0.8, 1.6)
         places.append((rng.uniform(-0.4, 0.4) * z, z, rng.uniform(0, 6.28), speed))
     position = (rng.uniform(-1, 1), rng.uniform(1.2, 1.8), 0.0)
-    return Draw(
-        still,
+    return SceneParts(
+        static,
         [ball, *crowd(rng, clothes, places)],
         lawn,
-        camera(rng, position, pitch=-0.06),
+        random_camera_path(rng, position, pitch=-0.06),
         float(rng.uniform(0.75, 1.4)),
         (0.0, 20.0),
     )

@@ -1,4 +1,4 @@
-"""The sets that a shot can be drawn from, and their light."""
+"""Builds random scenes of the sets `street`, `park` and `room`, with their light."""
 
 import numpy as np
 
@@ -13,26 +13,26 @@ SETS = {"street": street, "park": park, "room": room}
 
 
 def draw_scene(name: str, rng: np.random.Generator) -> Scene:
-    """A scene of the named set; the generator decides everything else."""
+    """Returns a random scene of the named set."""
     palette = Palette()
     light = _light(rng, palette, indoors=name == "room")
-    draw = SETS[name](rng, palette)
+    parts = SETS[name](rng, palette)
     return Scene(
         atlas=palette.atlas(rng),
-        still=tuple(draw.still),
-        actors=tuple(draw.actors),
-        ground=draw.ground,
+        static=tuple(parts.static),
+        actors=tuple(parts.actors),
+        ground=parts.ground,
         light=light,
-        path=draw.path,
-        focal=draw.focal,
-        stage=draw.stage,
+        path=parts.path,
+        focal=parts.focal,
+        stage=parts.stage,
     )
 
 
 def _light(rng, palette: Palette, indoors: bool) -> Light:
-    """A time of day: the height and warmth of the sun, the clouds, the haze."""
+    """Returns random light: height and warmth of the sun, clouds, haze."""
     high = rng.uniform(0.9, 1.3) if indoors else rng.uniform(0.4, 1.1)
-    # From the side more often than from the back.
+    # From the side more often than from behind the camera.
     around = rng.choice([-1, 1]) * rng.uniform(0.5, 2.2)
     sun = np.array([np.sin(around) * np.cos(high), np.sin(high), 0.0])
     sun[2] = -np.cos(around) * np.cos(high)

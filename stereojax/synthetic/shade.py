@@ -1,4 +1,4 @@
-"""The colour of what a ray meets."""
+"""Computes the color of the surface that a ray hits."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from stereojax.synthetic.light import Light, ShadowMap, sky
 from stereojax.synthetic.solids import BOX, CAPSULE, ELLIPSOID, GROUND, Solids
 from stereojax.synthetic.trace import FACES, foliage_uv
 
-_FINER = 5.7  # the grain repeats this much more often than its texture
+_GRAIN_REPEAT = 5.7  # grain repeats per repeat of its texture
 
 
 def shade(
@@ -24,11 +24,12 @@ def shade(
     depth: Float[np.ndarray, "n"],
     surface: Int[np.ndarray, "n"],
 ) -> Float[np.ndarray, "n 3"]:
-    """Linear light seen along the rays with tangents (u, v) that met `surface`."""
+    """Returns linear light along rays with tangents (u, v) that hit `surface`."""
     direction = [u * a[0] + (v * a[1] + a[2]) for a in view.axes.T]
     solid = surface // FACES
     kinds = np.append(solids.kind, [GROUND])
     color = np.empty((len(u), 3), np.float32)
+    # The sky, then all surfaces.
     is_sky = solid > len(solids)
     at = np.flatnonzero(is_sky)
     color[at] = sky(light, atlas, [d[at] for d in direction])
@@ -37,6 +38,7 @@ def shade(
         return color
     solid, surface, depth = solid[rest], surface[rest], depth[rest]
     direction = [d[rest] for d in direction]
+    # Hit point, normal and texture coordinates of each ray.
     point = [e + depth * d for e, d in zip(view.eye, direction, strict=True)]
     normal = np.empty((3, len(rest)), np.float32)
     uv = np.empty((2, len(rest)), np.float32)
@@ -57,17 +59,18 @@ def shade(
 
     facing = sum(n * d for n, d in zip(normal, direction, strict=True))
     facing /= np.sqrt(sum(d * d for d in direction))
-    # The far side of a leaf body is lit as it faces the eye.
+    # Turn normals to the camera: the far side of a leaf body is seen from inside.
     normal *= -np.sign(facing)
     slant = np.clip(np.abs(facing), 0.3, 1)
     texels = depth * (1 / view.rig.focal) * repeat * SIZE / slant
     level = np.log2(np.maximum(texels, 1e-3)) + 0.2
     albedo = _albedo(atlas, material, uv, level)
 
+    # Sun with shadows, ambient light, lamp, then haze.
     sunny = np.maximum(sum(n * s for n, s in zip(normal, light.sun, strict=True)), 0)
     sunny[at] *= shadows.at(point[0][at], point[2][at])
     up = (0.5 + 0.5 * normal[1])[:, None]
-    # Corners near the ground get less of the sky.
+    # Ambient occlusion near the ground.
     corner = 1 - 0.45 * np.exp(-np.maximum(point[1], 0) * 4)
     corner[at] = 0.9
     around = light.bounce_color + up * (light.sky_color - light.bounce_color)
@@ -81,7 +84,7 @@ def shade(
 
 
 def _lamp(light: Light, point, normal):
-    """A lamp's light: as it faces the surface, falling with the square of distance."""
+    """Returns a lamp's light, by its angle and the square of its distance."""
     away = [a - p for a, p in zip(light.lamp, point, strict=True)]
     squared = sum(a * a for a in away)
     facing = sum(n * a for n, a in zip(normal, away, strict=True)) / np.sqrt(squared)
@@ -90,21 +93,24 @@ def _lamp(light: Light, point, normal):
 
 
 def _albedo(atlas: Atlas, material, uv, level):
+    """Returns the texture color, with grain where the texture is magnified."""
     texture = atlas.texture[material]
     rgba = atlas.sample(texture, uv[0], uv[1], level)
     albedo = rgba[:, :3] * atlas.tint[material]
-    # Grain, where the texture itself is magnified: it fades in as texels grow.
+    # The grain fades in as texels grow.
     strength = atlas.detail[material] * np.clip(0.7 - 0.45 * level, 0, 1)
     at = np.flatnonzero(strength > 0)
     if len(at):
-        finer = np.clip(level[at] + np.log2(_FINER), 0, 8).astype(np.int32)
-        grain = atlas.grain(texture[at], uv[0][at] * _FINER, uv[1][at] * _FINER, finer)
+        finer = np.clip(level[at] + np.log2(_GRAIN_REPEAT), 0, 8).astype(np.int32)
+        grain = atlas.grain(
+            texture[at], uv[0][at] * _GRAIN_REPEAT, uv[1][at] * _GRAIN_REPEAT, finer
+        )
         albedo[at] *= (1 + strength[at] * (grain - 0.5))[:, None]
     return albedo
 
 
 def _surface(kind, solids: Solids, solid, face, point, repeat, leaves, scatter):
-    """Unit normals (world) and texture places of points on solids of one kind."""
+    """Returns unit normals (world) and texture coordinates on solids of one kind."""
     axes = np.take(solids.axes.reshape(-1, 9), solid, axis=0).T
     half = np.take(solids.half, solid, axis=0).T
     center = np.take(solids.center, solid, axis=0).T

@@ -1,8 +1,8 @@
-"""Convex solids and where a ray enters them, in closed form.
+"""Convex solids and their closed-form ray intersections.
 
-A solid is a box, an ellipsoid or a capsule, turned by `axes` (rows: its own axes in the
-world) and `half` as large along them. A capsule runs along its own y axis: `half` is
-(radius, half the length of its straight part, radius).
+A solid is a box, an ellipsoid or a capsule. `axes` are its own axes in the world, as
+rows, and `half` is half its size along them. A capsule runs along its own y axis:
+`half` is (radius, half the length of its straight part, radius).
 """
 
 import dataclasses
@@ -13,8 +13,8 @@ import numpy as np
 
 from stereojax.shapes import Bool, Float, Int
 
-BOX, ELLIPSOID, CAPSULE, GROUND, SKY = range(5)
-_TINY = np.float32(1e-20)  # too small to change any number but 0
+BOX, ELLIPSOID, CAPSULE, GROUND = range(4)
+_TINY = np.float32(1e-20)  # avoids a division by 0; too small to change other numbers
 _CORNERS = np.array(
     [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32
 )
@@ -22,7 +22,7 @@ _CORNERS = np.array(
 
 @dataclasses.dataclass(frozen=True)
 class Solid:
-    """One convex body; metres, world axes x right, y up, z forward."""
+    """One solid; metres, world axes x right, y up, z forward."""
 
     kind: int
     center: np.ndarray  # (3,)
@@ -34,7 +34,7 @@ class Solid:
 
 @dataclasses.dataclass(frozen=True)
 class Solids:
-    """Many solids, field by field."""
+    """Many solids, as an array per field."""
 
     kind: Int[np.ndarray, "n"]
     center: Float[np.ndarray, "n 3"]
@@ -47,7 +47,7 @@ class Solids:
         return len(self.kind)
 
     def corners(self) -> Float[np.ndarray, "n 8 3"]:
-        """The corners of the box around each solid, in the world."""
+        """Returns the corners of each solid's bounding box, in world coordinates."""
         extent = self.half.copy()
         capsule = self.kind == CAPSULE
         extent[capsule, 1] += extent[capsule, 0]
@@ -55,14 +55,14 @@ class Solids:
         return self.center[:, None] + np.einsum("nci,nij->ncj", local, self.axes)
 
 
-def join(a: Solids, b: Solids) -> Solids:
-    """Those of a, then those of b."""
+def concatenate(a: Solids, b: Solids) -> Solids:
+    """Returns the solids of `a`, then those of `b`."""
     fields = [f.name for f in dataclasses.fields(Solids)]
     return Solids(*(np.concatenate([getattr(a, f), getattr(b, f)]) for f in fields))
 
 
-def stack(solids: Sequence[Solid]) -> Solids:
-    """The solids of one instant, as arrays."""
+def stack_solids(solids: Sequence[Solid]) -> Solids:
+    """Converts a list of solids to arrays."""
     n = len(solids)
     return Solids(
         np.array([s.kind for s in solids], np.int32),
@@ -74,8 +74,8 @@ def stack(solids: Sequence[Solid]) -> Solids:
     )
 
 
-def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
-    """Rows: the axes of a body turned right by yaw, up by pitch, then rolled."""
+def rotation_axes(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
+    """Returns the axes, as rows, of a body with this yaw (right), pitch (up), roll."""
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     axes = np.array([[cy, 0.0, -sy], [-sy * sp, cp, -cy * sp], [sy * cp, sp, cy * cp]])
     if roll:
@@ -85,25 +85,24 @@ def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
 
 
 def box(center, half, material, *, yaw=0.0, pitch=0.0, roll=0.0, shadow=True) -> Solid:
-    """A box of twice `half`, turned about its centre."""
-    return Solid(
-        BOX, np.array(center), turn(yaw, pitch, roll), np.array(half), material, shadow
-    )
+    """Returns a box of twice `half`, rotated about its centre."""
+    axes = rotation_axes(yaw, pitch, roll)
+    return Solid(BOX, np.array(center), axes, np.array(half), material, shadow)
 
 
 def ellipsoid(center, radii, material, *, yaw=0.0, pitch=0.0, shadow=True) -> Solid:
-    """An ellipsoid, turned about its centre."""
-    axes = turn(yaw, pitch)
+    """Returns an ellipsoid, rotated about its centre."""
+    axes = rotation_axes(yaw, pitch)
     return Solid(ELLIPSOID, np.array(center), axes, np.array(radii), material, shadow)
 
 
 def capsule(a, b, radius, material, *, shadow=True) -> Solid:
-    """A round rod from `a` to `b`."""
+    """Returns a capsule from `a` to `b`."""
     a, b = np.array(a, float), np.array(b, float)
     x, y, z = (b - a).tolist()
     length = math.hypot(x, y, z) or 1.0
     x, y, z = (x / length, y / length, z / length) if (b != a).any() else (0, 1, 0)
-    # Across it: any direction not along it will do.
+    # Any perpendicular direction: the capsule is round.
     if abs(z) < 0.9:
         over = math.hypot(x, y)
         right = (y / over, -x / over, 0.0)
@@ -116,12 +115,13 @@ def capsule(a, b, radius, material, *, shadow=True) -> Solid:
     return Solid(CAPSULE, (a + b) / 2, axes, half, material, shadow)
 
 
-def hit(kind: int | np.integer, half, origin, direction):
-    """Distances (in lengths of `direction`) at which a ray enters and leaves a solid.
+def intersect(kind: int | np.integer, half, origin, direction):
+    """Returns the ray parameters at which a ray enters and leaves a solid.
 
     `origin` and `direction` are triples of scalars or arrays that broadcast, in the
-    solid's own axes. Returns `enter` (inf where the ray misses), `leave`, and `face`
-    (for a box the axis of the face entered, else 0).
+    solid's own axes. Returns, in lengths of `direction`, `enter` (inf for a miss) and
+    `leave` (None for a capsule), and `face` (for a box the axis of the entry face, else
+    0).
     """
     if kind == BOX:
         return _hit_box(half, origin, direction)
@@ -132,7 +132,7 @@ def hit(kind: int | np.integer, half, origin, direction):
 
 
 def _hit_box(half, origin, direction):
-    # A ray parallel to a face still has a side of it.
+    # `_TINY` handles rays parallel to a face.
     inverse = [1 / (d + _TINY) for d in direction]
     middle = [-o * i for o, i in zip(origin, inverse, strict=True)]
     extent = [h * np.abs(i) for h, i in zip(half, inverse, strict=True)]
@@ -146,8 +146,8 @@ def _hit_box(half, origin, direction):
 
 
 def _hit_ellipsoid(half, origin, direction):
-    # Through the point nearest to the centre: the textbook discriminant cancels in
-    # float32 where a small solid is far away.
+    # Starts from the ray's point nearest to the centre: the usual discriminant cancels
+    # in float32 for a small and distant solid.
     o = [a / h for a, h in zip(origin, half, strict=True)]
     d = [a / h for a, h in zip(direction, half, strict=True)]
     over = 1 / (d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
@@ -170,7 +170,7 @@ def _hit_capsule(half, origin, direction):
     inside = radius * radius - (x * x + z * z)
     side = middle - np.sqrt(np.maximum(inside, 0) * over)
     height = oy + side * dy
-    # Past the straight part: the ball at that end.
+    # Beyond the straight part: the sphere at that end.
     end = oy - np.copysign(straight, height)
     over = 1 / (across + dy * dy)
     middle = -(ox * dx + end * dy + oz * dz) * over
@@ -178,5 +178,5 @@ def _hit_capsule(half, origin, direction):
     ball = radius * radius - (x * x + y * y + z * z)
     cap = middle - np.sqrt(np.maximum(ball, 0) * over)
     straight_hit = np.abs(height) <= straight
-    found = (inside > 0) & (straight_hit | (ball > 0))
-    return np.where(found, np.where(straight_hit, side, cap), np.inf)
+    is_hit = (inside > 0) & (straight_hit | (ball > 0))
+    return np.where(is_hit, np.where(straight_hit, side, cap), np.inf)

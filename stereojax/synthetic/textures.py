@@ -1,7 +1,7 @@
-"""Seeded procedural materials: square, seamless pictures of linear light.
+"""Procedural textures: square, seamless, in linear light.
 
 Each is `(size, size, 4)`: red, green, blue, and a fourth channel with mean 0.5 that is
-fine detail or, for `foliage`, how much of the leaf is there.
+fine detail or, for `foliage` and `clouds`, coverage.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ Random = np.random.Generator
 
 
 def spectral(rng: Random, size: int, slope: float = 1.0, stretch=(1.0, 1.0)):
-    """Seamless noise whose amplitude falls as frequency ** -slope; std 1, mean 0.
+    """Returns seamless noise of amplitude frequency ** -slope; std 1, mean 0.
 
-    `stretch` (down, across) makes its grain that many times longer.
+    `stretch` (down, across) makes the grain that many times longer.
     """
     fy = np.fft.fftfreq(size).astype(np.float32)[:, None] * size * stretch[0]
     fx = np.fft.rfftfreq(size).astype(np.float32)[None] * size * stretch[1]
@@ -30,7 +30,7 @@ def spectral(rng: Random, size: int, slope: float = 1.0, stretch=(1.0, 1.0)):
 
 
 def cells(size: int, rows: int, columns: int, shift: float = 0.0):
-    """A running bond: each texel's cell (row, column) and place in it (0..1)."""
+    """Returns each texel's (row, column, y, x) in a running bond; y, x in [0, 1]."""
     grid = (np.arange(size, dtype=np.float32) + 0.5) / size
     y = np.broadcast_to((grid * rows)[:, None], (size, size))
     row = np.floor(y).astype(int)
@@ -40,18 +40,19 @@ def cells(size: int, rows: int, columns: int, shift: float = 0.0):
 
 
 def _finish(rgb, detail) -> Texture:
+    """Clips the colors and appends the detail channel."""
     detail = np.clip(0.5 + 0.22 * (detail - detail.mean()), 0, 1)
     rgba = np.concatenate([np.clip(rgb, 0.0, 1.0), detail[..., None]], axis=2)
     return rgba.astype(np.float32)
 
 
 def _edge(x, width):
-    """0 at the rim of a cell, 1 inside: a joint `width` wide (in cells)."""
+    """Returns 0 at the border of a cell and 1 inside: a joint of `width` cells."""
     return np.clip(np.minimum(x, 1 - x) / width - 0.5, 0, 1)
 
 
 def rough(rng: Random, size: int) -> Texture:
-    """Asphalt, plaster, soil: blotches and grit."""
+    """Makes asphalt, plaster, soil: blotches and grit."""
     blotch, grit = spectral(rng, size, 1.6), spectral(rng, size, 0.4)
     hue = spectral(rng, size, 1.4)[..., None] * rng.uniform(-0.04, 0.04, 3)
     stones = np.where(grit > 1.8, rng.uniform(0.1, 0.35), 0.0)
@@ -60,14 +61,14 @@ def rough(rng: Random, size: int) -> Texture:
 
 
 def smooth(rng: Random, size: int) -> Texture:
-    """Paint, metal, skin: hardly any grain."""
+    """Makes paint, metal, skin: almost no grain."""
     blotch, grit = spectral(rng, size, 1.8), spectral(rng, size, 0.5)
     value = 0.55 * np.exp(0.07 * blotch + 0.025 * grit)[..., None]
     return _finish(value * np.ones(3), grit)
 
 
 def grass(rng: Random, size: int) -> Texture:
-    """A lawn: blades over soil, with dry patches."""
+    """Makes a lawn: blades with dry patches."""
     blades = spectral(rng, size, 0.5, (0.35, 1.0)) + 0.6 * spectral(rng, size, 0.9)
     dry = np.clip(0.5 + 0.3 * spectral(rng, size, 1.7), 0, 1)[..., None]
     green, straw = np.array([0.30, 0.46, 0.14]), np.array([0.52, 0.47, 0.22])
@@ -76,7 +77,7 @@ def grass(rng: Random, size: int) -> Texture:
 
 
 def bricks(rng: Random, size: int) -> Texture:
-    """A wall in running bond, no two bricks alike."""
+    """Makes a brick wall in running bond, each brick in its own tint."""
     rows, columns = 2 * int(rng.integers(5, 9)), int(rng.integers(4, 7))
     row, column, y, x = cells(size, rows, columns, 0.5)
     tint = np.exp(0.22 * rng.standard_normal((rows, columns, 1)))
@@ -91,7 +92,7 @@ def bricks(rng: Random, size: int) -> Texture:
 
 
 def tiles(rng: Random, size: int) -> Texture:
-    """Square flags, or a checkerboard of two stones."""
+    """Makes square stone tiles, or a checkerboard of two stones."""
     n = 2 * int(rng.integers(2, 4))
     row, column, y, x = cells(size, n, n)
     tint = np.exp(0.12 * rng.standard_normal((n, n, 1)) * np.ones(3))
@@ -105,7 +106,7 @@ def tiles(rng: Random, size: int) -> Texture:
 
 
 def planks(rng: Random, size: int) -> Texture:
-    """Boards with grain along them (across the picture), butted at random."""
+    """Makes horizontal boards with wood grain and random joints."""
     rows = int(rng.integers(5, 10))
     row, column, y, x = cells(size, rows, 2, rng.uniform(0.2, 0.8))
     tint = np.exp(0.18 * rng.standard_normal((rows, 2, 1)))
@@ -122,7 +123,7 @@ def planks(rng: Random, size: int) -> Texture:
 
 
 def facade(rng: Random, size: int) -> Texture:
-    """Storeys of windows in a plastered wall."""
+    """Makes a plastered wall with storeys of windows."""
     rows, columns = int(rng.integers(3, 5)), int(rng.integers(3, 6))
     row, column, y, x = cells(size, rows, columns)
     grit, streaks = spectral(rng, size, 0.9), spectral(rng, size, 1.3, (5.0, 1.0))
@@ -145,7 +146,7 @@ def facade(rng: Random, size: int) -> Texture:
 
 
 def cloth(rng: Random, size: int) -> Texture:
-    """Stripes, checks or plain weave; grey, for a material to tint."""
+    """Makes stripes, checks or plain weave; gray, to be tinted by the material."""
     grid = (np.arange(size) + 0.5) / size
     weave = 0.06 * spectral(rng, size, 0.5) + 0.12 * spectral(rng, size, 1.7)
     value = np.exp(weave)
@@ -161,7 +162,7 @@ def cloth(rng: Random, size: int) -> Texture:
 
 
 def bark(rng: Random, size: int) -> Texture:
-    """Ridges that run upwards."""
+    """Makes vertical ridges with moss."""
     ridges = spectral(rng, size, 1.0, (6.0, 1.0))
     moss = np.clip(spectral(rng, size, 1.5) - 0.6, 0, 1)[..., None]
     color = np.array([0.36, 0.28, 0.21]) * np.exp(0.4 * ridges)[..., None]
@@ -170,7 +171,7 @@ def bark(rng: Random, size: int) -> Texture:
 
 
 def foliage(rng: Random, size: int) -> Texture:
-    """Leaves upon leaves; the fourth channel is low where none is."""
+    """Makes overlapping leaves; the fourth channel is low between them."""
     rgba = np.zeros((size, size, 4), np.float32)
     rgba[..., :3] = np.array([0.05, 0.09, 0.03])
     rgba[..., 3] = 0.1
@@ -196,7 +197,7 @@ def foliage(rng: Random, size: int) -> Texture:
 
 
 def picture(rng: Random, size: int) -> Texture:
-    """A painting or poster: a sky, hills, and discs of colour."""
+    """Makes a painting or poster: a sky, hills, and colored discs."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
     color = (1 - y)[..., None] * rng.uniform(0.1, 0.9, 3) + y[..., None] * rng.uniform(
         0.1, 0.9, 3
@@ -218,7 +219,7 @@ def picture(rng: Random, size: int) -> Texture:
 
 
 def clouds(rng: Random, size: int) -> Texture:
-    """The fourth channel is how much cloud there is."""
+    """Makes clouds; the fourth channel is their coverage."""
     billow = spectral(rng, size, 1.5) + rng.uniform(-0.8, 0.5)
     cover = np.clip(0.5 + 0.45 * billow, 0, 1)
     white = 0.75 + 0.2 * np.clip(spectral(rng, size, 1.4), -1, 1)
@@ -227,7 +228,7 @@ def clouds(rng: Random, size: int) -> Texture:
     ).astype(np.float32)
 
 
-MAKERS: dict[str, Callable[[Random, int], Texture]] = {
+TEXTURES: dict[str, Callable[[Random, int], Texture]] = {
     f.__name__: f
     for f in (
         rough, smooth, grass, bricks, tiles, planks, facade, cloth, bark, foliage,

@@ -1,4 +1,4 @@
-"""Writes a film to disk: side by side, as an ordinary 2D film, and its disparity."""
+"""Writes a synthetic video: side by side, its left view, and its disparity."""
 
 import contextlib
 import dataclasses
@@ -10,32 +10,36 @@ from pathlib import Path
 
 import numpy as np
 
-from stereojax.synthetic.film import Film
+from stereojax.storage.atomic import atomic_write
+from stereojax.synthetic.film import SyntheticFilm
 from stereojax.synthetic.render import StereoFrame
 
 _SAMPLE_RATE = 48000
+# One thread, and nothing that needs x264's lookahead: it reads uninitialised memory at
+# the edges of its half-size pictures, so equal frames would give unequal files.
+_X264_PARAMS = "threads=1:mbtree=0:b-adapt=0:scenecut=0:weightp=0"
 
 
 @dataclasses.dataclass(frozen=True)
 class FilmPaths:
-    """What `write_film` wrote."""
+    """The files that `write_film` writes."""
 
-    sbs: Path  # full side by side, lossless RGB (FFV1 in MKV), tagged as such
-    left: Path  # the left view alone, H.264 with a tone and a title: a plain film
+    sbs: Path  # full side by side, lossless RGB (FFV1 in MKV), with a stereo tag
+    left: Path  # the left view as a 2D video: H.264, with a tone and a title
     disparity: Path  # npz, key "disparity": (t, h, w) float32 pixels of the left view
 
 
 def write_film(
-    film: Film,
+    film: SyntheticFilm,
     stem: str | os.PathLike,
     *,
     on_frame: Callable[[int], None] = lambda frames: None,
 ) -> FilmPaths:
     """Renders `film` into STEM_sbs.mkv, STEM.mp4 and STEM_disparity.npz.
 
-    One frame at a time, so that a film of any length fits. Each file appears under its
-    name once all are complete; files of these names are replaced. `on_frame(1)` is
-    called after each frame.
+    Renders one frame at a time, so memory does not grow with the length. The files
+    appear when all are complete and replace existing ones. `on_frame(1)` is called
+    after each frame.
     """
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -44,25 +48,22 @@ def write_film(
         stem.with_name(f"{stem.name}.mp4"),
         stem.with_name(f"{stem.name}_disparity.npz"),
     )
-    done = dataclasses.astuple(paths)
-    beside = [path.with_name(f"{path.name}.part") for path in done]
-    try:
-        with contextlib.ExitStack() as stack:
-            writers = [
-                stack.enter_context(writer(part, film))
-                for writer, part in zip(
-                    (_sbs_writer, _left_writer, _disparity_writer), beside, strict=True
-                )
-            ]
-            for frame in film.render():
-                for write in writers:
-                    write(frame)
-                on_frame(1)
-        for part, path in zip(beside, done, strict=True):
-            part.replace(path)
-    finally:
-        for part in beside:
-            part.unlink(missing_ok=True)
+    writers = {
+        paths.sbs: _sbs_writer,
+        paths.left: _left_writer,
+        paths.disparity: _disparity_writer,
+    }
+    # The stack closes in reverse: first every encoder, then the renames.
+    with contextlib.ExitStack() as stack:
+        parts = [stack.enter_context(atomic_write(path)) for path in writers]
+        write_functions = [
+            stack.enter_context(writer(part, film))
+            for writer, part in zip(writers.values(), parts, strict=True)
+        ]
+        for frame in film.render():
+            for write in write_functions:
+                write(frame)
+            on_frame(1)
     return paths
 
 
@@ -70,7 +71,7 @@ Writer = Iterator[Callable[[StereoFrame], None]]
 
 
 @contextlib.contextmanager
-def _sbs_writer(path: Path, film: Film) -> Writer:
+def _sbs_writer(path: Path, film: SyntheticFilm) -> Writer:
     import av
 
     with av.open(str(path), "w", format="matroska") as container:
@@ -89,17 +90,23 @@ def _sbs_writer(path: Path, film: Film) -> Writer:
 
 
 @contextlib.contextmanager
-def _left_writer(path: Path, film: Film) -> Writer:
+def _left_writer(path: Path, film: SyntheticFilm) -> Writer:
     import av
 
     config = film.config
     odd = config.width % 2 or config.height % 2
-    # 4:2:0 has no odd sizes.
+    # 4:2:0 cannot hold odd sizes.
     pixel_format = "yuv444p" if odd else "yuv420p"
     with av.open(str(path), "w", format="mp4") as container:
         container.metadata["title"] = f"Synthetic film {film.seed}"
         stream = container.add_stream(
-            "libx264", rate=_rate(film), options={"crf": "16", "preset": "veryfast"}
+            "libx264",
+            rate=_rate(film),
+            options={
+                "crf": "16",
+                "preset": "veryfast",
+                "x264-params": _X264_PARAMS,
+            },
         )
         stream.width, stream.height = config.width, config.height
         stream.pix_fmt = pixel_format
@@ -135,7 +142,7 @@ def _left_writer(path: Path, film: Film) -> Writer:
 
 
 @contextlib.contextmanager
-def _disparity_writer(path: Path, film: Film) -> Writer:
+def _disparity_writer(path: Path, film: SyntheticFilm) -> Writer:
     shape = len(film), film.config.height, film.config.width
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     with (
@@ -146,10 +153,10 @@ def _disparity_writer(path: Path, film: Film) -> Writer:
         yield lambda frame: file.write(frame.disparity.astype("<f4").tobytes()) and None
 
 
-def _rate(film: Film) -> Fraction:
+def _rate(film: SyntheticFilm) -> Fraction:
     return Fraction(film.config.frame_rate).limit_denominator(1001)
 
 
 def to_bytes(picture: np.ndarray) -> np.ndarray:
-    """[0, 1] to 0..255, rounded."""
+    """Converts [0, 1] to uint8, rounded."""
     return np.ascontiguousarray(np.rint(picture * 255).astype(np.uint8))

@@ -1,1 +1,1 @@
-"""Reading, writing, shots, stereo layouts; import the part that you need."""
+"""Video input and output; import from the subpackages."""

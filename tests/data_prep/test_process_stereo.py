@@ -261,7 +261,7 @@ def test_a_damaged_film_is_an_error_that_names_it(tmp_path):
     broken.write_bytes(
         content[: hole.start] + bytes(hole.stop - hole.start) + content[hole.stop :]
     )
-    with pytest.raises(RunError, match=r"broken\.mp4: picture is missing"):
+    with pytest.raises(RunError, match=r"broken\.mp4: frames are missing"):
         run(broken)
 
 

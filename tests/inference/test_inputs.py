@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_used_is_one_line(make, code, words, tmp_path):
 
 def test_what_is_left_of_a_film_can_be_converted(tmp_path):
     source, output = cut_short(tmp_path / "film.mp4"), tmp_path / "o.mkv"
-    with pytest.raises(RunError, match="cut short"):
+    with pytest.raises(RunError, match="truncated"):
         stereojax.convert(source, output, config=CONFIG)
     report = stereojax.convert(source, output, config=CONFIG, allow_truncated=True)
     assert 5 < report["frames_total"] < 60

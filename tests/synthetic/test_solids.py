@@ -1,4 +1,4 @@
-"""A ray meets a solid where the solid's own inequality says so."""
+"""Ray intersections against the inequality that defines each solid."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ from stereojax.synthetic.solids import (
     box,
     capsule,
     ellipsoid,
-    hit,
-    stack,
-    turn,
+    intersect,
+    rotation_axes,
+    stack_solids,
 )
 
 HALF = {
@@ -23,7 +23,7 @@ HALF = {
 
 
 def outside(kind, half, point):
-    """Below 0 inside, above 0 outside; the definition of each kind."""
+    """Returns a value below 0 inside and above 0 outside, by the definition."""
     if kind == BOX:
         return np.max(np.abs(point) / half, axis=-1) - 1
     if kind == ELLIPSOID:
@@ -41,15 +41,15 @@ def rays(rng, n, far=6.0):
 
 
 @pytest.mark.parametrize("kind", [BOX, ELLIPSOID, CAPSULE])
-def test_enter_is_where_marching_enters(kind):
+def test_entry_equals_that_of_ray_marching(kind):
     origin, direction = rays(np.random.default_rng(kind), 400)
-    enter, leave, _ = hit(kind, HALF[kind], origin.T, direction.T)
+    enter, leave, _ = intersect(kind, HALF[kind], origin.T, direction.T)
     steps = np.linspace(0, 12, 6001)
     points = origin[:, None] + steps[:, None] * direction[:, None]
     inside = outside(kind, HALF[kind], points) < 0
     found = inside.any(axis=1)
     assert 40 < found.sum() < 390
-    # Marching may step over a graze, never find more than the closed form does.
+    # Marching may miss grazing hits but never finds additional ones.
     assert np.isfinite(enter[found]).all()
     assert (np.isfinite(enter) & ~found).sum() <= 4
     first = steps[inside.argmax(axis=1)]
@@ -60,16 +60,16 @@ def test_enter_is_where_marching_enters(kind):
 
 
 @pytest.mark.parametrize("kind", [BOX, ELLIPSOID, CAPSULE])
-def test_small_and_far_stays_exact_in_float32(kind):
+def test_small_and_distant_solids_are_exact_in_float32(kind):
     half = (HALF[kind] * 0.03).astype(np.float32)
     origin, direction = rays(np.random.default_rng(3), 500, far=40.0)
     aim = origin + 40 * direction
     direction = ((aim * 0.01 - origin) / 40).astype(np.float32)
-    enter, _, _ = hit(kind, half, origin.T.astype(np.float32), direction.T)
+    enter, _, _ = intersect(kind, half, origin.T.astype(np.float32), direction.T)
     assert enter.dtype == np.float32
     found = np.isfinite(enter)
     assert found.sum() > 100
-    wide = hit(kind, half.astype(float), origin.T, direction.T.astype(float))[0]
+    wide = intersect(kind, half.astype(float), origin.T, direction.T.astype(float))[0]
     both = found & np.isfinite(wide)
     assert both.sum() > 0.97 * found.sum()
     error = np.abs(enter[both] - wide[both]) / wide[both]
@@ -85,15 +85,15 @@ def test_rays_along_an_axis(kind, dtype):
         for sign in (-1, 1):
             direction = np.zeros(3, dtype)
             direction[axis] = sign
-            # Through the middle, and beside the solid.
+            # Through the middle, and past the solid.
             origin = np.zeros((3, 2), dtype)
             origin[axis] = -3 * sign
             origin[(axis + 1) % 3, 1] = 2
-            enter, _, _ = hit(kind, half, origin, direction)
+            enter, _, _ = intersect(kind, half, origin, direction)
             np.testing.assert_allclose(enter, [3 - end, np.inf], rtol=1e-5)
 
 
-def test_a_capsule_runs_between_its_ends_in_any_direction():
+def test_capsule_connects_its_ends_in_any_direction():
     rng = np.random.default_rng(0)
     ends = rng.normal(size=(20, 2, 3))
     ends[0, 1] = ends[0, 0] + [0, 0, 1]
@@ -106,18 +106,18 @@ def test_a_capsule_runs_between_its_ends_in_any_direction():
             np.testing.assert_allclose(local, [0, y * rod.half[1], 0], atol=1e-12)
 
 
-def test_turn_is_a_rotation_that_looks_where_it_says():
-    axes = turn(0.3, 0.2, 0.1)
+def test_rotation_axes_are_a_rotation_by_yaw_pitch_and_roll():
+    axes = rotation_axes(0.3, 0.2, 0.1)
     np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(axes) > 0
-    np.testing.assert_allclose(turn(np.pi / 2)[2], [1, 0, 0], atol=1e-12)
-    assert turn(0.0, 0.2)[2][1] > 0
-    assert turn(0.0, 0.0, 0.2)[0][1] > 0
+    np.testing.assert_allclose(rotation_axes(np.pi / 2)[2], [1, 0, 0], atol=1e-12)
+    assert rotation_axes(0.0, 0.2)[2][1] > 0
+    assert rotation_axes(0.0, 0.0, 0.2)[0][1] > 0
 
 
-def test_corners_hold_the_solid():
+def test_corners_bound_the_solid():
     rng = np.random.default_rng(1)
-    solids = stack(
+    solids = stack_solids(
         [
             box((1, 2, 3), (0.4, 0.2, 0.1), 0, yaw=0.7, pitch=0.3, roll=0.2),
             ellipsoid((1, 2, 3), (0.4, 0.2, 0.1), 0, yaw=0.7, pitch=0.3),

@@ -1,4 +1,4 @@
-"""Films: seeds, shots, sizes, motion."""
+"""Synthetic videos: seeds, shots, sizes, motion."""
 
 import dataclasses
 
@@ -15,14 +15,14 @@ def arrays(frame):
     return [getattr(frame, f.name) for f in dataclasses.fields(frame)]
 
 
-def test_a_seed_gives_the_same_film_bit_for_bit():
+def test_same_seed_gives_equal_frames_in_any_order():
     film = make_film(3, frames=3, shots=1, sets=("park",), **SMALL)
     frames = list(film.render())
     _world.cache_clear()
     _scene.cache_clear()
     again = make_film(3, frames=3, shots=1, sets=("park",), **SMALL)
     assert again == film
-    # From the middle first.
+    # The last frame is rendered first.
     late, early = list(again.render(2, 3)), list(again.render(0, 2))
     for one, other in zip(frames, early + late, strict=True):
         for a, b in zip(arrays(one), arrays(other), strict=True):
@@ -31,7 +31,7 @@ def test_a_seed_gives_the_same_film_bit_for_bit():
     assert np.abs(other.left - frames[0].left).mean() > 0.05
 
 
-def test_cuts_are_where_the_film_says():
+def test_pictures_change_at_the_cuts():
     film = make_film(1, frames=11, shots=2, sets=("room",), **SMALL)
     (cut,) = film.cuts
     assert [(s.start, s.stop) for s in film.shots] == [(0, cut), (cut, 11)]
@@ -39,7 +39,7 @@ def test_cuts_are_where_the_film_says():
     change = np.abs(np.diff(left, axis=0)).mean(axis=(1, 2, 3))
     within = np.delete(change, cut - 1)
     assert change[cut - 1] > 2 * within.max()
-    # Something moves between any two frames of a shot.
+    # Consecutive frames of a shot differ.
     assert within.min() > 1e-3
 
 
@@ -79,7 +79,7 @@ def test_the_camera_moves():
     assert np.mean(a.disparity != b.disparity) > 0.5
 
 
-def test_frames_come_one_at_a_time():
+def test_frames_are_rendered_one_at_a_time():
     film = make_film(2, frames=10**6, shots=1, **SMALL)
     frames = film.render(999_990)
     assert next(frames).left.shape == (45, 80, 3)
@@ -97,7 +97,7 @@ def test_frames_come_one_at_a_time():
         ({"sets": ()}, "sets="),
     ],
 )
-def test_settings_that_cannot_be(wrong, message):
+def test_invalid_settings_are_errors(wrong, message):
     with pytest.raises(ValueError, match=message):
         SceneConfig(**wrong)
     with pytest.raises(ValueError, match="frames 3:99"):

@@ -1,4 +1,4 @@
-"""The truth that comes with a frame is that of its pictures."""
+"""Ground truth of a frame agrees with its pictures."""
 
 import dataclasses
 
@@ -32,7 +32,7 @@ def frame(film):
 
 
 def sample(picture, columns):
-    """Each row of `picture` (h, w, ...) at fractional columns, linearly."""
+    """Samples each row of `picture` (h, w, ...) linearly at fractional columns."""
     columns = np.clip(columns, 0, picture.shape[1] - 1)
     left = np.minimum(columns.astype(int), picture.shape[1] - 2)
     part = (columns - left).reshape(columns.shape + (1,) * (picture.ndim - 2))
@@ -41,7 +41,7 @@ def sample(picture, columns):
 
 
 def smooth(disparity, jump=0.3):
-    """Away from any jump of disparity, where a picture can be interpolated."""
+    """Returns the pixels away from disparity edges, where interpolation is valid."""
     pad = np.pad(disparity, 1, mode="edge")
     near = [pad[y : y + HEIGHT, x : x + WIDTH] for y in range(3) for x in range(3)]
     return np.max(np.abs(np.array(near) - disparity), axis=0) < jump
@@ -58,7 +58,7 @@ def test_left_warped_by_the_disparity_is_the_right_view(frame):
     assert seen.mean() > 0.6
     good = psnr(warped[seen], frame.right[seen])
     assert good > 33
-    # Half a pixel off, or the wrong way, is seen at once.
+    # Half a pixel off, or the wrong sign, lowers the PSNR.
     for wrong in (columns + 0.5, 2 * np.arange(WIDTH) - columns):
         assert psnr(sample(frame.left, wrong)[seen], frame.right[seen]) < good - 2
     assert psnr(frame.left[seen], frame.right[seen]) < good - 8
@@ -66,26 +66,28 @@ def test_left_warped_by_the_disparity_is_the_right_view(frame):
 
 def test_left_and_right_disparity_agree_where_both_see(frame):
     columns = np.arange(WIDTH) + frame.right_disparity
-    there = sample(frame.disparity, columns)
+    left_disparity = sample(frame.disparity, columns)
     seen = (frame.occlusion == 0) & smooth(frame.right_disparity, 0.15)
     seen &= sample(smooth(frame.disparity, 0.15), columns) == 1
     assert seen.mean() > 0.5
-    assert np.mean(np.abs(there - frame.right_disparity)[seen] < 0.1) > 0.998
+    assert np.mean(np.abs(left_disparity - frame.right_disparity)[seen] < 0.1) > 0.998
 
 
-def test_occlusion_is_where_something_nearer_stands_in_the_left_view(frame):
-    """Against the left disparity map alone: no ray is cast."""
+def test_occlusion_follows_from_nearer_pixels_of_the_left_view(frame):
+    """Uses the left disparity map only, without ray casting."""
     columns = np.arange(WIDTH) + frame.right_disparity
     outside = (columns < -0.5) | (columns > WIDTH - 0.5)
     assert (frame.occlusion[outside] == 1).all()
     x = np.clip(np.floor(columns).astype(int), 0, WIDTH - 1)
     rows = np.arange(HEIGHT)[:, None]
-    beside = np.stack(
+    neighbors = np.stack(
         [frame.disparity[rows, np.minimum(x + i, WIDTH - 1)] for i in (0, 1)]
     )
     step = 0.25
-    hidden = (beside > frame.right_disparity + step).all(axis=0)
-    clear = (np.abs(beside - frame.right_disparity) < step / 3).all(axis=0) & ~outside
+    hidden = (neighbors > frame.right_disparity + step).all(axis=0)
+    clear = (np.abs(neighbors - frame.right_disparity) < step / 3).all(
+        axis=0
+    ) & ~outside
     assert hidden.sum() > 50
     assert np.mean(frame.occlusion[hidden & ~outside] == 1) > 0.98
     assert np.mean(frame.occlusion[clear] == 0) > 0.995
@@ -132,35 +134,35 @@ def test_the_pictures_have_texture_and_range(frame):
         assert picture.max() <= 1
         assert 0.2 < picture.mean() < 0.8
         assert picture.std() > 0.1
-        # Nowhere flat: almost every pixel differs from its neighbour.
+        # No flat areas: almost every pixel differs from its neighbour.
         assert np.mean(np.abs(np.diff(picture, axis=1)).sum(-1) > 1e-3) > 0.9
 
 
-def test_things_move_while_the_camera_stands_still(film):
+def test_actors_move_under_a_fixed_camera(film):
     world = _world(film, 0)
-    still = dataclasses.replace(
+    static = dataclasses.replace(
         world.scene.path, velocity=(0.0, 0.0, 0.0), yaw_rate=0.0, pitch_rate=0.0,
         shake=0.0, sway=0.0,
     )  # fmt: skip
-    scene = dataclasses.replace(world.scene, path=still)
+    scene = dataclasses.replace(world.scene, path=static)
     world = dataclasses.replace(world, scene=scene)
     a, b = (render_frame(world, time, HEIGHT, WIDTH) for time in (0.2, 0.7))
     moved = a.disparity != b.disparity
     assert 0.01 < moved.mean() < 0.6
-    # What stands still looks the same, but for shadows and filtered edges.
+    # Static pixels are equal, except for shadows and filtered edges.
     assert np.mean(np.abs(a.left - b.left).max(-1)[~moved] < 1e-6) > 0.7
 
 
-def test_nothing_is_missed_outside_the_windows(film, monkeypatch):
-    """The columns and rows searched for a solid hold all of it."""
+def test_bounds_contain_all_of_each_solid(film, monkeypatch):
+    """Tracing with the bounds of each solid equals tracing the whole frame."""
     world = _world(film, 0)
-    # Eyes far apart: disparities much larger than any margin.
+    # A wide baseline: disparities much larger than any margin.
     rig = dataclasses.replace(world.rig, baseline=5 * world.rig.baseline)
     world = dataclasses.replace(world, rig=rig)
     height, width = 61, 109
     frame = render_frame(world, 0.8, height, width)
-    whole = np.array([[0.0, width, 0.0, height]])
-    monkeypatch.setattr(View, "windows", lambda _, s: whole.repeat(len(s), 0))
+    bounds = np.array([[0.0, width, 0.0, height]])
+    monkeypatch.setattr(View, "windows", lambda _, s: bounds.repeat(len(s), 0))
     full = render_frame(world, 0.8, height, width)
     for field in ("disparity", "right_disparity", "occlusion"):
         np.testing.assert_array_equal(getattr(frame, field), getattr(full, field))

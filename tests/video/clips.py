@@ -1,4 +1,4 @@
-"""Small films of all the odd kinds, for the tests; made with PyAV."""
+"""Writes small test videos in many formats, with PyAV."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -15,7 +15,7 @@ CUT_COLORS = ((200, 60, 40), (40, 80, 200), (60, 190, 70), (230, 220, 90))
 def picture(
     number: int, width: int = 64, height: int = 48, scene: int = 0
 ) -> np.ndarray:
-    """(h, w, 3) uint8; no two numbers give the same, scenes differ in every pixel."""
+    """Returns a test picture (h, w, 3) uint8, distinct for each number and scene."""
     y, x = np.mgrid[:height, :width]
     base = np.array(CUT_COLORS[scene % len(CUT_COLORS)])
     wave = 30 * np.sin((x + 2 * number) / 7)[..., None] * np.array([1, 0.6, -0.8])
@@ -44,11 +44,11 @@ def write_film(
     container_options: dict[str, str] | None = None,
     container_format: str | None = None,
 ) -> Path:
-    """Writes a film; `images` are pictures in RGB, or how many of `picture` to make.
+    """Writes a video; `images` are RGB pictures, or the number of `picture`s.
 
-    `times` are pts in `time_base` (default: 1 / `rate`); `rotation` in degrees
-    clockwise and then `flip` are what a player must do; `tags` are the codec
-    context's color_primaries, color_trc, colorspace and color_range.
+    `times` are pts in `time_base` (default: 1 / `rate`). A player must apply
+    `rotation`, in degrees clockwise, then `flip`. `tags` are the codec context's
+    color_primaries, color_trc, colorspace and color_range.
     """
     if isinstance(images, int):
         images = [picture(i) for i in range(images)]
@@ -119,25 +119,25 @@ def write_sound_only(path: Path) -> Path:
 
 
 def shorten(source: Path, target: Path, share: float) -> Path:
-    """The first `share` of the bytes."""
+    """Writes the first `share` of the bytes of `source` to `target`."""
     data = source.read_bytes()
     target.write_bytes(data[: int(len(data) * share)])
     return target
 
 
 def linear(path: Path) -> list[av.VideoFrame]:
-    """All frames, decoded from the start, the plain way."""
+    """Returns all frames, decoded from the start without the reader."""
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
 
 
 def planes(frame: av.VideoFrame) -> list[np.ndarray]:
-    """The samples of each plane, without the padding of its lines."""
-    found = []
+    """Returns the samples of each plane, without the padding of its lines."""
+    result = []
     for plane in frame.planes:
         lines = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-        found.append(lines[:, : plane.line_size - _padding(frame, plane)].copy())
-    return found
+        result.append(lines[:, : plane.line_size - _padding(frame, plane)].copy())
+    return result
 
 
 def _padding(frame: av.VideoFrame, plane) -> int:

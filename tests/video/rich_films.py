@@ -1,4 +1,4 @@
-"""Films with everything but a picture: sound, subtitles, chapters, fonts, a cover."""
+"""Writes test videos with sound, subtitles, chapters, fonts and a cover."""
 
 import io
 from fractions import Fraction
@@ -38,7 +38,7 @@ def write_rich_film(
     sound_delay: Fraction = Fraction(0),
     size: tuple[int, int] = (48, 32),
 ) -> Path:
-    """A film of one second at 24 frames (more or less with `frames`)."""
+    """Writes a video at 24 frames a second, with the given streams, and chapters."""
     with av.open(str(path), "w") as out:
         out.metadata.update(title="A film", artist="Someone", comment="hello")
         video = out.add_stream("libx264", rate=24)

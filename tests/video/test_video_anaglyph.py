@@ -19,7 +19,7 @@ def linear_to_srgb(v):
 
 
 def dubois(left, right):
-    """In float64, from the numbers of the 2009 paper."""
+    """Computes the mix in float64 from the numbers of the 2009 paper."""
     to_left = [[437, 449, 164], [-62, -62, -24], [-48, -50, -17]]
     to_right = [[-11, -32, -7], [377, 761, 9], [-26, -93, 1234]]
     mixed = srgb_to_linear(left) @ np.array(to_left).T / 1000
@@ -32,12 +32,12 @@ def test_dubois_mixes_linear_light(dtype):
     left, right = views(dtype)
     top = np.iinfo(dtype).max
     expected = dubois(left / top, right / top) * top
-    # Half a code value, and in 16 bits what a table of 65536 steps leaves in the dark.
+    # Half a code value; in 16 bits the 65536-level table is coarser in dark areas.
     tolerance = 0.51 if dtype == np.uint8 else 8
     np.testing.assert_allclose(anaglyph(left, right), expected, atol=tolerance)
 
 
-def test_color_takes_red_from_the_left_and_the_rest_from_the_right():
+def test_color_takes_red_from_the_left_and_green_and_blue_from_the_right():
     left, right = views()
     image = anaglyph(left, right, "color")
     np.testing.assert_array_equal(image[..., 0], left[..., 0])
@@ -56,7 +56,7 @@ def test_half_color_and_optimized_change_the_left_eye_only():
         np.testing.assert_array_equal(image[..., 1:], right[..., 1:])
 
 
-def test_gray_and_true_have_one_luma_an_eye():
+def test_gray_and_true_show_the_luma_of_each_view():
     left, right = views()
     luma = (
         left @ np.array([299, 587, 114]) / 1000,
@@ -73,7 +73,7 @@ def test_gray_and_true_have_one_luma_an_eye():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_black_and_white_stay(kind):
+def test_black_and_white_are_kept(kind):
     black = np.zeros((2, 2, 3), np.uint8)
     white = np.full((2, 2, 3), 255, np.uint8)
     assert not anaglyph(black, black, kind).any()
@@ -84,8 +84,8 @@ def test_black_and_white_stay(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_eye_sees_its_own_view(kind):
-    """Through the red glass only the left view is bright, else only the right."""
+def test_each_filter_passes_one_view(kind):
+    """Only the left view is bright in red, only the right one in cyan."""
     white = np.full((1, 1, 3), 255, np.uint8)
     black = np.zeros((1, 1, 3), np.uint8)
     only_left = anaglyph(white, black, kind)[0, 0].astype(int)

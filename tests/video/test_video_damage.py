@@ -1,4 +1,4 @@
-"""A damaged film stops with one line; a whole one, however odd, never does."""
+"""Damaged files raise a one-line error; complete files in any format do not."""
 
 import re
 import struct
@@ -28,7 +28,7 @@ KINDS = {
 
 
 def noisy_pictures():
-    """Pictures that take so many bytes that a cut at any byte is within the picture."""
+    """Pictures with so many bytes that a cut at any byte falls within video data."""
     rng = np.random.default_rng(0)
     for i in range(FRAMES):
         noise = rng.integers(-40, 40, (64, 96, 3))
@@ -37,20 +37,20 @@ def noisy_pictures():
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory):
-    """Each kind of film, made when it is first asked for."""
-    folder, made = tmp_path_factory.mktemp("films"), {}
+    """Returns a function that writes each kind of file at its first use."""
+    folder, written = tmp_path_factory.mktemp("films"), {}
 
     def get(name):
-        if name not in made:
+        if name not in written:
             kind = {"options": SHORT_GOPS, **KINDS[name]}
-            made[name] = write_film(folder / name, noisy_pictures(), **kind)
-        return made[name]
+            written[name] = write_film(folder / name, noisy_pictures(), **kind)
+        return written[name]
 
     return get
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_whole_film_is_not_called_damaged(films, name):
+def test_complete_file_is_not_damaged(films, name):
     index = index_video(films(name))
     assert len(index) == FRAMES
     assert not index.damaged
@@ -58,7 +58,7 @@ def test_a_whole_film_is_not_called_damaged(films, name):
 
 @pytest.mark.parametrize("share", [0.4, 0.9])
 @pytest.mark.parametrize("name", KINDS)
-def test_a_film_cut_short_stops_with_one_line(films, tmp_path, name, share):
+def test_truncated_file_raises_one_line_error(films, tmp_path, name, share):
     cut = shorten(films(name), tmp_path / name, share)
     with pytest.raises(
         cli.RunError, match=r"after 0:00:0[01]\.\d+.*--allow_trunc"
@@ -71,12 +71,12 @@ def test_a_film_cut_short_stops_with_one_line(films, tmp_path, name, share):
     assert index.damaged
     assert share * FRAMES / 3 < len(index) < FRAMES
     assert index.shots[-1].stop == len(index)
-    # What is there is the film as far as it goes, but for frames that leant on lost
-    # ones; and it can be read from anywhere.
-    whole = {f.pts: planes(f) for f in linear(films(name))}
+    # All decodable frames equal those of the complete file, except the last ones, which
+    # may reference lost frames; and reading may start at any frame.
+    complete = {f.pts: planes(f) for f in linear(films(name))}
     frames = list(read_frames(index, 0, len(index)))
     equal = [
-        all(map(np.array_equal, planes(f.coded), whole[int(index.pts[f.index])]))
+        all(map(np.array_equal, planes(f.decoded), complete[int(index.pts[f.index])]))
         for f in frames
     ]
     assert all(equal[:-3])
@@ -84,7 +84,7 @@ def test_a_film_cut_short_stops_with_one_line(films, tmp_path, name, share):
     np.testing.assert_array_equal(last.image, frames[-1].image)
 
 
-def test_a_film_that_lost_its_last_frame_alone(films, tmp_path):
+def test_file_without_its_last_frame(films, tmp_path):
     path = films("front.mp4")
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(path.read_bytes()[:-40])
@@ -95,7 +95,7 @@ def test_a_film_that_lost_its_last_frame_alone(films, tmp_path):
     assert len(list(read_frames(index, 0, len(index)))) == len(index)
 
 
-def test_a_film_that_lost_only_sound_or_its_index_is_whole(films, tmp_path):
+def test_file_without_trailing_sound_or_index_is_complete(films, tmp_path):
     path = write_film(
         tmp_path / "a.mp4",
         12,
@@ -110,7 +110,7 @@ def test_a_film_that_lost_only_sound_or_its_index_is_whole(films, tmp_path):
     assert not index_video(cut).damaged
 
 
-def test_a_film_cut_between_two_clusters(tmp_path):
+def test_file_cut_between_two_clusters(tmp_path):
     options = {"cluster_size_limit": "12000"}
     path = write_film(
         tmp_path / "a.mkv",
@@ -125,28 +125,28 @@ def test_a_film_cut_between_two_clusters(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["front.mp4", "a.mkv", "hevc.mkv", "a.webm", "a.flv"])
-def test_a_film_corrupt_in_the_middle(films, tmp_path, name):
+def test_file_corrupt_in_the_middle(films, tmp_path, name):
     data = bytearray(films(name).read_bytes())
     middle, size = len(data) // 2, len(data) // 8
     noise = np.random.default_rng(1).integers(0, 256, size, dtype=np.uint8)
     data[middle : middle + size] = noise.tobytes()
     path = tmp_path / name
     path.write_bytes(data)
-    with pytest.raises(cli.RunError, match=r"picture is missing after 0:00:0[01]\.\d"):
+    with pytest.raises(cli.RunError, match=r"frames are missing after 0:00:0[01]\.\d"):
         index_video(path)
     index = index_video(path, allow_truncated=True)
     assert len(list(read_frames(index, 0, len(index)))) == len(index)
 
 
-def test_a_recorded_broadcast_may_end_within_a_frame(tmp_path):
-    whole = write_film(tmp_path / "a.ts", noisy_pictures(), options=SHORT_GOPS)
+def test_broadcast_recording_may_end_within_a_frame(tmp_path):
+    path = write_film(tmp_path / "a.ts", noisy_pictures(), options=SHORT_GOPS)
     cut = tmp_path / "cut.ts"
-    cut.write_bytes(whole.read_bytes()[: -188 * 3])
+    cut.write_bytes(path.read_bytes()[: -188 * 3])
     assert len(index_video(cut)) >= FRAMES - 3
 
 
 @pytest.mark.parametrize("clusters", ["known", "unknown"])
-def test_a_live_recording_does_not_know_its_length(tmp_path, clusters):
+def test_live_recording_has_no_length(tmp_path, clusters):
     path = write_film(
         tmp_path / "a.mkv",
         noisy_pictures(),
@@ -168,13 +168,13 @@ def test_a_live_recording_does_not_know_its_length(tmp_path, clusters):
 
 
 @pytest.mark.parametrize("name", ["front.mp4", "a.mkv", "a.avi"])
-def test_bytes_after_the_end_do_not_matter(films, tmp_path, name):
+def test_trailing_bytes_are_ignored(films, tmp_path, name):
     path = tmp_path / name
     path.write_bytes(films(name).read_bytes() + b"ID3 or other trailing bytes....")
     assert len(index_video(path)) == FRAMES
 
 
-def test_an_edit_list_that_starts_within_a_group_of_pictures(films, tmp_path):
+def test_edit_list_that_starts_within_a_group_of_pictures(films, tmp_path):
     data = bytearray(films("front.mp4").read_bytes())
     entry = data.index(b"elst") + 12
     duration, media_time = struct.unpack(">2I", data[entry : entry + 8])
@@ -188,4 +188,4 @@ def test_an_edit_list_that_starts_within_a_group_of_pictures(films, tmp_path):
     assert index.pts.tolist() == [f.pts for f in expected]
     for start in (0, 3, 10):
         frame = next(read_frames(index, start, len(index)))
-        assert all(map(np.array_equal, planes(frame.coded), planes(expected[start])))
+        assert all(map(np.array_equal, planes(frame.decoded), planes(expected[start])))

@@ -1,4 +1,4 @@
-"""The loop around the decoder: what it leaves out, and what it takes note of."""
+"""The decoding loop: skipped packets, logged losses, seeks."""
 
 import av
 import pytest
@@ -13,7 +13,7 @@ VP9 = {"g": "10", "deadline": "realtime", "cpu-used": "8"}
 
 
 def edit_packets(monkeypatch, edit):
-    """Lets `edit` change the list of packets that containers give."""
+    """Applies `edit` to the list of packets of every opened container."""
     open_video = decoding.open_video
 
     class Edited:
@@ -39,7 +39,7 @@ def edit_packets(monkeypatch, edit):
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_an_empty_packet_does_not_end_the_film(tmp_path, monkeypatch, codec):
+def test_empty_packet_does_not_end_decoding(tmp_path, monkeypatch, codec):
     path = write_film(tmp_path / "a.mkv", 24, codec=codec, options={"bf": "2"})
     info, times = probe(path), [f.pts for f in linear(path)]
 
@@ -54,7 +54,9 @@ def test_an_empty_packet_does_not_end_the_film(tmp_path, monkeypatch, codec):
     assert (log.packets, log.frames, log.lost_at_end) == (24, 24, 0)
 
 
-def test_what_comes_before_the_first_keyframe_is_no_loss(tmp_path, monkeypatch):
+def test_packets_before_the_first_keyframe_are_not_counted_as_lost(
+    tmp_path, monkeypatch
+):
     path = write_film(tmp_path / "a.mkv", 24, codec="libvpx-vp9", options=VP9)
     info, times = probe(path), [f.pts for f in linear(path)]
     edit_packets(monkeypatch, lambda packets: packets[3:])
@@ -63,7 +65,7 @@ def test_what_comes_before_the_first_keyframe_is_no_loss(tmp_path, monkeypatch):
     assert (log.lost, log.lost_at_end, log.first_loss) == (0, 0, None)
 
 
-def test_packets_lost_within_and_at_the_end_are_told_apart(tmp_path, monkeypatch):
+def test_packets_lost_within_and_at_the_end_are_counted_apart(tmp_path, monkeypatch):
     path = write_film(tmp_path / "a.mkv", 24, codec="libvpx-vp9", options=VP9)
     info = probe(path)
 
@@ -76,18 +78,18 @@ def test_packets_lost_within_and_at_the_end_are_told_apart(tmp_path, monkeypatch
 
     edit_packets(monkeypatch, spoil)
     log = DecodeLog()
-    frames = list(decode_from(info, None, log, careful=True))
+    frames = list(decode_from(info, None, log, slice_threads=True))
     assert (log.lost, log.lost_at_end, log.first_loss) == (1, 1, 4)
     assert len(frames) == log.frames == 21
 
 
-@pytest.mark.parametrize("lands", ["too late", "nowhere"])
-def test_a_range_is_found_whatever_a_seek_does(tmp_path, monkeypatch, lands):
+@pytest.mark.parametrize("seek", ["too late", "fails"])
+def test_range_is_found_after_a_bad_or_failed_seek(tmp_path, monkeypatch, seek):
     path = write_film(tmp_path / "a.mp4", 60, options={"g": "10", "bf": "2"})
     expected = index_video(path).pts[24:36].tolist()
 
     def miss(container, stream, tick):
-        if lands == "nowhere":
+        if seek == "fails":
             return False
         container.seek(tick + 12288, stream=stream)
         return True
@@ -97,7 +99,7 @@ def test_a_range_is_found_whatever_a_seek_does(tmp_path, monkeypatch, lands):
     assert part.pts.tolist() == expected
 
 
-def test_a_range_far_in_is_not_decoded_from_the_start(tmp_path):
+def test_late_range_is_not_decoded_from_the_start(tmp_path):
     path = write_film(tmp_path / "a.mp4", 60, options={"g": "10", "bf": "2"})
     part = index_video(path, start_s=2.0, duration_s=0.1)
     assert part.keyframes.min() >= part.pts[0] - 11 * 512

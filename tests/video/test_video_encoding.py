@@ -45,7 +45,7 @@ def test_h264_up_to_4096_pixels_a_side_and_hevc_above():
     assert choose_encoding(film(), "full_sbs", container=".webm").codec == "av1"
 
 
-def test_more_bits_stay_and_get_hevc():
+def test_high_bit_depth_is_kept_and_uses_hevc():
     ten = choose_encoding(film(pixel_format="yuv420p10le", bit_depth=10), "full_sbs")
     assert (ten.codec, ten.pixel_format) == ("hevc", "yuv420p10le")
     twelve = choose_encoding(film(pixel_format="yuv422p12le", bit_depth=12), "full_sbs")
@@ -55,7 +55,7 @@ def test_more_bits_stay_and_get_hevc():
     assert (eight.codec, eight.pixel_format) == ("hevc", "yuv420p10le")
 
 
-def test_color_tags_are_the_source_s_and_never_unknown():
+def test_color_tags_follow_the_source_or_its_size():
     assert choose_encoding(film(color=HDR), "full_sbs").color == HDR
     sd = choose_encoding(film(720, 576), "full_sbs").color
     hd = choose_encoding(film(1280, 720), "full_sbs").color
@@ -65,7 +65,7 @@ def test_color_tags_are_the_source_s_and_never_unknown():
     assert choose_encoding(full, "full_sbs").color == full.color
 
 
-def test_rgb_sources_get_a_matrix_where_the_output_has_one():
+def test_rgb_source_gets_a_matrix_for_a_yuv_output():
     source = film(pixel_format="gbrp", color=Color(1, 13, 0, full_range=True))
     lossy = choose_encoding(source, "full_sbs")
     assert lossy.pixel_format == "yuv420p"
@@ -75,7 +75,7 @@ def test_rgb_sources_get_a_matrix_where_the_output_has_one():
     assert lossless.color.matrix == 0
 
 
-def test_hdr10_metadata_reaches_the_encoders_in_their_units():
+def test_hdr10_metadata_is_in_each_encoder_s_units():
     hevc = dict(choose_encoding(film(color=HDR), "full_sbs").options)["x265-params"]
     assert f"master-display={HDR.mastering_display}:" in hevc
     assert "max-cll=1000,400" in hevc
@@ -86,7 +86,7 @@ def test_hdr10_metadata_reaches_the_encoders_in_their_units():
     )
 
 
-def test_odd_pictures_are_written_whole_in_444_with_a_note():
+def test_odd_sizes_use_444_with_a_note():
     odd = choose_encoding(film(101, 75), "full_sbs")
     assert (odd.width, odd.height, odd.pixel_format) == (202, 75, "yuv444p")
     assert "202x75" in odd.notes[0]
@@ -117,18 +117,18 @@ def test_anaglyph_has_full_color_resolution():
         ("right", None),
     ],
 )
-def test_the_left_view_goes_in_untouched_where_it_can(layout, corner):
+def test_left_planes_are_copied_in_full_layouts(layout, corner):
     assert choose_encoding(film(), layout).left_corner == corner
 
 
-def test_the_left_view_goes_through_rgb_where_it_must():
+def test_left_planes_are_not_copied_if_formats_differ():
     def corner(layout="full_sbs", **fields):
         return choose_encoding(film(**fields), layout).left_corner
 
     assert corner(rotation=90) is None
     assert corner(mirrored=True) is None
     assert corner(pixel_format="yuv422p") is None  # written as 4:2:0
-    assert corner(width=961) is None  # one color sample would belong to both views
+    assert corner(width=961) is None  # a chroma sample would belong to both views
     assert corner(height=541) is None  # written as 4:4:4
     assert corner("full_tb", height=541) is None
     assert corner("full_tb", width=961) is None
@@ -143,7 +143,7 @@ def test_ffv1_keeps_the_source_s_own_format(name):
     assert choose_encoding(source, "full_sbs", codec="ffv1").pixel_format == name
 
 
-def test_ffv1_has_a_format_for_every_decoder_s():
+def test_ffv1_has_an_equivalent_of_every_decoder_format():
     formats = {f.name for f in av.codec.Codec("ffv1", "w").video_formats}
     seen = set()
     for name in ("rgb24", "pal8", "rgb48be", "gbrap", "nv12", "p010le", "yuyv422"):
@@ -185,19 +185,19 @@ def test_same_planes():
         ({"pixel_format": "yuv420p12le"}, "--pixel_format=yuv420p12le: h264 takes"),
     ],
 )
-def test_what_cannot_be_is_one_line_that_names_the_flag(flags, message):
-    with pytest.raises(InputError, match=message) as caught:
+def test_impossible_choice_is_one_line_that_names_the_flag(flags, message):
+    with pytest.raises(InputError, match=message) as error_info:
         choose_encoding(film(), "full_sbs", **flags)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error_info.value)
 
 
-def test_a_format_that_cannot_hold_an_odd_picture_is_refused():
+def test_subsampled_format_is_refused_for_odd_sizes():
     with pytest.raises(InputError, match="202x75"):
         choose_encoding(film(101, 75), "full_sbs", pixel_format="yuv420p")
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_quality_and_format_as_asked(codec):
+def test_quality_and_format_can_be_chosen(codec):
     crf = None if codec == "ffv1" else 30.0
     encoding = choose_encoding(
         film(), "full_sbs", codec=codec, crf=crf, pixel_format="yuv420p10le"

@@ -33,7 +33,7 @@ def test_sizes():
     assert packed_size(960, 541, "right") == (960, 541)
 
 
-def test_full_layouts_keep_both_views_whole():
+def test_full_layouts_keep_both_views_unchanged():
     left, right = views()
     (image,) = pack(left, right, "full_sbs")
     np.testing.assert_array_equal(image[:, :10], left)
@@ -49,7 +49,7 @@ def test_full_layouts_keep_both_views_whole():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_left_corner_is_where_the_left_view_is(layout):
+def test_left_corner_is_the_position_of_the_left_view(layout):
     left, right = views()
     corner = left_corner(10, 6, layout)
     image = pack(left, right, layout)[0]
@@ -69,7 +69,7 @@ def wave(width, period):
 
 
 @pytest.mark.parametrize("layout", ["half_sbs", "half_tb"])
-def test_half_layouts_keep_what_fits_and_drop_what_would_alias(layout):
+def test_half_layouts_keep_low_and_drop_aliasing_frequencies(layout):
     def squeezed(view):
         view = view if layout == "half_sbs" else view.swapaxes(0, 1)
         (image,) = pack(view, np.zeros_like(view), layout)
@@ -77,10 +77,10 @@ def test_half_layouts_keep_what_fits_and_drop_what_would_alias(layout):
         assert not image[:, 32:].any()
         return image[0, :32, 0].astype(float)
 
-    # 16 pixels a wave: still there, in place, 8 pixels a wave now.
+    # A period of 16 pixels becomes one of 8, in place.
     expected = 127.5 + 100 * np.cos(2 * np.pi * (np.arange(32) + 0.5) / 8)
     np.testing.assert_allclose(squeezed(wave(64, 16)), expected, atol=4)
-    # Single columns, black and white: nothing but their mean can be shown.
+    # Black and white columns alternate: only their mean remains.
     stripes = np.zeros((4, 64, 3), np.uint8)
     stripes[:, ::2] = 255
     np.testing.assert_allclose(squeezed(stripes)[4:-4], 127.5, atol=1)
@@ -100,7 +100,7 @@ def test_half_layouts_do_not_wrap_around():
     assert image[:, 5:8].min() == 255
 
 
-def test_what_does_not_fit_together_is_refused():
+def test_unequal_views_and_unknown_layouts_are_errors():
     left, right = views()
     with pytest.raises(ValueError, match="two views of one size"):
         pack(left, right.astype(np.uint16), "full_sbs")

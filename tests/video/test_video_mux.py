@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import av
 import clips
-import joins
+import conversions
 import numpy as np
 import pytest
 import rich_films
@@ -12,10 +12,10 @@ from stereojax.cli import RunError
 from stereojax.video.reading.index import index_video
 from stereojax.video.reading.probe import probe
 from stereojax.video.stereo.layouts import LAYOUTS
-from stereojax.video.writing import encode
 from stereojax.video.writing.codecs import CODECS
 from stereojax.video.writing.encoding import choose_encoding
-from stereojax.video.writing.mux import join
+from stereojax.video.writing.mux import join_segments
+from stereojax.video.writing.segment_writer import SegmentWriter
 
 
 def decoded(path):
@@ -29,10 +29,10 @@ def assert_same_frames(first, second):
             np.testing.assert_array_equal(before, after)
 
 
-def assert_times_kept(joined):
-    found = index_video(joined.output)
-    exact = joined.output.suffix in (".mp4", ".m4v", ".mov")
-    expected, times = joins.times(joined.index), joins.times(found)
+def assert_times_kept(converted):
+    found = index_video(converted.output)
+    exact = converted.output.suffix in (".mp4", ".m4v", ".mov")
+    expected, times = conversions.times(converted.index), conversions.times(found)
     np.testing.assert_allclose(times, expected, atol=1e-9 if exact else 0.00051)
 
 
@@ -40,46 +40,50 @@ HOLDS = [(codec, suffix) for codec in CODECS for suffix in CODECS[codec].contain
 
 
 @pytest.mark.parametrize(("codec", "suffix"), HOLDS)
-def test_a_film_in_segments_keeps_every_frame_and_its_time(tmp_path, codec, suffix):
+def test_joined_segments_keep_every_frame_and_time(tmp_path, codec, suffix):
     source = clips.write_film(tmp_path / "film.mp4", 25, rate=Fraction(30000, 1001))
-    joined = joins.convert(source, tmp_path / f"out{suffix}", codec=codec, segment=7)
-    assert joined.notes == []
-    assert_times_kept(joined)
+    converted = conversions.convert(
+        source, tmp_path / f"out{suffix}", codec=codec, segment=7
+    )
+    assert converted.notes == []
+    assert_times_kept(converted)
     segments = sorted(
         tmp_path.glob("out*-*.mkv"), key=lambda p: int(p.stem[-2:].strip("-"))
     )
     parts = [frame for path in segments for frame in decoded(path)]
-    assert_same_frames(decoded(joined.output), parts)
-    assert not list(tmp_path.glob("*.part"))
+    assert_same_frames(decoded(converted.output), parts)
+    assert not list(tmp_path.glob(".*.part*"))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_variable_frame_rate_survives(tmp_path, suffix):
+def test_variable_frame_rate_is_kept(tmp_path, suffix):
     times = [0, 3, 4, 10, 11, 12, 40, 41, 55, 56, 57, 58, 59, 90, 91, 99]
     source = clips.write_film(
         tmp_path / "film.mp4", 16, times=times, time_base=Fraction(1, 90)
     )
-    joined = joins.convert(source, tmp_path / f"out{suffix}", segment=5)
+    converted = conversions.convert(source, tmp_path / f"out{suffix}", segment=5)
     np.testing.assert_array_equal(
-        np.diff(joined.index.pts) * 90,
-        np.diff(times) * joined.index.info.time_base.denominator,
+        np.diff(converted.index.pts) * 90,
+        np.diff(times) * converted.index.info.time_base.denominator,
     )
-    assert_times_kept(joined)
+    assert_times_kept(converted)
 
 
-def test_decoding_times_rise_and_never_pass_the_showing(tmp_path):
+def test_decoding_times_increase_and_precede_presentation(tmp_path):
     source = clips.write_film(tmp_path / "film.mp4", 40)
-    joined = joins.convert(source, tmp_path / "out.mp4", segment=13)
-    with av.open(str(joined.output)) as container:
+    converted = conversions.convert(source, tmp_path / "out.mp4", segment=13)
+    with av.open(str(converted.output)) as container:
         packets = [p for p in container.demux(video=0) if p.size]
-    assert any(p.pts != p.dts for p in packets)  # there are B-frames
+    assert any(p.pts != p.dts for p in packets)  # B-frames exist
     assert all(p.dts <= p.pts for p in packets)
     assert (np.diff([p.dts for p in packets]) > 0).all()
     assert packets[0].is_keyframe
-    assert sum(p.is_keyframe for p in packets) >= 4  # every segment can be jumped to
+    assert (
+        sum(p.is_keyframe for p in packets) >= 4
+    )  # every segment starts with a keyframe
 
 
-def test_a_film_starts_when_it_did_and_the_sound_stays_with_it(tmp_path):
+def test_start_time_and_sound_delay_are_kept(tmp_path):
     source = clips.write_film(
         tmp_path / "film.mkv",
         12,
@@ -87,10 +91,12 @@ def test_a_film_starts_when_it_did_and_the_sound_stays_with_it(tmp_path):
         time_base=Fraction(1, 1000),
     )
     for suffix in (".mp4", ".mkv"):
-        joined = joins.convert(source, tmp_path / f"out{suffix}")
-        assert joins.times(index_video(joined.output))[0] == 0.5
+        converted = conversions.convert(source, tmp_path / f"out{suffix}")
+        assert conversions.times(index_video(converted.output))[0] == 0.5
 
-    ticks = [1001 * i for i in range(7, 12)]  # 0.23357 s: not whole milliseconds
+    ticks = [
+        1001 * i for i in range(7, 12)
+    ]  # 0.23357 s: not a whole number of milliseconds
     source = clips.write_film(
         tmp_path / "film.mp4",
         5,
@@ -99,16 +105,16 @@ def test_a_film_starts_when_it_did_and_the_sound_stays_with_it(tmp_path):
         container_options={"movie_timescale": "30000"},
     )
     for suffix in (".mp4", ".mov"):
-        joined = joins.convert(source, tmp_path / f"out{suffix}")
-        assert joins.times(joined.index)[0] == 7007 / 30000
-        assert_times_kept(joined)
+        converted = conversions.convert(source, tmp_path / f"out{suffix}")
+        assert conversions.times(converted.index)[0] == 7007 / 30000
+        assert_times_kept(converted)
 
     delayed = rich_films.write_rich_film(
         tmp_path / "late.mkv", sound=("flac",), sound_delay=Fraction(1, 4)
     )
     for suffix in (".mp4", ".mkv"):
-        joined = joins.convert(delayed, tmp_path / f"late_out{suffix}")
-        with av.open(str(joined.output)) as container:
+        converted = conversions.convert(delayed, tmp_path / f"late_out{suffix}")
+        with av.open(str(converted.output)) as container:
             assert abs(next(container.decode(audio=0)).time - 0.25) < 0.002
 
 
@@ -117,24 +123,27 @@ def broadcast(path, offset):
     return clips.write_film(path, 12, sound_s=0.5, container_options=options)
 
 
-def test_the_clock_of_a_broadcast_is_set_to_zero_only_where_it_is_late(tmp_path):
+def test_only_a_late_broadcast_is_shifted_to_zero(tmp_path):
     early = broadcast(tmp_path / "early.ts", "3")
-    joined = joins.convert(early, tmp_path / "early.mp4")
-    assert joins.times(joined.index)[0] >= 3
-    assert_times_kept(joined)
+    converted = conversions.convert(early, tmp_path / "early.mp4")
+    assert conversions.times(converted.index)[0] >= 3
+    assert_times_kept(converted)
 
     late = broadcast(tmp_path / "late.ts", "4000")
-    joined = joins.convert(late, tmp_path / "late.mp4")
-    before, after = joins.times(joined.index), joins.times(index_video(joined.output))
+    converted = conversions.convert(late, tmp_path / "late.mp4")
+    before, after = (
+        conversions.times(converted.index),
+        conversions.times(index_video(converted.output)),
+    )
     assert before[0] >= 4000
     assert after[0] < 1
     np.testing.assert_allclose(np.diff(after), np.diff(before), atol=1e-6)
 
 
-def test_the_film_is_upright_and_not_turned_again(tmp_path):
+def test_rotated_source_gives_an_upright_output(tmp_path):
     source = clips.write_film(tmp_path / "film.mp4", 3, rotation=90)
-    joined = joins.convert(source, tmp_path / "out.mp4")
-    found = probe(joined.output)
+    converted = conversions.convert(source, tmp_path / "out.mp4")
+    found = probe(converted.output)
     assert found.rotation == 0
     assert (found.width, found.height) == (2 * 48, 64)
 
@@ -145,17 +154,19 @@ def test_the_film_is_upright_and_not_turned_again(tmp_path):
     + [(layout, ".webm", "av1") for layout in ("full_sbs", "half_sbs", "right")]
     + [("half_sbs", ".mp4", "av1"), ("full_tb", ".mkv", "ffv1")],
 )
-def test_sample_aspect_survives(tmp_path, layout, suffix, codec):
+def test_sample_aspect_is_kept(tmp_path, layout, suffix, codec):
     source = clips.write_film(tmp_path / "film.mp4", 2, aspect=Fraction(16, 11))
-    joined = joins.convert(source, tmp_path / f"out{suffix}", layout, codec=codec)
-    found = probe(joined.output).sample_aspect
+    converted = conversions.convert(
+        source, tmp_path / f"out{suffix}", layout, codec=codec
+    )
+    found = probe(converted.output).sample_aspect
     if suffix == ".webm" and layout.startswith("half"):
-        assert found == 1  # AV1 cannot say it, and WebM means one view's
+        assert found == 1  # AV1 has no such field, and WebM's is for one view
     else:
         assert abs(found - Fraction(16, 11)) < 0.02
 
 
-def test_colors_and_hdr_survive_in_the_container_and_in_the_picture(tmp_path):
+def test_color_and_hdr_tags_are_kept_in_container_and_stream(tmp_path):
     tags = {"color_primaries": 9, "color_trc": 16, "colorspace": 9, "color_range": 1}
     light = (
         "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)"
@@ -172,52 +183,52 @@ def test_colors_and_hdr_survive_in_the_container_and_in_the_picture(tmp_path):
     expected = probe(source).color
     assert expected.content_light == "1000,400"
     for suffix, codec in ((".mp4", "hevc"), (".mkv", "hevc"), (".mkv", "av1")):
-        joined = joins.convert(source, tmp_path / f"out{suffix}", codec=codec)
-        found = probe(joined.output)
+        converted = conversions.convert(source, tmp_path / f"out{suffix}", codec=codec)
+        found = probe(converted.output)
         assert found.pixel_format == "yuv420p10le"
         assert found.color == expected
-        with av.open(str(joined.output)) as container:
+        with av.open(str(converted.output)) as container:
             context = container.streams.video[0].codec_context
             assert (context.color_primaries, context.color_trc) == (9, 16)
 
 
-def test_hevc_in_mp4_has_the_tag_that_apple_plays(tmp_path):
+def test_hevc_in_mp4_has_the_hvc1_tag(tmp_path):
     source = clips.write_film(tmp_path / "film.mp4", 2)
-    joined = joins.convert(source, tmp_path / "out.mp4", codec="hevc")
-    with av.open(str(joined.output)) as container:
+    converted = conversions.convert(source, tmp_path / "out.mp4", codec="hevc")
+    with av.open(str(converted.output)) as container:
         assert container.streams.video[0].codec_context.codec_tag == "hvc1"
 
 
-def test_mp4_begins_with_its_header(tmp_path):
+def test_mp4_starts_with_its_header(tmp_path):
     source = clips.write_film(tmp_path / "film.mp4", 2)
-    data = joins.convert(source, tmp_path / "out.mp4").output.read_bytes()
+    data = conversions.convert(source, tmp_path / "out.mp4").output.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
 
 
 def broken_join(tmp_path, change):
-    """What `join` says of segments that `change` made wrong."""
+    """Returns the error of `join_segments` for segments that `change` made invalid."""
     source = clips.write_film(tmp_path / "film.mp4", 12)
     index = index_video(source)
     encoding = choose_encoding(index.info, "full_sbs", container=".mp4")
     segments = []
     for i in range(2):
         segments.append(tmp_path / f"{i}.mkv")
-        with encode.SegmentWriter(segments[-1], encoding) as writer:
+        with SegmentWriter(segments[-1], encoding) as writer:
             for k in range(6):
                 writer.write(clips.picture(k, encoding.width, encoding.height))
     segments = change(segments, index, encoding)
     output = tmp_path / "out.mp4"
-    with pytest.raises(RunError) as caught:
-        join(segments, index, output, encoding=encoding)
+    with pytest.raises(RunError) as error_info:
+        join_segments(segments, index, output, encoding=encoding)
     assert not output.exists()
-    assert not list(tmp_path.glob("*.part"))
-    return str(caught.value)
+    assert not list(tmp_path.glob(".*.part*"))
+    return str(error_info.value)
 
 
-def test_segments_that_do_not_fit_are_refused(tmp_path):
+def test_segments_that_do_not_match_the_index_are_errors(tmp_path):
     def other_settings(segments, index, encoding):
         other = choose_encoding(index.info, "full_tb", container=".mp4")
-        with encode.SegmentWriter(segments[1], other) as writer:
+        with SegmentWriter(segments[1], other) as writer:
             for k in range(6):
                 writer.write(clips.picture(k, other.width, other.height))
         return segments
@@ -234,38 +245,40 @@ def test_segments_that_do_not_fit_are_refused(tmp_path):
     assert "1.mkv: segment cannot be read" in broken_join(tmp_path, cut_short)
 
 
-def test_an_output_that_cannot_be_written_is_one_line(tmp_path):
+def test_unwritable_output_is_a_one_line_error(tmp_path):
     source = clips.write_film(tmp_path / "film.mp4", 2)
-    joined = joins.convert(source, tmp_path / "out.mp4")
+    converted = conversions.convert(source, tmp_path / "out.mp4")
     segment = next(tmp_path.glob("out.mp4-*.mkv"))
-    with pytest.raises(RunError, match="cannot be written") as caught:
-        join(
+    with pytest.raises(RunError, match="cannot be written") as error_info:
+        join_segments(
             [segment],
-            joined.index,
+            converted.index,
             tmp_path / "no" / "out.mp4",
-            encoding=joined.encoding,
+            encoding=converted.encoding,
         )
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error_info.value)
 
 
-def test_a_name_with_colons_and_quotes_is_only_a_name(tmp_path):
+def test_name_with_colons_and_quotes(tmp_path):
     source = clips.write_film(tmp_path / "it's: a %d film.mp4", 2)
     for suffix in (".mp4", ".mkv"):
-        joined = joins.convert(source, tmp_path / f"http: 'it' %03d{suffix}")
-        assert len(clips.linear(f"file:{joined.output}")) == 2
+        converted = conversions.convert(source, tmp_path / f"http: 'it' %03d{suffix}")
+        assert len(clips.linear(f"file:{converted.output}")) == 2
 
 
-def test_a_source_with_one_frame(tmp_path):
+def test_source_with_one_frame(tmp_path):
     source = clips.write_film(tmp_path / "film.mp4", 1)
     for suffix in (".mp4", ".mkv"):
-        joined = joins.convert(source, tmp_path / f"out{suffix}")
-        assert len(index_video(joined.output)) == 1
+        converted = conversions.convert(source, tmp_path / f"out{suffix}")
+        assert len(index_video(converted.output)) == 1
 
 
 def test_left_and_right_files(tmp_path):
     source = clips.write_film(tmp_path / "film.mp4", 4)
-    left = joins.convert(source, tmp_path / "l.mkv", "left_right_files", codec="ffv1")
+    left = conversions.convert(
+        source, tmp_path / "l.mkv", "left_right_files", codec="ffv1"
+    )
     assert_same_frames(decoded(left.output), decoded(source))
-    right = joins.convert(source, tmp_path / "r.mkv", "right", codec="ffv1")
+    right = conversions.convert(source, tmp_path / "r.mkv", "right", codec="ffv1")
     assert len(decoded(right.output)) == 4
     assert dataclasses.asdict(left.encoding)["left_corner"] == (0, 0)

@@ -1,4 +1,4 @@
-"""Work ahead in a thread: same items, same errors, and an end."""
+"""Prefetching yields the same items and errors, and its thread ends."""
 
 import gc
 import threading
@@ -13,12 +13,12 @@ def threads():
 
 
 @pytest.mark.parametrize("depth", [1, 3, 100])
-def test_the_same_items_in_the_same_order(depth):
+def test_items_and_order_are_unchanged(depth):
     assert list(prefetch(iter(range(50)), depth)) == list(range(50))
     assert not threads()
 
 
-def test_it_works_ahead_but_not_further_than_asked():
+def test_at_most_depth_items_wait():
     started = [threading.Event() for _ in range(20)]
 
     def source():
@@ -28,13 +28,13 @@ def test_it_works_ahead_but_not_further_than_asked():
 
     items = prefetch(source(), 3)
     assert next(items) == 0
-    # One item is held by the thread that waits for a place among the three.
+    # Besides the three queued items, the blocked thread holds one.
     assert all(event.wait(5) for event in started[:5])
     assert not any(event.is_set() for event in started[5:])
     items.close()
 
 
-def test_an_error_comes_after_the_items_before_it():
+def test_error_is_raised_after_the_items_before_it():
     def source():
         yield 1
         yield 2
@@ -48,7 +48,7 @@ def test_an_error_comes_after_the_items_before_it():
 
 
 class Endless:
-    """An iterator that is closed only by whoever calls `close`."""
+    """An iterator that records a call of `close`."""
 
     def __init__(self):
         self.closed = threading.Event()
@@ -63,8 +63,8 @@ class Endless:
         self.closed.set()
 
 
-@pytest.mark.parametrize("end", ["close", "forget", "throw"])
-def test_a_consumer_that_stops_early_ends_the_thread_and_closes_the_source(end):
+@pytest.mark.parametrize("end", ["close", "delete", "throw"])
+def test_early_stop_ends_the_thread_and_closes_the_source(end):
     source = Endless()
     items = prefetch(source, 2)
     assert next(items) == 0
@@ -81,7 +81,7 @@ def test_a_consumer_that_stops_early_ends_the_thread_and_closes_the_source(end):
     assert not threads()
 
 
-def test_nothing_starts_before_the_first_item_is_asked_for():
+def test_thread_starts_at_the_first_item():
     prefetch(iter(range(5)), 2)
     assert not threads()
 

@@ -1,4 +1,4 @@
-"""What a film is, and the one line that says why a file is none."""
+"""Video properties, and the one-line errors for files without a video."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ from stereojax.stage_types import Color
 from stereojax.video.reading.probe import probe
 
 
-def test_an_ordinary_film(tmp_path):
+def test_ordinary_video(tmp_path):
     info = probe(write_film(tmp_path / "a.mp4", 12, rate=Fraction(30000, 1001)))
     assert (info.width, info.height, info.rotation, info.mirrored) == (64, 48, 0, False)
     assert info.frame_rate == Fraction(30000, 1001)
@@ -24,22 +24,22 @@ def test_an_ordinary_film(tmp_path):
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_a_turned_film_has_the_size_that_a_viewer_sees(tmp_path, rotation):
+def test_rotated_video_has_its_displayed_size(tmp_path, rotation):
     path = write_film(tmp_path / "a.mp4", 2, rotation=rotation, aspect=Fraction(4, 3))
     info = probe(path)
     assert info.rotation == rotation
-    turned = rotation != 180
-    assert (info.width, info.height) == ((48, 64) if turned else (64, 48))
-    assert info.sample_aspect == (Fraction(3, 4) if turned else Fraction(4, 3))
+    transposed = rotation != 180
+    assert (info.width, info.height) == ((48, 64) if transposed else (64, 48))
+    assert info.sample_aspect == (Fraction(3, 4) if transposed else Fraction(4, 3))
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_a_mirrored_film(tmp_path, rotation):
+def test_mirrored_video(tmp_path, rotation):
     info = probe(write_film(tmp_path / "a.mp4", 2, rotation=rotation, flip=True))
     assert (info.rotation, info.mirrored) == (rotation, True)
 
 
-def test_color_tags_of_hdr10(tmp_path):
+def test_hdr10_color_tags(tmp_path):
     mastering = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
     params = f"log-level=none:master-display={mastering}:max-cll=1000,400:hdr10=1"
     info = probe(
@@ -66,7 +66,7 @@ def test_color_tags_of_hdr10(tmp_path):
         ("png", "rgb24", 0, True),
     ],
 )
-def test_range(tmp_path, codec, pixel_format, color_range, full):
+def test_color_range(tmp_path, codec, pixel_format, color_range, full):
     tags = {"color_range": color_range} if color_range else {}
     path = write_film(
         tmp_path / "a.mkv" if codec != "png" else tmp_path / "a.mov",
@@ -86,16 +86,16 @@ def test_chroma_siting(tmp_path, location):
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "libvpx-vp9", "mpeg2video"])
-def test_chroma_lies_left_where_a_file_does_not_say(tmp_path, codec):
+def test_untagged_chroma_siting_is_left(tmp_path, codec):
     assert probe(write_film(tmp_path / "a.mkv", 2, codec=codec)).color.siting == "left"
 
 
-def test_a_cover_picture_is_not_the_film(tmp_path):
+def test_cover_picture_is_not_the_video_stream(tmp_path):
     info = probe(write_film(tmp_path / "a.mp4", 3, cover=True))
     assert (info.width, info.height) == (64, 48)
 
 
-def test_a_raw_stream_has_the_rate_that_it_says(tmp_path):
+def test_raw_stream_has_its_tagged_rate(tmp_path):
     assert probe(write_film(tmp_path / "a.h264", 5, rate=24)).frame_rate == 24
 
 
@@ -151,7 +151,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_film_gets_one_line(tmp_path, name):
+def test_file_without_a_video_raises_one_line_error(tmp_path, name):
     make, expected = BAD[name]
     path = tmp_path / name
     if make:
@@ -162,16 +162,16 @@ def test_what_is_no_film_gets_one_line(tmp_path, name):
     assert "\n" not in str(error.value)
 
 
-def test_a_name_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
+def test_name_with_a_colon_is_not_a_protocol(tmp_path, monkeypatch):
     write_film(tmp_path / "a.mp4", 1).rename(tmp_path / "http:1.mp4")
     monkeypatch.chdir(tmp_path)
     assert probe(Path("http:1.mp4")).width == 64
 
 
-def test_a_matrix_that_swscale_refuses(tmp_path):
+def test_siting_is_found_for_a_matrix_that_swscale_rejects(tmp_path):
     options = {"chroma_sample_location": "topleft"}
     path = write_film(tmp_path / "a.mp4", 1, tags={"color_range": 1}, options=options)
-    # The encoder would convert; what is wanted is a tag: YCgCo.
+    # Sets the YCgCo tag without converting the samples.
     tagged = tmp_path / "b.mp4"
     with av.open(str(path)) as film, av.open(str(tagged), "w") as out:
         stream = out.add_stream("libx264", options=options)

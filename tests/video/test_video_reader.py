@@ -1,4 +1,4 @@
-"""Any stretch of a film is what a decode from the start gives, frame for frame."""
+"""Reading any frame range gives the same frames as decoding from the start."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from clips import linear, picture, planes, write_film
 
 from stereojax import cli
-from stereojax.video.color.color import ToRgb, assumed
+from stereojax.video.color.rgb import ToRgb, with_default_tags
 from stereojax.video.reading import decoding
 from stereojax.video.reading.index import index_video
 from stereojax.video.reading.reader import Reader, read_frames
@@ -49,13 +49,13 @@ FILMS = {
 
 
 @pytest.mark.parametrize("name", FILMS)
-def test_reading_from_any_frame_gives_what_reading_from_the_start_gives(tmp_path, name):
+def test_reading_from_any_frame_equals_decoding_from_the_start(tmp_path, name):
     path = write_film(tmp_path / name, 36, **FILMS[name])
     check_every_start(path)
 
 
-@pytest.mark.skipif(not ROLLERCOASTER.exists(), reason="../shared/data is not there")
-def test_a_real_film():
+@pytest.mark.skipif(not ROLLERCOASTER.exists(), reason="the file is not available")
+def test_real_footage():
     check_every_start(ROLLERCOASTER, every=7)
 
 
@@ -69,34 +69,34 @@ def check_every_start(path, every=1):
             range(start, min(start + 3, len(index)))
         )
         for frame in frames:
-            for a, b in zip(planes(frame.coded), expected[frame.index], strict=True):
+            for a, b in zip(planes(frame.decoded), expected[frame.index], strict=True):
                 np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("lands", ["a second late", "between keyframes"])
-def test_a_seek_that_misses_is_tried_again(tmp_path, monkeypatch, lands):
+@pytest.mark.parametrize("seek", ["a second late", "between keyframes"])
+def test_seek_to_a_wrong_frame_is_retried(tmp_path, monkeypatch, seek):
     path = write_film(tmp_path / "a.mp4", 36, codec="mpeg4", options=B_FRAMES)
     index = index_video(path)
-    asked = []
+    ticks = []
 
     def miss(container, stream, tick):
-        asked.append(tick)
-        if lands == "a second late":
+        ticks.append(tick)
+        if seek == "a second late":
             container.seek(tick + 12288, stream=stream)
         else:
-            # By decoding times: lands on the frame behind the keyframe of that time,
-            # and what comes first is frame 24, decoded from nothing.
+            # A seek by decoding times reaches the frame after the keyframe; the first
+            # decoded frame is 24, without its references.
             container.seek(tick, stream=stream, any_frame=True)
         return True
 
     monkeypatch.setattr(decoding, "_seek", miss)
     expected = planes(linear(path)[24])
     frame = next(read_frames(index, 24, 25))
-    assert len(asked) > 1
-    assert all(map(np.array_equal, planes(frame.coded), expected))
+    assert len(ticks) > 1
+    assert all(map(np.array_equal, planes(frame.decoded), expected))
 
 
-def test_the_nearest_keyframe_is_enough(tmp_path, monkeypatch):
+def test_decoding_starts_at_the_nearest_keyframe(tmp_path, monkeypatch):
     path = write_film(tmp_path / "a.mp4", 60, options=B_FRAMES)
     index = index_video(path)
     decoded = []
@@ -108,7 +108,7 @@ def test_the_nearest_keyframe_is_enough(tmp_path, monkeypatch):
     assert len(decoded) < 25
 
 
-def test_a_reader_goes_on_without_a_seek(tmp_path, monkeypatch):
+def test_consecutive_ranges_need_no_seek(tmp_path, monkeypatch):
     path = write_film(tmp_path / "a.mp4", 40, options=B_FRAMES)
     index = index_video(path)
     expected = list(read_frames(index, 0, 40))
@@ -125,26 +125,26 @@ def test_a_reader_goes_on_without_a_seek(tmp_path, monkeypatch):
     assert len(opened) == 2
 
 
-def test_a_stretch_may_be_left_early(tmp_path):
+def test_range_may_be_closed_early(tmp_path):
     path = write_film(tmp_path / "a.mp4", 40, options=B_FRAMES)
     index = index_video(path)
     with Reader(index) as reader:
-        stretch = reader.read(3, 30)
-        assert [next(stretch).index, next(stretch).index] == [3, 4]
-        stretch.close()
+        frames = reader.read(3, 30)
+        assert [next(frames).index, next(frames).index] == [3, 4]
+        frames.close()
         assert [f.index for f in reader.read(5, 7)] == [5, 6]
         assert [f.index for f in reader.read(30, 31)] == [30]
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 3), (3, 2), (0, 13)])
-def test_frames_outside_the_film(tmp_path, start, stop):
+def test_frames_out_of_range(tmp_path, start, stop):
     index = index_video(write_film(tmp_path / "a.mp4", 12))
-    with pytest.raises(ValueError, match="of a film of 12"):
+    with pytest.raises(ValueError, match="of a video of 12"):
         list(read_frames(index, start, stop))
     assert list(read_frames(index, 12, 12)) == []
 
 
-def test_a_film_that_changed_under_way(tmp_path):
+def test_file_that_changed_after_indexing_is_an_error(tmp_path):
     path = write_film(tmp_path / "a.mp4", 24)
     index = index_video(path)
     write_film(path, 12)
@@ -156,10 +156,10 @@ def test_a_film_that_changed_under_way(tmp_path):
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("size", [(64, 48), (35, 21)])
-def test_pictures_stand_upright(tmp_path, rotation, mirrored, size):
-    seen = picture(5, *size)
-    # A camera held askew: stored so that turning, then mirroring, gives what was seen.
-    stored = seen[:, ::-1] if mirrored else seen
+def test_images_are_upright(tmp_path, rotation, mirrored, size):
+    upright = picture(5, *size)
+    # Stored so that rotating, then mirroring, restores the scene.
+    stored = upright[:, ::-1] if mirrored else upright
     stored = np.rot90(stored, rotation // 90)
     path = write_film(
         tmp_path / "a.mov",
@@ -172,8 +172,8 @@ def test_pictures_stand_upright(tmp_path, rotation, mirrored, size):
     index = index_video(path)
     assert (index.info.width, index.info.height) == size
     for frame in read_frames(index, 0, 2):
-        np.testing.assert_array_equal(frame.image, seen)
-        assert (frame.coded.height, frame.coded.width) == stored.shape[:2]
+        np.testing.assert_array_equal(frame.image, upright)
+        assert (frame.decoded.height, frame.decoded.width) == stored.shape[:2]
 
 
 CODED = {
@@ -192,7 +192,7 @@ CODED = {
 
 @pytest.mark.parametrize("name", CODED)
 @pytest.mark.parametrize("size", [(64, 48), (52, 34)])
-def test_pictures_of_every_depth_and_kind(tmp_path, name, size):
+def test_images_of_every_depth_and_format(tmp_path, name, size):
     codec, pixel_format, dtype = CODED[name]
     images = [picture(i, *size) for i in range(3)]
     if "gray" in name:
@@ -251,17 +251,17 @@ def test_hdr_is_not_tone_mapped(tmp_path):
         tagged = (color.primaries, color.transfer, color.matrix)
         assert tagged == (primaries, transfer, 9)
         frame = next(read_frames(index, 0, 1))
-        assert frame.coded.color_trc == transfer
+        assert frame.decoded.color_trc == transfer
         images[name] = frame.image
     np.testing.assert_array_equal(images["pq"], images["sdr"])
     np.testing.assert_array_equal(images["hlg"], images["sdr"])
 
 
-def test_the_matrix_follows_the_height_where_there_is_no_tag(tmp_path):
+def test_untagged_matrix_follows_the_height(tmp_path):
     path = write_film(tmp_path / "a.mkv", [picture(0, 32, 720)], codec="ffv1")
     index = index_video(path)
     frame = next(read_frames(index, 0, 1))
-    expected = ToRgb(assumed(index.info.color, 720))(linear(path)[0])
+    expected = ToRgb(with_default_tags(index.info.color, 720))(linear(path)[0])
     np.testing.assert_array_equal(frame.image, expected)
-    other = ToRgb(assumed(index.info.color, 576))(linear(path)[0])
+    other = ToRgb(with_default_tags(index.info.color, 576))(linear(path)[0])
     assert np.abs(frame.image.astype(int) - other).max() > 5

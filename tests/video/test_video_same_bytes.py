@@ -1,4 +1,4 @@
-"""Equal pictures give equal bytes, whatever lay in the memory that an encoder gets."""
+"""Encoder output does not depend on uninitialised memory."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 import numpy as np
 from stereojax.stage_types import VideoInfo
-from stereojax.video.writing.encode import SegmentWriter
+from stereojax.video.writing.segment_writer import SegmentWriter
 from stereojax.video.writing.encoding import choose_encoding
 path, codec, pictures = Path(sys.argv[1]), sys.argv[2], np.load(sys.argv[3])
 height, width = pictures.shape[1:3]
@@ -29,7 +29,7 @@ print(hashlib.md5(path.read_bytes()).hexdigest())
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Stereo frames of a size that is no multiple of anything, as a file."""
+    """Writes stereo frames of an unaligned size to a file."""
     film = make_film(3, frames=16, height=54, width=96, shots=1)
     both = [np.concatenate([f.left, f.right], axis=1) for f in film.render()]
     path = tmp_path_factory.mktemp("pictures") / "pictures.npy"
@@ -38,16 +38,16 @@ def pictures(tmp_path_factory):
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "ffv1"])
-def test_memory_does_not_show(codec, pictures, tmp_path):
+def test_bytes_do_not_depend_on_uninitialised_memory(codec, pictures, tmp_path):
     digests = set()
     for fill in ("1", "85", "170"):
-        # glibc fills each block of memory that it gives or takes with this.
-        done = subprocess.run(
+        # glibc fills each block of memory that it allocates or frees with this byte.
+        result = subprocess.run(
             [sys.executable, "-c", PROGRAM, tmp_path / "film.mkv", codec, pictures],
             env=os.environ | {"MALLOC_PERTURB_": fill},
             capture_output=True,
             text=True,
             check=True,
         )
-        digests.add(done.stdout)
+        digests.add(result.stdout)
     assert len(digests) == 1

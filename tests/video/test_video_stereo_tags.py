@@ -3,11 +3,11 @@ import zlib
 
 import av
 import clips
-import joins
+import conversions
 import pytest
 
-from stereojax.video.reading import display_size
-from stereojax.video.stereo import boxes
+from stereojax.video.reading import matroska
+from stereojax.video.stereo import mp4_boxes
 from stereojax.video.stereo.stereo_tags import read_stereo_mode
 
 MODES = {
@@ -28,8 +28,10 @@ def film(tmp_path_factory):
 
 
 def picture_boxes(path):
-    with boxes.open_boxes(path) as file:
-        return {b.name: boxes.read(file, b) for b in boxes.picture_boxes(file)}
+    with path.open("rb") as file:
+        return {
+            b.name: mp4_boxes.read_box(file, b) for b in mp4_boxes.picture_boxes(file)
+        }
 
 
 @pytest.mark.parametrize(
@@ -37,27 +39,29 @@ def picture_boxes(path):
     [(m, ".mkv") for m in MODES] + [(m, ".webm") for m in MODES if m != "anaglyph"],
 )
 def test_matroska_has_the_stereo_mode(film, tmp_path, layout, suffix):
-    joined = joins.convert(film, tmp_path / f"out{suffix}", layout)
-    assert read_stereo_mode(joined.output) == MODES[layout]
+    converted = conversions.convert(film, tmp_path / f"out{suffix}", layout)
+    assert read_stereo_mode(converted.output) == MODES[layout]
 
 
 @pytest.mark.parametrize("layout", MODES)
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
 def test_mp4_has_st3d_and_no_vexu(film, tmp_path, layout, suffix):
-    joined = joins.convert(film, tmp_path / f"out{suffix}", layout, codec="hevc")
-    found = picture_boxes(joined.output)
+    converted = conversions.convert(
+        film, tmp_path / f"out{suffix}", layout, codec="hevc"
+    )
+    found = picture_boxes(converted.output)
     assert "hvcC" in found
     assert "vexu" not in found
     value = {"left_right": 2, "top_bottom": 1}.get(MODES[layout])
     assert found.get("st3d") == (struct.pack(">IB", 0, value) if value else None)
-    read = read_stereo_mode(joined.output)
+    read = read_stereo_mode(converted.output)
     assert read == (MODES[layout] if value else None)
-    assert len(clips.linear(joined.output)) == 3
+    assert len(clips.linear(converted.output)) == 3
 
 
-def test_the_muxer_would_have_written_vexu(film, tmp_path):
-    """If not, then nothing above shows that it is taken out."""
-    joins.convert(film, tmp_path / "out.mkv")
+def test_muxer_writes_vexu_by_default(film, tmp_path):
+    """Shows that the tests above have a vexu box to miss."""
+    conversions.convert(film, tmp_path / "out.mkv")
     bare = tmp_path / "bare.mp4"
     with (
         av.open(str(tmp_path / "out.mkv")) as source,
@@ -71,41 +75,42 @@ def test_the_muxer_would_have_written_vexu(film, tmp_path):
     assert {"vexu", "st3d"} <= picture_boxes(bare).keys()
 
 
-def test_a_stereo_source_does_not_hand_on_its_mode(film, tmp_path):
-    stereo = joins.convert(film, tmp_path / "stereo.mkv", "full_sbs").output
+def test_stereo_mode_of_the_source_is_not_copied(film, tmp_path):
+    stereo = conversions.convert(film, tmp_path / "stereo.mkv", "full_sbs").output
     assert (
-        read_stereo_mode(joins.convert(stereo, tmp_path / "a.mkv", "right").output)
+        read_stereo_mode(
+            conversions.convert(stereo, tmp_path / "a.mkv", "right").output
+        )
         is None
     )
-    again = joins.convert(stereo, tmp_path / "b.mkv", "full_tb").output
+    again = conversions.convert(stereo, tmp_path / "b.mkv", "full_tb").output
     assert read_stereo_mode(again) == "top_bottom"
-    mono = joins.convert(stereo, tmp_path / "c.mp4", "right").output
+    mono = conversions.convert(stereo, tmp_path / "c.mp4", "right").output
     assert read_stereo_mode(mono) is None
 
 
 def display(path):
-    """(stereo mode, width, height, unit) as written; None where there is none."""
+    """Returns (stereo mode, width, height, unit) of a file; None if absent."""
     with path.open("rb") as file:
-        whole = display_size.Element(0, 0, 0, file.seek(0, 2))
-        at = whole
-        for name in (0x18538067, 0x1654AE6B, 0xAE, 0xE0):
-            at = next(e for e in display_size._children(file, at) if e.name == name)
-        found = {}
-        for element in display_size._children(file, at):
-            file.seek(element.start)
-            data = file.read(element.stop - element.start)
-            found[element.name] = int.from_bytes(data, "big")
-    return tuple(found.get(name) for name in (0x53B8, 0x54B0, 0x54BA, 0x54B2))
+        element = matroska.whole_file(file)
+        for identifier in (0x18538067, 0x1654AE6B, 0xAE, 0xE0):
+            element = next(matroska.find_elements(file, element, identifier))
+        fields = {}
+        for field in matroska.children(file, element):
+            file.seek(field.start)
+            data = file.read(field.stop - field.start)
+            fields[field.identifier] = int.from_bytes(data, "big")
+    return tuple(fields.get(name) for name in (0x53B8, 0x54B0, 0x54BA, 0x54B2))
 
 
-def test_matroska_asks_for_the_size_of_one_view(film, tmp_path):
+def test_matroska_display_size_is_that_of_one_view(film, tmp_path):
     def shown(layout, source=film):
-        return display(joins.convert(source, tmp_path / "out.mkv", layout).output)
+        return display(conversions.convert(source, tmp_path / "out.mkv", layout).output)
 
     assert shown("full_sbs") == (1, 64, 48, None)
     assert shown("full_tb") == (3, 64, 48, None)
     assert shown("cross_eyed") == (11, 64, 48, None)
-    # As an ordinary picture: no size of a view, "unknown".
+    # An ordinary picture: unit "unknown", no size.
     assert shown("half_sbs") == (1, None, None, 4)
     assert shown("half_tb") == (3, None, None, 4)
     assert shown("right") == (None, None, None, 4)  # FFmpeg's own choice
@@ -116,26 +121,26 @@ def test_matroska_asks_for_the_size_of_one_view(film, tmp_path):
     huge = clips.write_film(
         tmp_path / "huge.mp4", [clips.picture(0, 250, 48)], aspect=2
     )
-    assert shown("full_sbs", huge) == (1, 250, 24, None)  # 500 takes two bytes
+    assert shown("full_sbs", huge) == (1, 250, 24, None)  # 500 would need two bytes
 
 
 def header_checksums(path):
-    """(stored, computed) of the Tracks element."""
+    """Returns (stored, computed) checksums of the Tracks element."""
     with path.open("rb") as file:
-        at = display_size.Element(0, 0, 0, file.seek(0, 2))
-        for name in (0x18538067, 0x1654AE6B):
-            at = next(e for e in display_size._children(file, at) if e.name == name)
-        first = next(display_size._children(file, at))
-        assert first.name == 0xBF
+        element = matroska.whole_file(file)
+        for identifier in (0x18538067, 0x1654AE6B):
+            element = next(matroska.find_elements(file, element, identifier))
+        first = next(matroska.children(file, element))
+        assert first.identifier == 0xBF
         file.seek(first.start)
         stored = int.from_bytes(file.read(4), "little")
-        return stored, zlib.crc32(file.read(at.stop - first.stop))
+        return stored, zlib.crc32(file.read(element.stop - first.stop))
 
 
-def test_the_checksum_is_that_of_the_patched_header(film, tmp_path):
-    output = joins.convert(film, tmp_path / "out.mkv", "half_sbs").output
+def test_checksum_is_updated_after_patching(film, tmp_path):
+    output = conversions.convert(film, tmp_path / "out.mkv", "half_sbs").output
     stored, computed = header_checksums(output)
     assert stored == computed
-    # The rule is FFmpeg's own: this file was not patched.
+    # An unpatched file shows that FFmpeg computes it in the same way.
     stored_before, computed_before = header_checksums(tmp_path / "out.mkv-0.mkv")
     assert stored_before == computed_before

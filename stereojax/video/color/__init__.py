@@ -1,1 +1,1 @@
-"""Colour conversion between decoded frames and RGB."""
+"""Color conversion between decoded frames and RGB."""

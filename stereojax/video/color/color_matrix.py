@@ -1,4 +1,4 @@
-"""Y'CbCr to R'G'B' and back as 3x4 matrices over 16-bit samples (ITU-T H.273)."""
+"""3x4 matrices between Y'CbCr and R'G'B', over 16-bit samples (ITU-T H.273)."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from stereojax.shapes import Float
 from stereojax.stage_types import Color
 
 # Matrix code point -> (Kr, Kb), H.273 table 4. 10, BT.2020 with constant luminance,
-# is read as 9, as players do.
+# is treated as 9, as players do.
 _KR_KB = {
     1: (0.2126, 0.0722),
     4: (0.30, 0.11),
@@ -21,9 +21,10 @@ SUPPORTED = frozenset({*_KR_KB, _YCGCO})
 
 
 def yuv_to_rgb(color: Color, bits: int) -> Float[np.ndarray, "3 4"]:
-    """Maps 16-bit Y, Cb, Cr to R, G, B in [0, 65535]; the last column is added.
+    """Returns the matrix from 16-bit Y, Cb, Cr to R, G, B in [0, 65535].
 
-    A 16-bit sample is the code value of `bits` bits, shifted up.
+    The last column is an offset. A 16-bit sample is a `bits`-bit code value, shifted
+    up.
     """
     y_zero, y_span, c_zero, c_span = _levels(color, bits)
     matrix = np.linalg.inv(_rgb_to_yuv(color.matrix)) * 65535
@@ -33,7 +34,7 @@ def yuv_to_rgb(color: Color, bits: int) -> Float[np.ndarray, "3 4"]:
 
 
 def rgb_to_yuv(color: Color, bits: int) -> Float[np.ndarray, "3 4"]:
-    """The inverse of `yuv_to_rgb`."""
+    """Returns the inverse of `yuv_to_rgb`."""
     y_zero, y_span, c_zero, c_span = _levels(color, bits)
     matrix = _rgb_to_yuv(color.matrix) / 65535
     matrix = matrix * np.array([[y_span], [c_span], [c_span]])
@@ -42,12 +43,12 @@ def rgb_to_yuv(color: Color, bits: int) -> Float[np.ndarray, "3 4"]:
 
 
 def luma_levels(color: Color, bits: int) -> tuple[float, float]:
-    """(black, white - black) as 16-bit samples."""
+    """Returns (black, white - black) as 16-bit samples."""
     return _levels(color, bits)[:2]
 
 
 def _rgb_to_yuv(matrix: int) -> Float[np.ndarray, "3 3"]:
-    """R'G'B' in [0, 1] to Y' in [0, 1], Cb and Cr in [-0.5, 0.5]."""
+    """Returns the matrix from R'G'B' in [0, 1] to Y' in [0, 1], Cb, Cr in ±0.5."""
     if matrix == _YCGCO:
         return np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0, -0.5]])
     kr, kb = _KR_KB[matrix]
@@ -58,7 +59,7 @@ def _rgb_to_yuv(matrix: int) -> Float[np.ndarray, "3 3"]:
 
 
 def _levels(color: Color, bits: int) -> tuple[float, float, float, float]:
-    """Zero and span of luma and of chroma, as 16-bit samples (H.273 8.3)."""
+    """Returns (zero, span) of luma, then of chroma, as 16-bit samples (H.273 8.3)."""
     shift = float(1 << (16 - bits))
     unit = 1 << (bits - 8)
     if color.full_range:

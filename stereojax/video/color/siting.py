@@ -1,14 +1,16 @@
-"""Where a frame's subsampled chroma lies between the luma samples.
+"""Detects the chroma siting of a frame: the position of chroma between luma samples.
 
-PyAV does not hand out FFmpeg's `chroma_location`, but swscale reads it: so put ramps
-into a small frame with the same properties, and see where their values come out.
+PyAV does not expose FFmpeg's `chroma_location`, but swscale applies it. So a small
+frame with the same properties gets ramps as chroma, and the upsampled values show the
+siting.
 """
 
 import av
 import numpy as np
 
-# These decoders always say; others leave it open, which swscale takes as the centre.
-_TELLING = {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg"}
+# Decoders that always set the siting. Others leave it open, and swscale would assume
+# the center.
+_DECODERS_WITH_SITING = {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg"}
 # (horizontal, vertical) value at luma (16, 16) of ramps that rise by 4 a luma sample
 # from 0 at the first chroma sample -> name in the scale filter.
 _NAMES = {
@@ -22,14 +24,15 @@ _NAMES = {
 
 
 def siting_of(frame: av.VideoFrame, decoder: str) -> str:
-    """ "left", "center", "topleft", "top", "bottomleft" or "bottom".
+    """Returns "left", "center", "topleft", "top", "bottomleft" or "bottom".
 
-    "left", which all formats since MPEG-2 default to, where `decoder` does not tell.
+    "left", the default of all formats since MPEG-2, if `decoder` does not set a siting.
     """
-    if decoder not in _TELLING:
+    if decoder not in _DECODERS_WITH_SITING:
         return "left"
-    width = 48 if frame.width == 32 else 32  # same size and format: not a copy
-    # A matrix that both ends share: swscale refuses some, and none is applied.
+    # Another width, because `reformat` does not copy a frame of the same size.
+    width = 48 if frame.width == 32 else 32
+    # Equal matrices, so none is applied; swscale rejects some of a file's own tags.
     matrix = {"src_colorspace": 5, "dst_colorspace": 5}
     small = frame.reformat(width, 32, format="yuv420p", **matrix)
     for plane, axis in ((small.planes[1], 1), (small.planes[2], 0)):

@@ -1,1 +1,1 @@
-"""Reads videos: container, streams, frame index, shots, frames."""
+"""Reads videos: probing, frame index, shot detection, decoding."""

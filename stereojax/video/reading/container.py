@@ -1,4 +1,4 @@
-"""Opening a film: its picture stream, or one line that says why there is none."""
+"""Opens a video file and selects its video stream."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,21 +9,22 @@ from av.stream import Disposition
 
 from stereojax import cli
 
-# FFmpeg takes any text file for terminal art and "plays" it.
-_NOT_FILMS = {"tty", "bin", "adf", "idf", "xbin"}
+# FFmpeg decodes any text file as terminal art with these demuxers.
+_TEXT_DEMUXERS = {"tty", "bin", "adf", "idf", "xbin"}
 
 
 @contextlib.contextmanager
 def open_video(
     path: Path,
 ) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Opens the container and its first video stream that is not a cover picture.
+    """Yields the container and its first video stream that is not a cover picture.
 
-    Raises `cli.InputError` where there is nothing to decode.
+    Raises `cli.InputError`, one line that names the file and the reason, if there is
+    no stream to decode.
     """
     container = _open(path)
     try:
-        yield container, _picture_stream(container, path)
+        yield container, _video_stream(container, path)
     finally:
         container.close()
 
@@ -42,35 +43,33 @@ def _open(path: Path) -> av.container.InputContainer:
     if not head:
         raise cli.InputError(f"{path}: expected a video, the file is empty")
     try:
-        # "file:" keeps colons in the name from being read as a protocol.
+        # Without "file:", FFmpeg reads a name with a colon as a protocol.
         container = av.open(f"file:{path}", metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         if head[4:8] == b"ftyp":
             reason = (
-                "its header cannot be read; where a recording or download stopped"
-                " early the header (moov) is missing: fetch the file again"
+                "its header (moov) cannot be read, perhaps because a recording or"
+                " download stopped early: fetch the file again"
             )
         else:
             reason = "not a video, or its header is corrupt"
         raise cli.InputError(f"{path}: {reason} ({size} bytes)") from error
-    if container.format.name in _NOT_FILMS:
+    if container.format.name in _TEXT_DEMUXERS:
         container.close()
         raise cli.InputError(f"{path}: expected a video, this looks like text")
     return container
 
 
-def _picture_stream(
-    container: av.container.InputContainer, path: Path
-) -> av.VideoStream:
+def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
     streams = [
         stream
         for stream in container.streams.video
         if not stream.disposition & Disposition.attached_pic
     ]
     if not streams:
-        found = sorted({stream.type for stream in container.streams})
+        types = sorted({stream.type for stream in container.streams})
         raise cli.InputError(
-            f"{path}: has no video stream, only {', '.join(found) or 'nothing'}"
+            f"{path}: has no video stream, only {', '.join(types) or 'nothing'}"
         )
     stream = streams[0]
     if stream.codec_context is None:
@@ -82,8 +81,8 @@ def _picture_stream(
     return stream
 
 
-def clock(seconds: float) -> str:
-    """1:02:03.4, for messages."""
+def format_time(seconds: float) -> str:
+    """Returns the time as `1:02:03.400`, for messages."""
     minutes, rest = divmod(max(seconds, 0.0), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02}:{rest:06.3f}"

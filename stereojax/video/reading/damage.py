@@ -1,55 +1,58 @@
-"""Is a film whole? What the bytes of its container say, against what was decoded.
+"""Detects truncated and corrupt files from their container structure.
 
-Frame counts and durations in headers are no evidence that picture is missing: they are
-often wrong, and sound may outlast the picture. Bytes that are not there are.
+Frame counts and durations in headers do not prove that frames are missing: they are
+often wrong, and sound may be longer than the video. Missing bytes do prove it.
 """
 
 from pathlib import Path
 from typing import BinaryIO
 
+from stereojax.video.reading import matroska
 from stereojax.video.reading.decoding import DecodeLog
-from stereojax.video.stereo import matroska
 
 _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
-def is_incomplete(log: DecodeLog, *, broken: bool) -> bool:
-    """Whether picture is missing, after the film was decoded to its end.
+def has_missing_frames(log: DecodeLog, *, file_damaged: bool) -> bool:
+    """Returns whether frames are missing from a file that was decoded to its end.
 
-    `broken` is what `is_broken` says. The recording of a broadcast, which has no
-    index, may well end within a frame.
+    `file_damaged` is the result of `is_file_damaged`. A broadcast recording has no
+    index and often ends within a frame; that alone is no damage.
     """
-    if log.stopped or log.lost:
+    if log.demux_error or log.lost:
         return True
-    if not broken:
+    if not file_damaged:
         return False
-    if log.promised:  # what is missing may be sound, or only the index at the end
-        return log.lost_at_end > 0 or log.packets < log.promised
+    if log.indexed_packets:  # the missing bytes may be sound or the final index
+        return log.lost_at_end > 0 or log.packets < log.indexed_packets
     return True
 
 
-def is_broken(path: Path) -> bool:
-    """Whether the file is shorter than its container says, or makes no sense."""
+def is_file_damaged(path: Path) -> bool:
+    """Returns whether the file is shorter than its container says, or inconsistent.
+
+    Formats without a known check count as undamaged.
+    """
     size = path.stat().st_size
     with path.open("rb", buffering=0) as file:
         head = file.read(16)
         if head[4:8] in _ISO_BOXES:
-            return _end_of_boxes(file, size) > size
+            return _boxes_end(file, size) > size
         if head[:4] == matroska.MAGIC:
             return not matroska.has_all_clusters(file, size)
         if head[:4] == b"RIFF":
-            return not _is_whole_riff(file, size)
+            return not _is_complete_riff(file, size)
         if head[:3] == b"FLV":
-            return not _is_whole_flv(file, size)
+            return not _is_complete_flv(file, size)
         if head == _ASF:
-            return _size_by_asf(file) > size
+            return _asf_file_size(file) > size
     return False
 
 
-def _end_of_boxes(file: BinaryIO, size: int) -> int:
-    """Where the last top-level box of an ISO file (MP4, MOV) ends."""
+def _boxes_end(file: BinaryIO, size: int) -> int:
+    """Returns the offset at which the last top-level box of an MP4 or MOV ends."""
     end = 0
     while end < size:
         file.seek(end)
@@ -57,20 +60,20 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int:
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        if length < 8:  # 0: to the end of the file; else no box but trailing bytes
+        if length < 8:  # 0: up to the end of the file; 1-7: trailing bytes
             return size
         end += length
     return end
 
 
-def _is_whole_riff(file: BinaryIO, size: int) -> bool:
-    """An AVI is one RIFF chunk, above 1 GB several; in each, chunks follow chunks."""
+def _is_complete_riff(file: BinaryIO, size: int) -> bool:
+    """Checks the chunks of an AVI: one RIFF chunk a GB, each a list of chunks."""
     at = 0
     while at + 12 <= size:
         file.seek(at)
         name, length, _ = _riff_header(file)
         if name != b"RIFF":
-            return True  # trailing bytes that are no chunk
+            return True  # trailing bytes, not a chunk
         end = at + 8 + length
         if end > size:
             return False
@@ -90,8 +93,8 @@ def _riff_header(file: BinaryIO) -> tuple[bytes, int, int]:
     return name, length, file.tell()
 
 
-def _is_whole_flv(file: BinaryIO, size: int) -> bool:
-    """Each tag of a Flash video is followed by its length."""
+def _is_complete_flv(file: BinaryIO, size: int) -> bool:
+    """Checks that each tag of a Flash video is followed by its length."""
     file.seek(5)
     at = int.from_bytes(file.read(4), "big") + 4
     while at < size:
@@ -105,8 +108,8 @@ def _is_whole_flv(file: BinaryIO, size: int) -> bool:
     return True
 
 
-def _size_by_asf(file: BinaryIO) -> int:
-    """The file size in the header of a Windows Media file; 0 for a live recording."""
+def _asf_file_size(file: BinaryIO) -> int:
+    """Returns the file size in a Windows Media header; 0 for a live recording."""
     file.seek(0)
     head = file.read(1 << 16)
     at = head.find(_ASF_FILE_PROPERTIES)

@@ -1,4 +1,4 @@
-"""Frames in order, each with its time, from the start of a film or from within."""
+"""Decodes a video from its start or from a seek position, with strict timestamps."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -13,24 +13,24 @@ from stereojax.video.reading.timeline import Timeline, timestamp
 
 @dataclasses.dataclass
 class DecodeLog:
-    """What was read, and what went wrong."""
+    """Counts of packets and frames of one decoding pass, and its errors."""
 
     packets: int = 0  # read from the container
-    promised: int = 0  # packets, by the container's own index (MP4, AVI); 0: none
-    hidden: int = 0  # of the packets: not to be shown, by an edit list
-    frames: int = 0
-    lost: int = 0  # packets that cannot be decoded, between the first and last frame
-    lost_at_end: int = 0  # and after the last
-    first_loss: int | None = None  # frames decoded before it
-    stopped: str = ""  # why the container could not be read on
-    jumped: bool = False  # the clock was set back within: times are ambiguous
+    indexed_packets: int = 0  # in the container's index (MP4, AVI); 0: no index
+    discarded: int = 0  # packets that an edit list excludes from display
+    frames: int = 0  # decoded
+    lost: int = 0  # undecodable packets between the first and the last frame
+    lost_at_end: int = 0  # undecodable packets after the last frame
+    first_loss: int | None = None  # frames decoded before the first loss
+    demux_error: str = ""  # why demuxing stopped before the end of the file
+    clock_jumped: bool = False  # timestamps restart within the file: ambiguous
 
 
-class Placed(NamedTuple):
-    """A decoded frame and its place."""
+class TimedFrame(NamedTuple):
+    """A decoded frame with its presentation time."""
 
     time: int  # ticks of the stream; strictly increasing
-    exact: bool  # the file gives this very time: decoding can start at such a keyframe
+    exact: bool  # `time` is the file's own timestamp, so a seek can find the frame
     frame: av.VideoFrame
 
 
@@ -39,41 +39,42 @@ def decode_from(
     seek_to: int | None,
     log: DecodeLog,
     *,
-    is_start: Callable[[Placed], bool] | None = None,
-    careful: bool = False,
-) -> Iterator[Placed]:
-    """All frames from the start, or from the first keyframe met after a seek.
+    is_start: Callable[[TimedFrame], bool] | None = None,
+    slice_threads: bool = False,
+) -> Iterator[TimedFrame]:
+    """Yields all frames from the start, or from the first keyframe after a seek.
 
-    Seeks to tick `seek_to`; where that lands depends on the container, so frames are
-    passed over until one is a keyframe for which `is_start` holds. Yields nothing
-    where the container cannot seek. `careful` finds every frame of a damaged film,
-    slowly.
+    Seeks to tick `seek_to`. The position that a seek reaches depends on the container,
+    so frames are dropped until one is a keyframe for which `is_start` holds. Yields
+    nothing if the container cannot seek.
+
+    `slice_threads` decodes without frame threads: slower, but it reports every error
+    and returns every frame of a damaged file.
     """
     timeline = Timeline(info.frame_rate, info.time_base)
     with open_video(info.path) as (container, stream):
         if seek_to is not None and not _seek(container, stream, seek_to):
             return
-        if careful:
-            # With a thread per frame PyAV loses what comes before an error, and hides
-            # the error itself.
+        if slice_threads:
+            # With frame threads, PyAV drops frames before an error and hides the error.
             stream.thread_type = "SLICE"
-        begun = seek_to is None
+        started = seek_to is None
         for frame in _decode(container, stream, log):
-            if not begun:
+            if not started:
                 if not frame.key_frame:
                     continue
                 timeline = Timeline(info.frame_rate, info.time_base)
-            time = timeline.place(timestamp(frame))
-            log.jumped |= timeline.jumped
-            placed = Placed(time, timeline.exact, frame)
-            begun = begun or is_start is None or is_start(placed)
-            if begun:
-                yield placed
+            time = timeline.time_of(timestamp(frame))
+            log.clock_jumped |= timeline.jumped
+            timed = TimedFrame(time, timeline.exact, frame)
+            started = started or is_start is None or is_start(timed)
+            if started:
+                yield timed
         if seek_to is None:
-            log.promised = _promised(container, stream)
+            log.indexed_packets = _count_indexed_packets(container, stream)
 
 
-def _promised(container, stream) -> int:
+def _count_indexed_packets(container, stream) -> int:
     if container.format.name.startswith("mov"):
         return len(stream.index_entries)
     return stream.frames if container.format.name == "avi" else 0
@@ -93,16 +94,18 @@ def _decode(container, stream, log: DecodeLog) -> Iterator[av.VideoFrame]:
         try:
             packet = next(packets, None)
         except av.error.FFmpegError as error:
-            log.stopped = error.strerror or type(error).__name__
+            log.demux_error = error.strerror or type(error).__name__
             yield from _decode_one(None, stream, log)
             return
         if packet is None:
             return
         if packet.size:
             log.packets += 1
-            log.hidden += packet.is_discard
+            log.discarded += packet.is_discard
         elif packet.dts is not None or packet.pts is not None:
-            continue  # empty: shows the last picture again; the decoder would flush
+            # An empty packet repeats the last frame; the decoder would take it as a
+            # flush.
+            continue
         yield from _decode_one(packet, stream, log)
 
 
@@ -112,7 +115,7 @@ def _decode_one(packet, stream, log: DecodeLog) -> list[av.VideoFrame]:
     except EOFError:
         return []
     except av.error.FFmpegError:
-        if log.frames:  # before the first frame, a recording is still tuning in
+        if log.frames:  # a broadcast recording may start within a group of pictures
             log.lost_at_end += 1
             if log.first_loss is None:
                 log.first_loss = log.frames

@@ -1,4 +1,4 @@
-"""One pass over a film: the time of every frame, the cuts, where decoding can start."""
+"""Builds the frame index of a video: timestamps, shots and keyframes."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,8 +10,8 @@ from absl import logging
 from stereojax import cli
 from stereojax.stage_types import VideoIndex, VideoInfo
 from stereojax.storage.hashing import Digest
-from stereojax.video.color.color import assumed, has_matrix, is_tagged
-from stereojax.video.reading.container import clock
+from stereojax.video.color.rgb import has_matrix, is_tagged, with_default_tags
+from stereojax.video.reading.container import format_time
 from stereojax.video.reading.probe import probe, start_tick
 from stereojax.video.reading.scan import Scan, scan
 
@@ -24,42 +24,46 @@ def index_video(
     allow_truncated: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> VideoIndex:
-    """Decodes the film, or a range of it, once; no frame is kept.
+    """Decodes a video, or a time range of it, once and returns its index.
 
-    `start_s` counts from the first frame of the film; a range has at least one frame.
-    `progress` is called with 1 after each frame.
+    Frames are not stored. `start_s` counts from the first frame of the video; a range
+    has at least one frame. `progress` is called with 1 after each frame.
 
-    Raises `cli.InputError` where there is nothing to index, and `cli.RunError` where
-    picture is missing (cut short, or corrupt) unless `allow_truncated`.
+    Raises:
+      cli.InputError: the file has no video, or no frame in the range.
+      cli.RunError: frames are missing (the file is truncated or corrupt) and
+        `allow_truncated` is false.
     """
     info = probe(Path(path))
     first, stop = _range(info, start_s, duration_s)
     with Digest(info.path) as digest:
-        found = scan(info, first, stop, progress)
-        if not found.pts:
+        result = scan(info, first, stop, progress)
+        if not result.pts:
             raise cli.InputError(
-                f"{info.path}: no frame from {clock(start_s or 0)} on;"
-                f" the film is {clock(info.duration)} long"
+                f"{info.path}: no frame from {format_time(start_s or 0)} on;"
+                f" the video is {format_time(info.duration)} long"
             )
-        if found.incomplete:
-            found.drop_broken_tail()
-            _report_missing(found, allow_truncated)
-        _note_oddities(found)
+        if result.incomplete:
+            result.drop_damaged_tail()
+            _report_missing(result, allow_truncated)
+        _warn_unusual(result)
+        # A timestamp that occurs twice cannot be a seek target.
+        keyframes = [] if result.log.clock_jumped else result.keyframes
         return VideoIndex(
             info=info,
             source_hash=digest.result(),
-            pts=np.array(found.pts, np.int64),
-            last_duration=found.last_duration(),
-            keyframes=np.array([] if found.log.jumped else found.keyframes, np.int64),
-            shots=found.cuts.shots(len(found.pts)),
-            damaged=found.incomplete,
+            pts=np.array(result.pts, np.int64),
+            last_duration=result.last_duration(),
+            keyframes=np.array(keyframes, np.int64),
+            shots=result.cuts.shots(len(result.pts)),
+            damaged=result.incomplete,
         )
 
 
 def _range(
     info: VideoInfo, start_s: float | None, duration_s: float | None
 ) -> tuple[int | None, int | None]:
-    """Ticks of the first frame wanted and of the first one not; None: no bound."""
+    """Returns the range as (first tick, stop tick); None where it has no bound."""
     first = stop = None
     if start_s:
         first = start_tick(info.path) + round(Fraction(start_s) / info.time_base)
@@ -69,30 +73,32 @@ def _range(
     return first, stop
 
 
-def _report_missing(found: Scan, allow_truncated: bool) -> None:
-    whole = found.frames_before_loss()
+def _report_missing(result: Scan, allow_truncated: bool) -> None:
+    intact = result.frames_before_loss()
     text = (
-        f"{found.info.path}: picture is missing after {found.clock(whole - 1)}:"
-        f" the file is cut short or corrupt there ({len(found.pts)} frames can be"
-        f" decoded; its header says {clock(found.info.duration)})"
+        f"{result.info.path}: frames are missing after"
+        f" {result.formatted_time(intact - 1)}: the file is truncated or corrupt there"
+        f" ({len(result.pts)} frames can be decoded; its header says"
+        f" {format_time(result.info.duration)})"
     )
     if not allow_truncated:
-        raise cli.RunError(f"{text}; --allow_truncated converts what is there")
-    logging.warning("%s; converting what is there", text)
+        raise cli.RunError(f"{text}; --allow_truncated converts the decodable frames")
+    logging.warning("%s; converting the decodable frames", text)
 
 
-def _note_oddities(found: Scan) -> None:
-    """Says what a user may want to know before hours of work."""
-    info, notes = found.info, []
-    if found.damaged and not found.incomplete:
+def _warn_unusual(result: Scan) -> None:
+    """Logs properties that a user should know before hours of work."""
+    info, notes = result.info, []
+    if result.damaged and not result.incomplete:
         notes.append(
-            f"{len(found.damaged)} frames are damaged, the first at"
-            f" {found.clock(found.damaged[0])}; they are used as decoded"
+            f"{len(result.damaged)} frames are damaged, the first at"
+            f" {result.formatted_time(result.damaged[0])}; they are used as decoded"
         )
-    if found.interlaced > len(found.pts) / 2:
-        notes.append("the picture is interlaced; deinterlace it for a clean result")
+    if result.interlaced > len(result.pts) / 2:
+        notes.append("the video is interlaced; deinterlace it for a clean result")
     if has_matrix(info.pixel_format) and not is_tagged(info.color):
-        name = {1: "BT.709", 6: "BT.601"}[assumed(info.color, info.height).matrix]
+        matrix = with_default_tags(info.color, info.height).matrix
+        name = {1: "BT.709", 6: "BT.601"}[matrix]
         notes.append(f"no color matrix is tagged; read as {name}, by its height")
     for note in notes:
         logging.warning("%s: %s", info.path, note)

@@ -1,21 +1,21 @@
-"""A film's index on disk, so that a second run does not decode it all again."""
+"""Saves and loads a frame index, so that a second run need not decode the video."""
 
 import dataclasses
 import json
-import os
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from stereojax.stage_types import Color, Shot, VideoIndex, VideoInfo
+from stereojax.storage.atomic import atomic_write
 
 _VERSION = 1
 _FRACTIONS = ("frame_rate", "time_base", "sample_aspect")
 
 
 def save_index(index: VideoIndex, path: Path) -> None:
-    """Writes JSON, beside `path` first and then renamed."""
+    """Writes the index as JSON, atomically; the video's folder is not stored."""
     info = dataclasses.asdict(index.info)
     info["path"] = info["path"].name
     for name in _FRACTIONS:
@@ -30,15 +30,14 @@ def save_index(index: VideoIndex, path: Path) -> None:
         "keyframes": index.keyframes.tolist(),
         "pts": index.pts.tolist(),
     }
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(content))
-    os.replace(beside, path)
+    with atomic_write(path) as part:
+        part.write_text(json.dumps(content))
 
 
 def load_index(path: Path, video_path: Path) -> VideoIndex:
-    """Reads what `save_index` wrote; the film itself is at `video_path`.
+    """Loads an index that `save_index` wrote for the video at `video_path`.
 
-    Raises ValueError where the file is not such an index, or of another version.
+    Raises ValueError if the file is not an index, or one of another version.
     """
     try:
         content = json.loads(path.read_text())
@@ -59,4 +58,4 @@ def load_index(path: Path, video_path: Path) -> VideoIndex:
             ),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not an index of a film: {error}") from error
+        raise ValueError(f"{path}: not an index of a video: {error}") from error

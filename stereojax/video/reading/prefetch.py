@@ -1,4 +1,4 @@
-"""An iterator that works ahead in its own thread."""
+"""Runs an iterator ahead of its consumer, in a thread."""
 
 import queue
 import threading
@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 def prefetch(iterator: Iterable[T], depth: int) -> Iterator[T]:
-    """Yields what `iterator` yields, up to `depth` items ahead of the consumer.
+    """Yields the items of `iterator`, computed up to `depth` items ahead.
 
-    The thread starts with the first item asked for. What `iterator` raises is raised
-    here, after the items before it. A consumer that stops early (`break`, `close()`,
-    or letting go of the generator) ends the thread; `iterator` is closed in it.
+    The thread starts at the first `next`. An exception of `iterator` is raised after
+    the items before it. If the consumer stops early (`break`, `close()`, or deletion
+    of the generator), the thread closes `iterator` and ends.
     """
     if depth < 1:
         raise ValueError(f"depth {depth} must be at least 1")
@@ -44,10 +44,10 @@ def prefetch(iterator: Iterable[T], depth: int) -> Iterator[T]:
             if error is not None:
                 raise error
             yield item
-            del item  # or the last frame lives on until the next arrives
+            del item  # frees the item before the next one arrives
     finally:
         stop.set()
-        # The thread puts at most once more after `stop`: one free place lets it end.
+        # The thread puts at most one item after `stop`; a free slot lets it end.
         while thread.is_alive():
             try:
                 items.get(timeout=0.01)

@@ -1,4 +1,4 @@
-"""What a film is: size, rate, rotation, color tags, HDR10 metadata."""
+"""Reads a video's properties: size, rate, rotation, color tags, HDR10 metadata."""
 
 import dataclasses
 import math
@@ -12,20 +12,20 @@ from av.sidedata.sidedata import Type as SideDataType
 
 from stereojax import cli
 from stereojax.stage_types import Color, VideoInfo
-from stereojax.video.color import color as colors
-from stereojax.video.color.pixels import bit_depth, is_gray, is_rgb
+from stereojax.video.color import rgb
+from stereojax.video.color.pixel_formats import bit_depth, is_gray, is_rgb
 from stereojax.video.color.siting import siting_of
 from stereojax.video.reading.container import open_video
 
-# Nothing decodable in so many packets of the picture: the stream is broken.
-_PATIENCE = 500
+# A stream without a decodable frame in so many packets counts as corrupt.
+_MAX_PACKETS = 500
 
 
 def probe(path: Path) -> VideoInfo:
-    """Reads the headers and decodes the first frame.
+    """Returns the video's properties, from its headers and its first frame.
 
-    Raises `cli.InputError`, one line that names the file, when there is no picture
-    to work on: missing, directory, empty, not a video, audio only, unknown codec.
+    Raises `cli.InputError`, one line that names the file, if it has no video to decode:
+    missing, directory, empty, not a video, audio only, unknown codec.
     """
     path = Path(path)
     with open_video(path) as (container, stream):
@@ -55,42 +55,43 @@ def probe(path: Path) -> VideoInfo:
 
 
 def start_tick(path: Path) -> int:
-    """When the picture starts, in ticks of `VideoInfo.time_base`."""
+    """Returns the start time of the video stream, in ticks of its time base."""
     with open_video(path) as (_, stream):
         return stream.start_time or 0
 
 
 def _first_frame(container, stream, path: Path) -> av.VideoFrame:
-    error: Exception | None = None
+    last_error: Exception | None = None
     try:
         for count, packet in enumerate(container.demux(stream)):
             try:
                 for frame in packet.decode():
                     return frame
-            except av.error.FFmpegError as problem:
-                error = problem
-            if count > _PATIENCE:
+            except av.error.FFmpegError as error:
+                last_error = error
+            if count > _MAX_PACKETS:
                 break
-    except av.error.FFmpegError as problem:
-        error = problem
+    except av.error.FFmpegError as error:
+        last_error = error
     raise cli.InputError(
         f"{path}: not one frame of its {stream.codec_context.name} video can be"
-        " decoded; the file is corrupt or cut short"
-    ) from error
+        " decoded; the file is corrupt or truncated"
+    ) from last_error
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
-    """(degrees clockwise, then mirrored left to right) that set the frame upright.
+    """Returns (degrees clockwise, mirrored) of the display matrix.
 
-    The display matrix is 3x3, int32, row by row; its upper left 2x2 (16.16 fixed
-    point) maps coded to shown positions: x' = a x + c y, y' = b x + d y.
+    A frame is first rotated, then mirrored left to right. The matrix is 3x3, int32, row
+    by row; its upper left 2x2 (16.16 fixed point) maps coded to displayed positions:
+    x' = a x + c y, y' = b x + d y.
     """
     data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
     if data is None:
         return 0, False
     a, b, _, c, d = struct.unpack("<9i", bytes(data)[:36])[:5]
     mirrored = a * d - b * c < 0
-    if mirrored:  # undo the mirror, which comes last: x' = -x'
+    if mirrored:  # remove the mirror, which is applied last: x' = -x'
         a, c = -a, -c
     degrees = math.degrees(math.atan2(b, a))
     return round(degrees / 90) * 90 % 360, mirrored
@@ -101,7 +102,7 @@ def _frame_rate(
 ) -> Fraction:
     rates = [stream.average_rate, stream.guessed_rate, stream.base_rate]
     if container.format.flags & Flags.no_timestamps.value:
-        # FFmpeg has no times to average, only its default of 25.
+        # The average rate is then FFmpeg's default of 25, not a measurement.
         rates = rates[1:]
     return next((Fraction(rate) for rate in rates if rate), Fraction(25))
 
@@ -117,10 +118,10 @@ def _color(frame: av.VideoFrame, stream: av.VideoStream, path: Path) -> Color:
     context = stream.codec_context
 
     def tag(of_frame: int, of_stream: int) -> int:
-        return int(of_stream if of_frame == 2 else of_frame)  # 2: not known
+        return int(of_stream if of_frame == 2 else of_frame)  # 2: unknown
 
     color_range = frame.color_range or context.color_range
-    # Grey without a tag is full range, as FFmpeg has it.
+    # Gray without a tag is full range, as in FFmpeg.
     full = color_range == 2 if color_range else is_gray(name) or is_rgb(name)
     color = Color(
         primaries=tag(frame.color_primaries, context.color_primaries),
@@ -128,7 +129,7 @@ def _color(frame: av.VideoFrame, stream: av.VideoStream, path: Path) -> Color:
         matrix=tag(frame.colorspace, context.colorspace),
         full_range=full,
     )
-    if not colors.is_supported(color.matrix, name):
+    if not rgb.is_supported(color.matrix, name):
         raise cli.InputError(
             f"{path}: color matrix {color.matrix} (ITU-T H.273) is not supported;"
             " convert the film to BT.709 or BT.2020 first"
@@ -138,29 +139,29 @@ def _color(frame: av.VideoFrame, stream: av.VideoStream, path: Path) -> Color:
 
 
 def _hdr10(frame: av.VideoFrame) -> dict[str, str]:
-    """Mastering display in x265's notation, and "MaxCLL,MaxFALL"."""
-    found = {}
+    """Returns the HDR10 fields of `Color` that the frame's side data sets."""
+    fields = {}
     data = frame.side_data.get(SideDataType.MASTERING_DISPLAY_METADATA)
     if data is not None:
         # AVMasteringDisplayMetadata: RGB primaries, white point, min and max
         # luminance as 10 rationals, then two flags.
-        fields = struct.unpack("<22i", bytes(data)[:88])
+        numbers = struct.unpack("<22i", bytes(data)[:88])
         values = [
             n / d if d else 0.0
-            for n, d in zip(fields[:20:2], fields[1:20:2], strict=True)
+            for n, d in zip(numbers[:20:2], numbers[1:20:2], strict=True)
         ]
-        if all(fields[20:]):
+        if all(numbers[20:]):
             red, green, blue, white = (
                 "({},{})".format(*(round(v * 50000) for v in values[i : i + 2]))
                 for i in (0, 2, 4, 6)
             )
             low, high = (round(v * 10000) for v in values[8:10])
-            found["mastering_display"] = (
+            fields["mastering_display"] = (
                 f"G{green}B{blue}R{red}WP{white}L({high},{low})"
             )
     data = frame.side_data.get(SideDataType.CONTENT_LIGHT_LEVEL)
     if data is not None:
         peak, average = struct.unpack("<2I", bytes(data)[:8])
         if peak or average:
-            found["content_light"] = f"{peak},{average}"
-    return found
+            fields["content_light"] = f"{peak},{average}"
+    return fields

@@ -1,1 +1,1 @@
-"""Stereo layouts: packing of the two eyes, file tags, file names."""
+"""Stereo layouts: packing of two views into one picture, and file tags."""

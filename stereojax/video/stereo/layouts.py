@@ -1,9 +1,9 @@
-"""How two views share one picture: side by side, one above the other, anaglyph.
+"""Packs two views into one picture: side by side, top and bottom, or anaglyph.
 
-A full layout keeps each view at its own size. A half layout squeezes each to half, so
-that the whole is as large as one view (rounded up to an even number: half of 961 is
-481, and two of them 962). The sample aspect is the source's in every layout: for the
-half ones televisions expect an ordinary frame with squeezed views.
+A full layout keeps each view at its own size. A half layout squeezes each view to half,
+so that the packed picture is as large as one view (rounded up to an even number: half
+of 961 is 481, and two halves are 962). The sample aspect is the source's in every
+layout: for half layouts televisions expect an ordinary frame with squeezed views.
 """
 
 import numpy as np
@@ -12,12 +12,11 @@ from stereojax.settings.infer import LAYOUTS
 from stereojax.shapes import Shaped
 from stereojax.video.stereo.anaglyph import anaglyph as _anaglyph
 
-_BESIDE = ("full_sbs", "half_sbs", "cross_eyed")
-_ABOVE = ("full_tb", "half_tb")
+_SIDE_BY_SIDE = ("full_sbs", "half_sbs", "cross_eyed")
 
 
 def packed_size(width: int, height: int, layout: str) -> tuple[int, int]:
-    """(width, height) of each output picture for views of `width` x `height`."""
+    """Returns (width, height) of each packed picture; `width` x `height` a view."""
     if layout in ("full_sbs", "cross_eyed"):
         return 2 * width, height
     if layout == "half_sbs":
@@ -32,7 +31,7 @@ def packed_size(width: int, height: int, layout: str) -> tuple[int, int]:
 
 
 def left_corner(width: int, height: int, layout: str) -> tuple[int, int] | None:
-    """(x, y) where the left view lies untouched in the (first) picture, or None."""
+    """Returns (x, y) of the unmodified left view in the first picture, or None."""
     if layout in ("full_sbs", "full_tb", "left_right_files"):
         return 0, 0
     return (width, 0) if layout == "cross_eyed" else None
@@ -42,9 +41,9 @@ def pack(
     left: Shaped[np.ndarray, "h w 3"],  # uint8, or uint16 of full scale
     right: Shaped[np.ndarray, "h w 3"],
     layout: str,
-    anaglyph: str = "dubois",  # the kind, where the layout is anaglyph
+    anaglyph: str = "dubois",  # kind of the layout `anaglyph`
 ) -> tuple[Shaped[np.ndarray, "_h _w 3"], ...]:
-    """The output pictures: one, or left and right for `left_right_files`."""
+    """Returns the packed picture, or left and right for `left_right_files`."""
     if left.shape != right.shape or left.dtype != right.dtype:
         raise ValueError(
             f"left is {left.dtype} {left.shape}, right is {right.dtype} {right.shape}:"
@@ -58,7 +57,7 @@ def pack(
         return (_anaglyph(left, right, anaglyph),)
     if layout not in LAYOUTS:
         raise ValueError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
-    axis = 1 if layout in _BESIDE else 0
+    axis = 1 if layout in _SIDE_BY_SIDE else 0
     views = (right, left) if layout == "cross_eyed" else (left, right)
     if layout.startswith("half"):
         views = tuple(_squeeze(v, axis) for v in views)
@@ -69,8 +68,8 @@ def _half(size: int) -> int:
     return (size + 1) // 2
 
 
-# Lanczos (a = 2) stretched to half the sampling rate, sampled between two pixels: below
-# the new Nyquist rate it passes, above it hardly anything does.
+# Lanczos (a = 2) at half the sampling rate, sampled between two pixels: passes
+# frequencies below the new Nyquist rate and suppresses those above.
 _OFFSETS = np.arange(0.5, 4) / 2
 _TAPS = np.sinc(_OFFSETS) * np.sinc(_OFFSETS / 2)
 _TAPS = (_TAPS / (2 * _TAPS.sum())).astype(np.float32)
@@ -79,7 +78,7 @@ _TAPS = (_TAPS / (2 * _TAPS.sum())).astype(np.float32)
 def _squeeze(
     image: Shaped[np.ndarray, "h w 3"], axis: int
 ) -> Shaped[np.ndarray, "_h _w 3"]:
-    """Half the size along `axis`; an odd size is extended by its last line."""
+    """Halves the size along `axis`; extends an odd size by its last line."""
     reach = len(_TAPS) - 1
     half = _half(image.shape[axis])
     pad = [(0, 0)] * 3

@@ -1,15 +1,14 @@
-"""How a file says that its picture holds two views, the ways that players read.
+"""Writes and reads the tags that tell players how two views are packed.
 
-| container | says it by |
+| container | tag |
 |---|---|
 | MKV, WebM | StereoMode (all layouts with two views, anaglyph too) |
 | MP4 | the st3d box (Spherical Video V2; left-right and top-bottom, left first) |
 | MOV | the same box |
-| H.264 in any | the frame packing SEI (left-right and top-bottom, left first) |
+| any, H.264 | the frame packing SEI (left-right and top-bottom, left first) |
 
-FFmpeg's muxer also writes Apple's vexu box, without the part that would say how the
-views are packed; players of spatial video would take the film for something else, so
-it is taken out again.
+FFmpeg's muxer also writes Apple's vexu box, but without the packing of the views.
+Players of spatial video would misread such a file, so the box is removed.
 """
 
 import struct
@@ -18,7 +17,7 @@ from pathlib import Path
 import av
 from av.sidedata.sidedata import Type as SideData
 
-from stereojax.video.stereo import boxes
+from stereojax.video.stereo import mp4_boxes
 
 # Spherical Video V2's stereo_mode.
 _ST3D = {"top_bottom": 1, "left_right": 2}
@@ -32,7 +31,7 @@ _PACKING = {
 
 
 def stereo_mode(layout: str) -> str | None:
-    """Matroska's StereoMode for `layout`, as FFmpeg names it; None for one view."""
+    """Returns Matroska's StereoMode, by FFmpeg's name; None for a single view."""
     return {
         "full_sbs": "left_right",
         "half_sbs": "left_right",
@@ -44,37 +43,37 @@ def stereo_mode(layout: str) -> str | None:
 
 
 def frame_packing(layout: str) -> int | None:
-    """H.264's frame_packing_arrangement_type for x264, or None.
+    """Returns H.264's frame_packing_arrangement_type for x264, or None.
 
-    x264 always says that the left view comes first, so cross-eyed gets none.
+    x264 always signals the left view first, so `cross_eyed` has none.
     """
     return {"left_right": 3, "top_bottom": 4}.get(stereo_mode(layout) or "")
 
 
-def tag_boxes(path: Path, layout: str) -> None:
-    """Leaves st3d, where it can say what `layout` is, as the only stereo box."""
+def write_st3d(path: Path, layout: str) -> None:
+    """Makes st3d the only stereo box of a file; no box if st3d lacks the layout."""
     mode = _ST3D.get(stereo_mode(layout) or "")
-    with boxes.open_boxes(path, change=True) as file:
-        found = list(boxes.picture_boxes(file))
-        tagged = any(b.name == "st3d" for b in found)
-        for box in found:
+    with Path(path).open("r+b") as file:
+        existing = list(mp4_boxes.picture_boxes(file))
+        tagged = any(b.name == "st3d" for b in existing)
+        for box in existing:
             if box.name != "vexu":
                 continue
-            if mode is not None and not tagged:  # MOV: the muxer writes vexu alone
-                boxes.replace_by(file, box, "st3d", struct.pack(">IB", 0, mode))
+            if mode is not None and not tagged:  # MOV: the muxer writes only vexu
+                mp4_boxes.replace_box(file, box, "st3d", struct.pack(">IB", 0, mode))
                 tagged = True
             else:
-                boxes.replace_by(file, box, "free")
+                mp4_boxes.replace_box(file, box, "free")
 
 
 def read_stereo_mode(path: Path) -> str | None:
-    """The stereo mode that a player sees: of the container, else of the picture."""
+    """Returns the stereo mode of the container, else of the first frame, else None."""
     path = Path(path)
     if path.suffix.lower() in (".mp4", ".m4v", ".mov"):
-        with boxes.open_boxes(path) as file:
-            for box in boxes.picture_boxes(file):
+        with path.open("rb") as file:
+            for box in mp4_boxes.picture_boxes(file):
                 if box.name == "st3d":
-                    value = boxes.read(file, box)[4]
+                    value = mp4_boxes.read_box(file, box)[4]
                     return {v: k for k, v in _ST3D.items()}.get(value)
     with av.open(f"file:{path}") as container:
         stream = container.streams.video[0]

@@ -1,1 +1,1 @@
-"""Writes videos: codec settings, segments, stream copies, containers."""
+"""Writes videos: encodings, segments, copied streams, containers."""

@@ -1,7 +1,7 @@
-"""The codecs that a film can be written in, and their encoders' settings.
+"""Output codecs and their encoder settings.
 
-Threads are fixed, and not taken from the machine, because frame threads change an
-encoder's decisions: a film resumed elsewhere would not be the same film.
+Thread counts are fixed, not taken from the machine: frame threads change an encoder's
+decisions, so a video resumed on another machine would have other frames.
 """
 
 import dataclasses
@@ -19,15 +19,17 @@ _APPLE = (".mkv", ".mp4", ".m4v", ".mov")
 
 @dataclasses.dataclass(frozen=True)
 class Codec:
+    """An output codec, its encoder and the limits of both."""
+
     encoder: str  # FFmpeg's name
     containers: tuple[str, ...]
-    crf: float | None  # by default; None: lossless
-    worst_crf: float
+    crf: float | None  # default quality; None: lossless
+    max_crf: float  # lowest quality
     max_bits: int
     preset: str | None
 
 
-# At these CRFs the left eye of real film, grain too, is above 38 dB in every frame.
+# At these CRFs the left view of real footage, with grain, is above 38 dB in each frame.
 CODECS = {
     "h264": Codec("libx264", _APPLE, 16.0, 51.0, 10, "medium"),
     "hevc": Codec("libx265", _APPLE, 15.0, 51.0, 12, "fast"),
@@ -36,20 +38,18 @@ CODECS = {
 }
 _X264_THREADS = 8
 _X265_FRAME_THREADS = 3
-_SEEK_S = 5  # a keyframe at least so often
+_MAX_KEYFRAME_INTERVAL_S = 5
 
 
-def checked_crf(codec: str, crf: float | None) -> float | None:
-    """`crf`, or the codec's own; raises `InputError` where it has no such quality."""
+def resolve_crf(codec: str, crf: float | None) -> float | None:
+    """Returns `crf`, or the codec's default; raises `InputError` if out of range."""
     chosen = CODECS[codec]
     if crf is None:
         return chosen.crf
     if chosen.crf is None:
-        raise InputError(f"--crf={crf:g}: {codec} is lossless and has no quality")
-    if not (math.isfinite(crf) and 0 <= crf <= chosen.worst_crf):
-        raise InputError(
-            f"--crf={crf:g}: {codec} takes 0 (best) to {chosen.worst_crf:g}"
-        )
+        raise InputError(f"--crf={crf:g}: {codec} is lossless and has no CRF")
+    if not (math.isfinite(crf) and 0 <= crf <= chosen.max_crf):
+        raise InputError(f"--crf={crf:g}: {codec} takes 0 (best) to {chosen.max_crf:g}")
     if codec == "av1" and crf != int(crf):
         raise InputError(f"--crf={crf:g}: av1 takes whole numbers")
     return crf
@@ -63,11 +63,11 @@ def encoder_options(
     color: Color,
     layout: str,
 ) -> tuple[tuple[str, str], ...]:
-    """What the encoder is told, sorted by name."""
+    """Returns the encoder's options, sorted by name."""
     options = {} if crf is None else {"crf": f"{crf:g}"}
     if CODECS[codec].preset:
         options["preset"] = CODECS[codec].preset
-        options["g"] = str(max(1, round(_SEEK_S * rate)))
+        options["g"] = str(max(1, round(_MAX_KEYFRAME_INTERVAL_S * rate)))
     if codec == "h264":
         options["x264-params"] = _joined(_x264(color, layout))
     elif codec == "hevc":
@@ -75,7 +75,7 @@ def encoder_options(
     elif codec == "av1" and (hdr := _svt(color)):
         options["svtav1-params"] = _joined(hdr)
     elif codec == "ffv1":
-        # Slices are what its threads share; too small ones it refuses.
+        # FFV1 encodes slices in parallel and rejects slices that are too small.
         slices = 1 if min(size) < 64 else 4 if min(size) < 720 else 16
         options |= {"level": "3", "slicecrc": "1", "g": "1", "slices": str(slices)}
     return tuple(sorted(options.items()))
@@ -84,15 +84,15 @@ def encoder_options(
 def _x264(color: Color, layout: str) -> dict[str, object]:
     params: dict[str, object] = {
         "threads": _X264_THREADS,
-        # x264's lookahead reads memory that nobody has written, at the edges of its
-        # half-size pictures (unless the width is a multiple of 128): the same frames
-        # then give other bytes, and a resumed film is not the same film. Nothing here
-        # may look ahead. Cuts need none of it: no segment crosses one.
+        # x264's lookahead reads uninitialised memory at the edges of its half-size
+        # pictures (unless the width is a multiple of 128), so equal frames would give
+        # unequal bytes. These options disable it. Scene cuts need no detection: no
+        # segment crosses one.
         "mbtree": 0,
         "b-adapt": 0,
         "scenecut": 0,
         "weightp": 0,
-        # Color, and pictures full of detail, are held to the same quality as the rest.
+        # Keep chroma and detailed pictures at the same quality as the rest.
         "chroma-qp-offset": -3,
         "qcomp": 0.7,
     }
@@ -128,10 +128,10 @@ def _svt(color: Color) -> dict[str, object]:
 
 
 def _siting(color: Color) -> dict[str, object]:
-    """Where chroma lies, by the numbers that H.264 and HEVC share; left is implied."""
+    """Returns the chroma siting by H.264's and HEVC's numbers; 0, left, is implied."""
     known = ("left", "center", "topleft", "top", "bottomleft", "bottom")
-    place = known.index(color.siting) if color.siting in known else 0
-    return {"chromaloc": place} if place else {}
+    number = known.index(color.siting) if color.siting in known else 0
+    return {"chromaloc": number} if number else {}
 
 
 def _joined(params: dict[str, object]) -> str:
@@ -139,7 +139,7 @@ def _joined(params: dict[str, object]) -> str:
 
 
 def _in_units(mastering_display: str) -> str:
-    """x265's G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min) in units instead of fractions."""
+    """Converts x265's integers G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min) to units."""
 
     def units(match: re.Match) -> str:
         name, first, second = match.groups()

@@ -1,11 +1,11 @@
-"""Cover pictures: an attachment in Matroska, a picture stream of one packet in MP4."""
+"""Copies cover pictures: an attachment in Matroska, a one-packet stream in MP4."""
 
 from pathlib import Path
 
 import av
 from av.stream import Disposition
 
-from stereojax.video.writing.metadata import describe
+from stereojax.video.writing.metadata import copy_tags
 
 _TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
 
@@ -15,7 +15,7 @@ def add_covers(
     path: Path,
     target: av.container.OutputContainer,
 ) -> tuple[list[av.Packet], list[str]]:
-    """Adds the covers of `source`, the open container of `path`.
+    """Adds the covers of `source`, the open container of `path`, to `target`.
 
     Returns packets to write right after the header, and notes for the user.
     """
@@ -35,7 +35,7 @@ def add_covers(
             target.add_attachment(name, stream.metadata.get("mimetype", kind), data)
         elif target.format.name == "mp4" and codec in _TYPES:
             out = target.add_stream_from_template(stream, opaque=True)
-            describe(stream, out)
+            copy_tags(stream, out)
             packet = av.Packet(data)
             packet.stream, packet.time_base = out, stream.time_base
             packet.pts = packet.dts = 0
@@ -48,14 +48,14 @@ def add_covers(
     return packets, notes
 
 
-def _read(path: Path, wanted: list[int]) -> dict[int, bytes]:
-    """The covers' bytes; a demuxer gives them out before anything else."""
-    found: dict[int, bytes] = {}
-    if wanted:
+def _read(path: Path, indices: list[int]) -> dict[int, bytes]:
+    """Returns the covers by stream index; demuxers yield them before other packets."""
+    covers: dict[int, bytes] = {}
+    if indices:
         with av.open(f"file:{path}", metadata_errors="replace") as container:
-            for packet in container.demux([container.streams[i] for i in wanted]):
+            for packet in container.demux([container.streams[i] for i in indices]):
                 if packet.size:
-                    found.setdefault(packet.stream_index, bytes(packet))
-                if len(found) == len(wanted):
+                    covers.setdefault(packet.stream_index, bytes(packet))
+                if len(covers) == len(indices):
                     break
-    return found
+    return covers

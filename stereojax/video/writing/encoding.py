@@ -1,8 +1,8 @@
-"""Which codec, pixel format and quality a converted video gets.
+"""Chooses codec, pixel format and quality of an output video.
 
-Defaults are what a viewer calls lossless. H.264 up to 4096 pixels a side (what players'
-hardware decodes), HEVC above and for more than 8 bits. Everything that decides the
-encoder's output is in `Encoding`, so its hash can name the work done with it.
+Defaults are visually lossless: H.264 up to 4096 pixels a side (the limit of hardware
+decoders), HEVC above and for more than 8 bits. `Encoding` holds everything that affects
+the encoder's output, so its hash can key stored segments.
 """
 
 import dataclasses
@@ -10,19 +10,18 @@ from fractions import Fraction
 
 from stereojax.cli import InputError
 from stereojax.stage_types import Color, VideoInfo
-from stereojax.video.color import color as colors
-from stereojax.video.color import pixels
+from stereojax.video.color import pixel_formats, rgb
 from stereojax.video.stereo import layouts
 from stereojax.video.writing.codecs import (
     CODECS,
     CONTAINERS,
-    checked_crf,
     encoder_options,
+    resolve_crf,
 )
 from stereojax.video.writing.formats import (
     HDR_TRANSFERS,
     check_format,
-    chroma_step,
+    chroma_subsampling,
     default_format,
     same_planes,
 )
@@ -32,7 +31,7 @@ _H264_LIMIT = 4096
 
 @dataclasses.dataclass(frozen=True)
 class Encoding:
-    """How the packed pictures of one output are coded."""
+    """Codec, format and options for the packed pictures of one output."""
 
     codec: str  # a key of CODECS
     pixel_format: str
@@ -40,13 +39,15 @@ class Encoding:
     width: int  # of the packed picture
     height: int
     view_size: tuple[int, int]  # width, height of one view, before it is packed
-    rate: Fraction  # frames per second as told to the encoder; not the timestamps
+    rate: Fraction  # frames per second for rate control; frames keep their times
     sample_aspect: Fraction
     color: Color
     layout: str
     container: str  # the output's suffix, ".mp4"
-    left_corner: tuple[int, int] | None  # (x, y) where decoded planes go in untouched
-    notes: tuple[str, ...] = ()  # what the user should know, one line each
+    left_corner: (
+        tuple[int, int] | None
+    )  # (x, y) of the left view if its planes are copied
+    notes: tuple[str, ...] = ()  # messages for the user, one line each
 
     @property
     def encoder(self) -> str:
@@ -62,10 +63,11 @@ def choose_encoding(
     pixel_format: str | None = None,
     container: str = ".mkv",
 ) -> Encoding:
-    """The encoding of `info` in `layout`; `InputError` names the flag that cannot be.
+    """Returns the encoding of `info` in `layout`.
 
-    The bit depth is the source's, and so are primaries, transfer, matrix and range;
-    untagged sources are tagged with what the reader assumed.
+    Bit depth, primaries, transfer, matrix and range are the source's. Untagged sources
+    get the tags that the reader assumed. Raises `InputError`, which names the flag, for
+    an impossible combination.
     """
     size = layouts.packed_size(info.width, info.height, layout)
     container = container.lower()
@@ -87,7 +89,7 @@ def choose_encoding(
         pixel_format, note = default_format(info, layout, codec, size)
     check_format(pixel_format, codec, layout, size)
     color = _output_color(info, pixel_format)
-    crf = checked_crf(codec, crf)
+    crf = resolve_crf(codec, crf)
     rate = _coding_rate(info.frame_rate)
     return Encoding(
         codec=codec,
@@ -114,12 +116,12 @@ def _default_codec(info: VideoInfo, size: tuple[int, int], container: str) -> st
 
 
 def _output_color(info: VideoInfo, pixel_format: str) -> Color:
-    color = colors.assumed(info.color, info.height)
-    if pixels.is_rgb(pixel_format):
+    color = rgb.with_default_tags(info.color, info.height)
+    if pixel_formats.is_rgb(pixel_format):
         return dataclasses.replace(color, matrix=0, full_range=True)
-    if pixels.is_rgb(info.pixel_format):
+    if pixel_formats.is_rgb(info.pixel_format):
         bt2020 = color.primaries == 9
-        matrix = 9 if bt2020 else colors.assumed(Color(), info.height).matrix
+        matrix = 9 if bt2020 else rgb.with_default_tags(Color(), info.height).matrix
         return dataclasses.replace(color, matrix=matrix, full_range=False)
     return color
 
@@ -127,13 +129,13 @@ def _output_color(info: VideoInfo, pixel_format: str) -> Color:
 def _untouched_corner(
     info: VideoInfo, layout: str, pixel_format: str
 ) -> tuple[int, int] | None:
-    """Where the decoded left frame can be pasted plane by plane: no RGB in between."""
+    """Returns (x, y) for copies of the decoded left view's planes, or None."""
     corner = layouts.left_corner(info.width, info.height, layout)
-    turned = info.rotation or info.mirrored
-    if corner is None or turned or not same_planes(info.pixel_format, pixel_format):
+    rotated = info.rotation or info.mirrored
+    if corner is None or rotated or not same_planes(info.pixel_format, pixel_format):
         return None
-    across, down = chroma_step(pixel_format)
-    # No color sample may belong to both views.
+    across, down = chroma_subsampling(pixel_format)
+    # A chroma sample must not belong to both views.
     if layout == "left_right_files":
         return corner
     split = info.height % down if layout == "full_tb" else info.width % across
@@ -141,6 +143,6 @@ def _untouched_corner(
 
 
 def _coding_rate(rate: Fraction) -> Fraction:
-    """Within what encoders accept; rate control only, frames keep their own times."""
+    """Returns the rate clipped to the encoders' range; used for rate control only."""
     rate = min(max(Fraction(rate), Fraction(1)), Fraction(240))
     return rate.limit_denominator(1001)

@@ -1,10 +1,10 @@
-"""Which pixel format a picture is written in, and when planes can be copied."""
+"""Chooses and checks output pixel formats, and compares plane layouts."""
 
 import av
 
 from stereojax.cli import InputError
 from stereojax.stage_types import VideoInfo
-from stereojax.video.color import pixels
+from stereojax.video.color import pixel_formats
 from stereojax.video.writing.codecs import CODECS
 
 HDR_TRANSFERS = (16, 18)  # ITU-T H.273: PQ and HLG
@@ -21,36 +21,36 @@ _GRIDS = {
 def default_format(
     info: VideoInfo, layout: str, codec: str, size: tuple[int, int]
 ) -> tuple[str, str]:
-    """(pixel format, note or ""): the source's depth, colors as players need them."""
+    """Returns (pixel format, note or ""): the source's depth, in 4:2:0 for players."""
     own = planar_format(info.pixel_format)
     if codec == "ffv1":
-        full = layout != "anaglyph" or pixels.is_rgb(own)
-        return (own, "") if full else (_yuv("444", pixels.bit_depth(own)), "")
-    bits = pixels.bit_depth(own)
+        full = layout != "anaglyph" or pixel_formats.is_rgb(own)
+        return (own, "") if full else (_yuv("444", pixel_formats.bit_depth(own)), "")
+    bits = pixel_formats.bit_depth(own)
     if info.color.transfer in HDR_TRANSFERS:
         bits = max(bits, 10)
     bits = min(_next(bits, (8, 10, 12)), CODECS[codec].max_bits)
     if layout == "anaglyph":
-        # Colors differ from pixel to pixel here: with halved chroma each eye sees the
-        # other one's picture.
+        # Chroma separates the eyes: with subsampling each eye would also see the other
+        # view.
         return _yuv("444", bits), ""
     if codec != "av1" and (size[0] % 2 or size[1] % 2):
         return _yuv("444", bits), (
             f"{size[0]}x{size[1]} is odd, which 4:2:0 cannot hold: written as 4:4:4,"
-            " which some players' hardware does not decode"
+            " which some hardware players do not decode"
         )
-    if own.startswith(("yuv422", "yuv444", "yuv440")) or pixels.is_rgb(own):
+    if own.startswith(("yuv422", "yuv444", "yuv440")) or pixel_formats.is_rgb(own):
         return _yuv("420", bits), (
             f"color resolution is halved ({info.pixel_format} to {_yuv('420', bits)}),"
-            " as players' hardware needs; --pixel_format keeps more"
+            " for hardware players; --pixel_format can keep more"
         )
     return _yuv("420", bits), ""
 
 
 def planar_format(pixel_format: str) -> str:
-    """The format that FFV1 holds without loss: planar, no alpha, little-endian."""
-    if pixels.is_rgb(pixel_format):
-        bits = pixels.bit_depth(pixel_format)
+    """Returns FFV1's equivalent of a format: planar, no alpha, little-endian."""
+    if pixel_formats.is_rgb(pixel_format):
+        bits = pixel_formats.bit_depth(pixel_format)
         return "bgr0" if bits == 8 else f"gbrp{_next(bits, (9, 10, 12, 14, 16))}le"
     parts = av.VideoFormat(pixel_format, 64, 64).components
     bits = max(c.bits for c in parts)
@@ -62,11 +62,11 @@ def planar_format(pixel_format: str) -> str:
 
 
 def check_format(name: str, codec: str, layout: str, size: tuple[int, int]) -> None:
-    """Raises `InputError` where `codec` cannot hold this picture in format `name`."""
+    """Raises `InputError` if `codec` cannot hold a picture in format `name`."""
     if layout == "anaglyph" and codec == "av1":
         raise InputError(
-            "--layout=anaglyph needs full color resolution, which our AV1 encoder does"
-            " not write: use another --codec, in .mkv or .mp4"
+            "--layout=anaglyph needs full color resolution, which the AV1 encoder does"
+            " not support: use another --codec, in .mkv or .mp4"
         )
     formats = [
         f.name
@@ -78,21 +78,21 @@ def check_format(name: str, codec: str, layout: str, size: tuple[int, int]) -> N
         raise InputError(
             f"--pixel_format={name}: {codec} takes {', '.join(formats[:12])}"
         )
-    across, down = chroma_step(name)
+    across, down = chroma_subsampling(name)
     if layout == "anaglyph" and (across, down) != (1, 1):
         raise InputError(
-            f"--layout=anaglyph needs full color resolution, and --pixel_format={name}"
-            " has less: use a 4:4:4 format"
+            f"--layout=anaglyph needs full color resolution, but --pixel_format={name}"
+            " is subsampled: use a 4:4:4 format"
         )
     if codec in ("h264", "hevc") and (size[0] % across or size[1] % down):
         raise InputError(
             f"--pixel_format={name}: a picture of {size[0]}x{size[1]} is not a whole"
-            f" number of its {across}x{down} color samples; use yuv444p"
+            f" number of its {across}x{down} chroma blocks; use yuv444p"
         )
 
 
-def chroma_step(pixel_format: str) -> tuple[int, int]:
-    """Pixels across and down for which there is one color sample."""
+def chroma_subsampling(pixel_format: str) -> tuple[int, int]:
+    """Returns the (horizontal, vertical) number of pixels per chroma sample."""
     parts = av.VideoFormat(pixel_format, 64, 64).components
     if len(parts) < 3:
         return 1, 1
@@ -100,12 +100,14 @@ def chroma_step(pixel_format: str) -> tuple[int, int]:
 
 
 def same_planes(source: str, target: str) -> bool:
-    """Whether the target's planes hold just what the source's first planes hold."""
+    """Returns whether the target's planes equal the first planes of the source."""
     a, b = av.VideoFormat(source, 64, 64), av.VideoFormat(target, 64, 64)
     if not all(f.is_planar and not f.is_rgb for f in (a, b)):
         return False
-    wanted = _planes(b)
-    return a.is_big_endian == b.is_big_endian and _planes(a)[: len(wanted)] == wanted
+    target_planes = _planes(b)
+    return a.is_big_endian == b.is_big_endian and (
+        _planes(a)[: len(target_planes)] == target_planes
+    )
 
 
 def _planes(video_format: av.VideoFormat) -> list[tuple[int, int, int, int]]:

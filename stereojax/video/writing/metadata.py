@@ -1,10 +1,10 @@
-"""Which tags of the source hold for the output, and under which names."""
+"""Copies metadata tags of the source that remain valid for the output."""
 
 from pathlib import Path
 
 import av
 
-# Written anew by the muxer, or untrue of what is written.
+# Tags that the muxer writes itself, or that do not apply to the output.
 _STALE = {
     "major_brand",
     "minor_version",
@@ -17,8 +17,8 @@ _STALE = {
     "alpha_mode",
     "vendor_id",
 }
-# ISO 639-2 has two codes for some languages; FFmpeg's MOV muxer knows one of them, or
-# one of its own, and drops the other.
+# ISO 639-2 has two codes for some languages. FFmpeg's MOV muxer knows one of them, or
+# its own code, and drops the other.
 _QUICKTIME_LANGUAGES = {
     "cze": "ces",
     "deu": "ger",
@@ -32,37 +32,37 @@ _QUICKTIME_LANGUAGES = {
     "swe": "sve",
     "zho": "chi",
 }
-# Statistics of mkvmerge: of the old file.
+# Statistics that mkvmerge wrote about the source file.
 _STALE_STARTS = ("_STATISTICS", "BPS", "NUMBER_OF_", "DURATION-")
 
 
-def kept(metadata: dict[str, str]) -> dict[str, str]:
-    """The tags that stay true."""
+def valid_tags(metadata: dict[str, str]) -> dict[str, str]:
+    """Returns the tags that are valid for the output."""
     result = {
         key: value
         for key, value in metadata.items()
         if key.lower() not in _STALE and not key.upper().startswith(_STALE_STARTS)
     }
-    # MP4's name of a track is read as "name" and written from "title".
+    # FFmpeg reads an MP4 track's title as "name" but writes it from "title".
     if "name" in result:
         result.setdefault("title", result.pop("name"))
     return result
 
 
-def describe(stream: av.stream.Stream, out: av.stream.Stream) -> None:
-    """Gives `out` the tags and the disposition of `stream`: language, default, ..."""
+def copy_tags(stream: av.stream.Stream, out: av.stream.Stream) -> None:
+    """Copies tags (language, ...) and disposition (default, ...) to `out`."""
     out.metadata.clear()
-    out.metadata.update(kept(stream.metadata))
+    out.metadata.update(valid_tags(stream.metadata))
     language = out.metadata.get("language")
     if out.container.format.name == "mov" and language in _QUICKTIME_LANGUAGES:
         out.metadata["language"] = _QUICKTIME_LANGUAGES[language]
     if out.container.format.name not in ("mp4", "mov"):
-        out.metadata.pop("handler_name", None)  # "VideoHandler": of MP4 alone
+        out.metadata.pop("handler_name", None)  # a field of MP4 only
     out.disposition = stream.disposition
 
 
-def missing_tags(wanted: dict[str, str], path: Path) -> str:
-    """The tags of the film that are not in the file at `path`, separated by commas."""
+def missing_tags(expected: dict[str, str], path: Path) -> str:
+    """Returns the tags that the file at `path` lacks, separated by commas."""
     with av.open(f"file:{path}", metadata_errors="replace") as container:
-        found = {key.lower() for key in container.metadata}
-    return ", ".join(key for key in wanted if key.lower() not in found)
+        written = {key.lower() for key in container.metadata}
+    return ", ".join(key for key in expected if key.lower() not in written)

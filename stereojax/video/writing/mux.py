@@ -1,10 +1,9 @@
-"""Joins encoded segments and everything else of the source into the output file.
+"""Muxes encoded segments and the source's other streams into the output file.
 
-Nothing is decoded here but what the container cannot hold. Packets are interleaved in
-order of time as they are read, so memory does not grow with the film.
+Only streams that the container cannot hold are decoded. Packets are interleaved by time
+as they are read, so memory does not grow with the length of the video.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,20 +11,22 @@ from pathlib import Path
 import av
 import numpy as np
 
-from stereojax.cli import RunError
+from stereojax.cli import RunError, line_of
 from stereojax.stage_types import VideoIndex
-from stereojax.video.reading import display_size
+from stereojax.storage.atomic import atomic_write
 from stereojax.video.reading.container import open_video
-from stereojax.video.reading.span import Span, to_stream
 from stereojax.video.stereo import stereo_tags
+from stereojax.video.writing import display_size
 from stereojax.video.writing.covers import add_covers
 from stereojax.video.writing.encoding import Encoding
-from stereojax.video.writing.metadata import describe, kept, missing_tags
-from stereojax.video.writing.segments import Segments
-from stereojax.video.writing.streams import Carrier, carry
+from stereojax.video.writing.metadata import copy_tags, missing_tags, valid_tags
+from stereojax.video.writing.segment_reader import SegmentReader
+from stereojax.video.writing.streams import StreamProcessor, add_streams
+from stereojax.video.writing.time_range import TimeRange, to_stream
 
 _MATROSKA = (".mkv", ".webm")
-# Streams are interleaved loosely: how far around an excerpt to look for its packets.
+# Packets of an excerpt are searched within this margin around it, because files
+# interleave their streams loosely.
 _MARGIN_S = 10
 
 FORMATS = {
@@ -37,7 +38,7 @@ FORMATS = {
 }
 
 
-def join(
+def join_segments(
     segments: Sequence[Path],
     index: VideoIndex,
     output: Path,
@@ -45,34 +46,28 @@ def join(
     encoding: Encoding,
     excerpt: bool = False,
 ) -> list[str]:
-    """Writes `output` and returns what the user should know, one line each.
+    """Writes `output` atomically and returns notes for the user, one line each.
 
-    `segments` hold the frames of `index`, in order. A film keeps the source's
-    timestamps: exactly in MP4 and MOV, to 1 ms in MKV and WebM, which cannot do better.
-    `excerpt`: `index` is of a part of the film; the output begins at time 0, with
-    sound, subtitles and chapters cut to that part. The file appears when it is
-    complete.
+    `segments` hold the frames of `index`, in order. The output keeps the source's
+    timestamps: exactly in MP4 and MOV, rounded to 1 ms in MKV and WebM by their format.
+    `excerpt`: `index` covers a part of the video; the output starts at time 0, with
+    sound, subtitles and chapters cut to that part.
 
     Raises:
       RunError: the output cannot be written, or the segments do not fit the index.
     """
     output = Path(output)
-    part = output.with_name(output.name + ".part")
     try:
-        notes = _write(segments, index, part, encoding, excerpt)
-        if encoding.container in _MATROSKA:
-            display_size.patch(
-                part, encoding.layout, encoding.view_size, encoding.sample_aspect
-            )
-        else:
-            stereo_tags.tag_boxes(part, encoding.layout)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(output)
+        with atomic_write(output) as part:
+            notes = _write(segments, index, part, encoding, excerpt)
+            if encoding.container in _MATROSKA:
+                display_size.patch_display_size(
+                    part, encoding.layout, encoding.view_size, encoding.sample_aspect
+                )
+            else:
+                stereo_tags.write_st3d(part, encoding.layout)
     except (av.error.FFmpegError, OSError) as error:
-        raise RunError(f"{output}: cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+        raise RunError(f"{output}: cannot be written: {line_of(error)}") from error
     return notes
 
 
@@ -84,115 +79,115 @@ def _write(
     excerpt: bool,
 ) -> list[str]:
     info = index.info
-    with open_video(info.path) as (source, picture):
-        span = Span.of(index) if excerpt else Span.whole(source)
-        shift = round(span.start / info.time_base)
+    with open_video(info.path) as (source, source_video):
+        time_range = TimeRange.of(index) if excerpt else TimeRange.whole(source)
+        shift = round(time_range.start / info.time_base)
         with (
-            Segments(segments, index, encoding.rate, shift) as film,
+            SegmentReader(segments, index, encoding.rate, shift) as reader,
             av.open(
-                f"file:{part}",  # colons in the name are no protocol
+                f"file:{part}",  # without "file:", a colon would mean a protocol
                 "w",
                 format=FORMATS[encoding.container],
                 container_options=_options(encoding, info.time_base),
             ) as target,
         ):
-            video = _add_picture(film, picture, target, index, encoding)
-            target.metadata.update(kept(source.metadata))
-            target.set_chapters(span.chapters(source.chapters()))
-            carriers, notes = carry(source, picture, target, span)
+            video = _add_video(reader, source_video, target, index, encoding)
+            target.metadata.update(valid_tags(source.metadata))
+            target.set_chapters(time_range.chapters(source.chapters()))
+            processors, notes = add_streams(source, source_video, target, time_range)
             covers, more_notes = add_covers(source, info.path, target)
             target.start_encoding()
             target.mux(covers)
-            others = _others(source, carriers, span, notes)
-            _interleave(film, video, others, target)
-        lost = missing_tags(kept(source.metadata), part)
-    if lost:
-        notes.append(
-            f"left out: tags that {encoding.container} has no place for: {lost}"
-        )
+            others = _other_packets(source, processors, time_range, notes)
+            _interleave(reader, video, others, target)
+        missing = missing_tags(valid_tags(source.metadata), part)
+    if missing:
+        notes.append(f"left out: tags that {encoding.container} cannot hold: {missing}")
     return notes + more_notes
 
 
-def _add_picture(
-    film: Segments,
-    picture: av.VideoStream,
+def _add_video(
+    segments: SegmentReader,
+    source_video: av.VideoStream,
     target: av.container.OutputContainer,
     index: VideoIndex,
     encoding: Encoding,
 ) -> av.VideoStream:
-    video = target.add_stream_from_template(film.template, opaque=True)
+    video = target.add_stream_from_template(segments.template, opaque=True)
     video.time_base = index.info.time_base
     if len(index) > 2 and np.ptp(np.diff(index.pts)) > 1:
-        video.codec_context.framerate = 0  # varies: there is no rate to claim
+        video.codec_context.framerate = 0  # variable: no frame rate
     else:
         video.codec_context.framerate = index.info.frame_rate
     if encoding.codec == "hevc" and encoding.container != ".mkv":
-        video.codec_context.codec_tag = "hvc1"  # the tag that Apple plays
-    describe(picture, video)
+        video.codec_context.codec_tag = "hvc1"  # Apple players require this tag
+    copy_tags(source_video, video)
     video.codec_context.sample_aspect_ratio = encoding.sample_aspect
-    mode = display_size.mode_to_write(encoding.layout, encoding.sample_aspect)
+    mode = display_size.stereo_mode_to_write(encoding.layout, encoding.sample_aspect)
     if mode is not None and encoding.container in _MATROSKA:
         video.metadata["stereo_mode"] = mode
     return video
 
 
 def _options(encoding: Encoding, time_base: Fraction) -> dict[str, str]:
-    # Packets come in order already. By itself the muxer would hold back ten seconds of
-    # picture to wait for a subtitle: gigabytes, where the picture is lossless.
+    # Packets are already in order. By default the muxer buffers ten seconds of video
+    # while it waits for a subtitle: gigabytes if the video is lossless.
     options = {"max_interleave_delta": "100000"}  # microseconds
     if encoding.container in _MATROSKA:
-        # Sound may begin before 0 (the encoder's run-up): do not shift the picture.
+        # Sound may start before 0 (encoder delay): do not shift the video for it.
         return options | {"avoid_negative_ts": "disabled"}
     ticks = time_base.denominator
     return options | {
         "movflags": "+faststart",
         "video_track_timescale": str(ticks),
-        # In these ticks MP4 says when a stream begins; its usual 1000 would round it.
+        # MP4 stores a stream's start in these ticks; the default 1000 would round it.
         "movie_timescale": str(ticks * -(-10000 // ticks)),
-        "strict": "unofficial",  # st3d
+        "strict": "unofficial",  # allows st3d
     }
 
 
 def _interleave(
-    film: Segments,
+    segments: SegmentReader,
     video: av.VideoStream,
     others: Iterator[av.Packet],
     target: av.container.OutputContainer,
 ) -> None:
-    """Writes pictures and everything else in order of decoding time."""
+    """Writes video and other packets in order of decoding time."""
     tick = Fraction(video.time_base)
-    waiting = next(others, None)
-    for packet in film.packets():
+    pending = next(others, None)
+    for packet in segments.packets():
         to_stream(packet, video)
         now = packet.dts * tick
-        while waiting is not None and waiting.dts * waiting.time_base <= now:
-            target.mux(waiting)
-            waiting = next(others, None)
+        while pending is not None and pending.dts * pending.time_base <= now:
+            target.mux(pending)
+            pending = next(others, None)
         target.mux(packet)
-    while waiting is not None:
-        target.mux(waiting)
-        waiting = next(others, None)
+    while pending is not None:
+        target.mux(pending)
+        pending = next(others, None)
 
 
-def _others(
+def _other_packets(
     source: av.container.InputContainer,
-    carriers: dict[int, Carrier],
-    span: Span,
+    processors: dict[int, StreamProcessor],
+    time_range: TimeRange,
     notes: list[str],
 ) -> Iterator[av.Packet]:
-    """The packets of every other stream, in the order of the source."""
-    if not carriers:
+    """Yields the packets of all other streams, in the order of the source."""
+    if not processors:
         return
-    if span.trims and span.start > _MARGIN_S:
-        source.seek(int((span.start - _MARGIN_S) * av.time_base))
+    if time_range.is_excerpt and time_range.start > _MARGIN_S:
+        source.seek(int((time_range.start - _MARGIN_S) * av.time_base))
     try:
-        for packet in source.demux([source.streams[i] for i in carriers]):
+        for packet in source.demux([source.streams[i] for i in processors]):
             if packet.dts is None and packet.pts is None:
                 continue
-            if span.is_behind(packet, _MARGIN_S):
+            if time_range.is_past(packet, _MARGIN_S):
                 break
-            yield from carriers[packet.stream_index].packets(packet)
+            yield from processors[packet.stream_index].packets(packet)
     except av.error.FFmpegError as error:
-        notes.append(f"sound and subtitles end early: the source is damaged ({error})")
-    for carrier in carriers.values():
-        yield from carrier.flush()
+        notes.append(
+            f"sound and subtitles end early: the source is damaged ({line_of(error)})"
+        )
+    for processor in processors.values():
+        yield from processor.flush()

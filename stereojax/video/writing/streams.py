@@ -1,7 +1,8 @@
-"""What happens to every other stream of the source: copied, converted or left out.
+"""Adds the source's other streams to the output: copied, converted or left out.
 
-Copied wherever the output's container can hold it. Sound that it cannot hold is encoded
-anew, text subtitles become the container's own kind, and what is left out is named.
+A stream is copied if the output's container can hold it. Otherwise sound is encoded
+again and text subtitles are converted to the container's format. Notes name every
+stream that is converted or left out.
 """
 
 import io
@@ -11,76 +12,83 @@ from typing import Protocol, runtime_checkable
 import av
 from av.stream import Discard, Disposition
 
-from stereojax.video.reading.span import Span, place, to_stream
-from stereojax.video.writing.metadata import describe
-from stereojax.video.writing.recode import NEW_SOUND, NEW_TEXT, Recoded, Retitled
+from stereojax.video.writing.metadata import copy_tags
+from stereojax.video.writing.time_range import TimeRange, shift_packet, to_stream
+from stereojax.video.writing.transcode import (
+    AUDIO_CODECS,
+    SUBTITLE_CODECS,
+    AudioTranscoder,
+    SubtitleTranscoder,
+)
 
 
 @runtime_checkable
-class Carrier(Protocol):
-    """Takes one stream's packets and gives those of the output."""
+class StreamProcessor(Protocol):
+    """Converts the packets of one source stream to packets of the output."""
 
     def packets(self, packet: av.Packet) -> Iterator[av.Packet]: ...
 
     def flush(self) -> Iterator[av.Packet]: ...
 
 
-def carry(
+def add_streams(
     source: av.container.InputContainer,
-    picture: av.VideoStream,
+    video: av.VideoStream,
     target: av.container.OutputContainer,
-    span: Span,
-) -> tuple[dict[int, Carrier], list[str]]:
-    """Adds an output stream for every stream but `picture`.
+    time_range: TimeRange,
+) -> tuple[dict[int, StreamProcessor], list[str]]:
+    """Adds an output stream for every stream except `video`.
 
-    Returns the carriers by the source's stream index, and notes for the user.
+    Returns the processors by source stream index, and notes for the user.
     """
-    carriers: dict[int, Carrier] = {}
+    processors: dict[int, StreamProcessor] = {}
     notes: list[str] = []
     for stream in source.streams:
-        if stream.index == picture.index:
+        if stream.index == video.index:
             stream.discard = Discard.all
             continue
         if _is_made_by_muxer(stream) or stream.disposition & Disposition.attached_pic:
             continue
-        carrier, note = _carrier(stream, target, span)
+        processor, note = _processor(stream, target, time_range)
         if note:
             notes.append(note)
-        if carrier is not None:
-            carriers[stream.index] = carrier
-    return carriers, notes
+        if processor is not None:
+            processors[stream.index] = processor
+    return processors, notes
 
 
-def _carrier(
-    stream: av.stream.Stream, target: av.container.OutputContainer, span: Span
-) -> tuple[Carrier | None, str]:
+def _processor(
+    stream: av.stream.Stream,
+    target: av.container.OutputContainer,
+    time_range: TimeRange,
+) -> tuple[StreamProcessor | None, str]:
     name, kind = _name(stream), target.format.name
     if stream.type == "video":
-        return None, f"left out: {name}, a second picture"
-    if holds(stream, kind):
+        return None, f"left out: {name}, a second video stream"
+    if can_hold(stream, kind):
         if stream.type == "attachment":
-            describe(stream, target.add_stream_from_template(stream))
+            copy_tags(stream, target.add_stream_from_template(stream))
             return None, ""
-        return Copied(stream, target, span), ""
+        return StreamCopier(stream, target, time_range), ""
     if stream.type == "audio" and stream.codec_context is not None:
-        codec = NEW_SOUND.get(kind, "aac")
-        carrier = Recoded(stream, target, span, codec)
-        return carrier, f"encoded anew as {codec}: {name}, which {kind} cannot hold"
+        codec = AUDIO_CODECS.get(kind, "aac")
+        processor = AudioTranscoder(stream, target, time_range, codec)
+        return processor, f"encoded again as {codec}: {name}, which {kind} cannot hold"
     if stream.type == "subtitle" and getattr(stream.codec, "text_sub", False):
-        codec = NEW_TEXT[kind]
-        carrier = Retitled(stream, target, span, codec)
-        return carrier, f"converted to {codec}: {name}, which {kind} cannot hold"
+        codec = SUBTITLE_CODECS[kind]
+        processor = SubtitleTranscoder(stream, target, time_range, codec)
+        return processor, f"converted to {codec}: {name}, which {kind} cannot hold"
     return None, f"left out: {name}, which {kind} cannot hold"
 
 
-def holds(stream: av.stream.Stream, kind: str) -> bool:
-    """Whether a container of this kind takes the stream: tried, not looked up."""
+def can_hold(stream: av.stream.Stream, kind: str) -> bool:
+    """Returns whether a container takes the stream, by trying to write it."""
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
             out = _add_copy(stream, trial)
             trial.start_encoding()
             if _codec(stream).startswith("pcm_"):
-                # MP4 finds out about the channels only with samples to describe.
+                # MP4 checks the channel layout only when samples are written.
                 packet = av.Packet(bytes(64 * stream.channels))
                 packet.stream, packet.pts, packet.dts = out, 0, 0
                 packet.time_base = out.time_base
@@ -95,17 +103,17 @@ def _add_copy(
 ) -> av.stream.Stream:
     out = target.add_stream_from_template(stream, opaque=True)
     if stream.type == "audio" and "channels" in stream.layout.name:
-        # So many channels, no word on where: MP4 wants to know.
-        out.codec_context.layout = _USUAL_LAYOUTS.get(stream.channels, "stereo")
+        # A channel count without positions: MP4 needs a layout.
+        out.codec_context.layout = _DEFAULT_LAYOUTS.get(stream.channels, "stereo")
     return out
 
 
-_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1"}
-_USUAL_LAYOUTS |= {7: "6.1", 8: "7.1"}
+_DEFAULT_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1"}
+_DEFAULT_LAYOUTS |= {7: "6.1", 8: "7.1"}
 
 
 def _is_made_by_muxer(stream: av.stream.Stream) -> bool:
-    """Chapter titles and time codes of MP4: written again from the metadata."""
+    """Returns whether it is an MP4 chapter or time-code track: muxers write those."""
     if stream.type != "data":
         return False
     return stream.discard == Discard.all or "timecode" in stream.metadata
@@ -124,32 +132,32 @@ def _codec(stream: av.stream.Stream) -> str:
     return getattr(stream, "name", None) or "unknown codec"
 
 
-class Copied:
-    """Packets as they are, on the output's clock."""
+class StreamCopier:
+    """Copies packets, with times shifted to those of the output."""
 
     def __init__(
         self,
         stream: av.stream.Stream,
         target: av.container.OutputContainer,
-        span: Span,
+        time_range: TimeRange,
     ):
-        self._span = span
+        self._time_range = time_range
         self._subtitle = stream.type == "subtitle"
         self.out = _add_copy(stream, target)
         self.out.time_base = stream.time_base
-        describe(stream, self.out)
+        copy_tags(stream, self.out)
         self._last: int | None = None
 
     def packets(self, packet: av.Packet) -> Iterator[av.Packet]:
-        if place(packet, self._span, stretch=self._subtitle):
-            self._settle(packet)
+        if shift_packet(packet, self._time_range, stretch=self._subtitle):
+            self._make_increasing(packet)
             yield packet
 
     def flush(self) -> Iterator[av.Packet]:
         yield from ()
 
-    def _settle(self, packet: av.Packet) -> None:
-        """Muxers refuse a stream whose clock stands still or steps back."""
+    def _make_increasing(self, packet: av.Packet) -> None:
+        """Raises decoding times that do not increase, which muxers reject."""
         to_stream(packet, self.out)
         if self._last is not None and packet.dts <= self._last:
             packet.dts = self._last + 1

@@ -1,4 +1,4 @@
-"""Which part of the source is written, and where it lies on the output's clock."""
+"""The part of the source that is written, and the shift to output times."""
 
 import dataclasses
 from fractions import Fraction
@@ -7,98 +7,102 @@ import av
 
 from stereojax.stage_types import VideoIndex
 
-_LATE_S = 10
+# A broadcast that starts later than this many seconds is shifted to start at 0.
+_LATE_START_S = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Span:
-    """The part of the source that is written, in seconds; `start` becomes 0.
+class TimeRange:
+    """The part of the source that is written, in seconds; `start` becomes time 0.
 
-    A whole film has no end here, and nothing of it is cut.
+    `stop` is None for a whole video, which is not cut.
     """
 
     start: Fraction
     stop: Fraction | None
 
     @classmethod
-    def whole(cls, source: av.container.InputContainer) -> "Span":
-        """The clock of a broadcast may start anywhere: late ones are set to 0."""
+    def whole(cls, source: av.container.InputContainer) -> "TimeRange":
+        """Returns the range of a whole file; shifts a broadcast that starts late."""
         begin = Fraction(source.start_time or 0, av.time_base)
         broadcast = source.format.name in ("mpegts", "mpeg")
-        late = broadcast and begin > _LATE_S
+        late = broadcast and begin > _LATE_START_S
         return cls(begin if late else Fraction(0), None)
 
     @classmethod
-    def of(cls, index: VideoIndex) -> "Span":
-        """What is shown of the film while the frames of `index` are."""
+    def of(cls, index: VideoIndex) -> "TimeRange":
+        """Returns the time during which the frames of `index` are displayed."""
         tick = index.info.time_base
         stop = int(index.pts[-1]) + index.last_duration
         return cls(int(index.pts[0]) * tick, stop * tick)
 
     @property
-    def trims(self) -> bool:
+    def is_excerpt(self) -> bool:
+        """Whether the range is an excerpt."""
         return self.stop is not None
 
-    def is_behind(self, packet: av.Packet, margin: int) -> bool:
-        """Whether the packet comes so much later that nothing wanted follows."""
+    def is_past(self, packet: av.Packet, margin: int) -> bool:
+        """Returns whether the packet is more than `margin` seconds after the range."""
         time = packet.dts if packet.dts is not None else packet.pts
-        return self.trims and time * packet.time_base > self.stop + margin
+        return self.is_excerpt and time * packet.time_base > self.stop + margin
 
     def chapters(self, chapters: list[dict]) -> list[dict]:
-        """Those that lie in the span, cut to it."""
-        kept = []
+        """Returns the chapters in the range, cut to it, in output times."""
+        result = []
         for chapter in chapters:
             unit = chapter["time_base"]
             first = chapter["start"] * unit
             last = chapter["end"] * unit
-            if self.trims:
+            if self.is_excerpt:
                 first, last = max(first, self.start), min(last, self.stop)
                 if last <= first:
                     continue
-            kept.append(
+            result.append(
                 chapter
                 | {
                     "start": round((first - self.start) / unit),
                     "end": round((last - self.start) / unit),
                 }
             )
-        return kept
+        return result
 
 
-def place(packet: av.Packet, span: Span, *, stretch: bool = False) -> bool:
-    """Moves the packet to the output's clock; False where it is outside the span.
+def shift_packet(
+    packet: av.Packet, time_range: TimeRange, *, stretch: bool = False
+) -> bool:
+    """Shifts a packet to output times; returns False if it is outside the range.
 
-    `stretch`: one that began before the span and lasts into it is shown from 0 on.
+    `stretch`: a packet that starts before the range and lasts into it starts at 0.
     """
     tick = packet.time_base
     if packet.pts is None:
         packet.pts = packet.dts
     if packet.dts is None:
         packet.dts = packet.pts
-    if not span.trims:
-        move = round(span.start / tick)
+    if not time_range.is_excerpt:
+        move = round(time_range.start / tick)
         packet.pts -= move
         packet.dts -= move
         return True
     begin, length = packet.pts * tick, (packet.duration or 0) * tick
-    if begin >= span.stop:
+    if begin >= time_range.stop:
         return False
-    if begin < span.start:
-        if not (stretch and begin + length > span.start):
+    if begin < time_range.start:
+        if not (stretch and begin + length > time_range.start):
             return False
-        length -= span.start - begin
-        begin = span.start
+        length -= time_range.start - begin
+        begin = time_range.start
     if stretch:
-        length = min(length, span.stop - begin)
+        length = min(length, time_range.stop - begin)
         packet.duration = round(length / tick)
-    move = round(begin / tick) - packet.pts - round(span.start / tick)
+    move = round(begin / tick) - packet.pts - round(time_range.start / tick)
     packet.pts += move
     packet.dts += move
     return True
 
 
 def to_stream(packet: av.Packet, out: av.stream.Stream) -> None:
-    """Makes it a packet of `out`, its times in the ticks of that stream."""
+    """Assigns the packet to `out` and converts its times to that stream's ticks."""
     ratio = Fraction(packet.time_base) / Fraction(out.time_base)
     packet.stream, packet.time_base = out, Fraction(out.time_base)
     packet.duration = round((packet.duration or 0) * ratio)

@@ -1,4 +1,4 @@
-"""What a set returns, and the camera moves that sets share."""
+"""The result of a set, and random colors and camera moves for all sets."""
 
 import dataclasses
 
@@ -9,10 +9,10 @@ from stereojax.synthetic.solids import Solid
 
 
 @dataclasses.dataclass(frozen=True)
-class Draw:
-    """The part of a scene that its set decides."""
+class SceneParts:
+    """The parts of a scene that its set chooses; fields as in `world.Scene`."""
 
-    still: list[Solid]
+    static: list[Solid]
     actors: list
     ground: int
     path: CameraPath
@@ -20,19 +20,19 @@ class Draw:
     stage: tuple[float, float]
 
 
-def muted(
+def muted_color(
     rng: np.random.Generator, dark: float, bright: float, vivid: float = 0.75
 ) -> np.ndarray:
-    """A colour as things have them: seldom as `vivid` as it may be."""
+    """Returns a random linear color, mostly less saturated than `vivid`."""
     hue, value = rng.uniform(0, 2 * np.pi), rng.uniform(dark, bright)
     vivid = vivid * rng.uniform(0.0, 1.0) ** 1.5
     return value * (1 + vivid * np.cos(hue + np.array([0.0, 2.1, 4.2])))
 
 
-def camera(
+def random_camera_path(
     rng: np.random.Generator, position, *, pitch: float, pace: float = 1.0
 ) -> CameraPath:
-    """A move at random: dolly, truck, pan, crane or hand-held, never quite still."""
+    """Returns a random dolly, truck, pan, crane or hand-held move."""
     move = rng.choice(["dolly", "truck", "pan", "crane", "hand"])
     sign = rng.choice([-1.0, 1.0])
     velocity, yaw_rate, pitch_rate, yaw = [0.0, 0.0, 0.0], 0.0, 0.0, 0.0

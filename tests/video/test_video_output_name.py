@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stereojax.video.stereo.layouts import LAYOUTS
-from stereojax.video.stereo.names import output_name
+from stereojax.video.writing.output_name import output_name
 
 
 @pytest.mark.parametrize(
@@ -19,15 +19,15 @@ from stereojax.video.stereo.names import output_name
         ("left_right_files", "film.mp4"),
     ],
 )
-def test_suffixes_are_what_players_look_for(layout, name):
+def test_suffixes_are_those_that_players_detect(layout, name):
     assert output_name(Path("folder/film.mp4"), layout) == name
 
 
-def test_every_layout_has_a_name_of_its_own():
+def test_every_layout_has_a_distinct_name():
     assert len({output_name(Path("a.mkv"), layout) for layout in LAYOUTS}) == 8
 
 
-def test_the_kind_of_anaglyph_is_in_the_name():
+def test_anaglyph_kind_is_in_the_name():
     assert output_name(Path("a.mkv"), "anaglyph", "gray") == "a_redcyan_gray.mkv"
 
 
@@ -47,7 +47,7 @@ def test_the_kind_of_anaglyph_is_in_the_name():
         ("a.webm", {"layout": "anaglyph"}, ".mkv"),
     ],
 )
-def test_the_container_stays_where_it_can(source, flags, suffix):
+def test_container_is_kept_if_it_holds_codec_and_layout(source, flags, suffix):
     name = output_name(Path(source), **{"layout": "full_sbs", **flags})
     assert Path(name).suffix == suffix
     assert name.startswith(Path(source).stem)

@@ -1,11 +1,11 @@
-"""Names of converted films: players decide by them how to show a file."""
+"""File names of converted videos, by which players detect the stereo layout."""
 
 from pathlib import Path
 
 from stereojax.video.writing.codecs import CODECS, CONTAINERS
 
-# The words that players look for, as iw3 (nunif) uses them: LRF and TBF are full-size
-# views, LR and TB squeezed ones.
+# Suffixes that players detect, as iw3 (nunif) writes them: LRF and TBF for full-size
+# views, LR and TB for squeezed ones.
 _SUFFIXES = {
     "full_sbs": "_LRF_Full_SBS",
     "half_sbs": "_LR",
@@ -14,7 +14,7 @@ _SUFFIXES = {
     "cross_eyed": "_RLF_cross",
     "anaglyph": "_redcyan_{kind}",
     "right": "_right",
-    "left_right_files": "",  # the files themselves are called _left and _right
+    "left_right_files": "",  # each file adds _left or _right
 }
 
 
@@ -24,10 +24,10 @@ def output_name(
     anaglyph: str = "dubois",
     codec: str | None = None,
 ) -> str:
-    """The file name for `source` converted to `layout`, when the output is a folder.
+    """Returns the file name for `source` in `layout`, for an output folder.
 
-    The container stays what it is where it can hold the `codec` (None: by default)
-    and the layout; otherwise it is Matroska.
+    The container is the source's if it can hold the codec (None: the default codec) and
+    the layout, otherwise Matroska.
     """
     suffix = _SUFFIXES[layout].format(kind=anaglyph)
     return f"{Path(source).stem}{suffix}{_container(source, layout, codec)}"
@@ -38,7 +38,7 @@ def _container(source: Path, layout: str, codec: str | None) -> str:
     if container not in CONTAINERS:
         return ".mkv"
     if container == ".webm":
-        # AV1 is all that we write there, and its encoder knows no 4:4:4.
+        # Only AV1 is written to WebM, and its encoder has no 4:4:4.
         fits = codec in (None, "av1") and layout != "anaglyph"
     else:
         fits = codec is None or container in CODECS[codec].containers

@@ -1,8 +1,8 @@
-"""Decoded frames to RGB and back: matrix, range and chroma siting as tagged.
+"""Converts decoded frames to RGB and back by their matrix, range and chroma siting.
 
-swscale resamples the chroma, in 16 bits; the matrix is our own, because swscale's is
-up to three code values off at 10 bits. Signal values stay what they are: HDR is neither
-tone-mapped nor linearised.
+swscale resamples the chroma in 16 bits. The matrix is applied here, because swscale's
+is up to three code values off at 10 bits. Signal values are kept: HDR is neither
+tone-mapped nor linearized.
 """
 
 import dataclasses
@@ -13,8 +13,8 @@ import numpy as np
 from stereojax.shapes import Shaped
 from stereojax.stage_types import Color
 from stereojax.video.color import color_matrix
-from stereojax.video.color.pixels import (
-    Graph,
+from stereojax.video.color.pixel_formats import (
+    ScaleFilter,
     bit_depth,
     full_planes,
     is_gray,
@@ -22,14 +22,14 @@ from stereojax.video.color.pixels import (
     planar,
 )
 
-# H.273: unknown; reserved; and 0, which as a matrix says RGB and is else reserved.
+# H.273: 2 is unknown, 3 is reserved, 0 is RGB as a matrix and otherwise reserved.
 _UNTAGGED = (2, 0, 3)
 BT709 = Color(1, 1, 1)
 BT601 = Color(6, 6, 6)
 
 
-def assumed(color: Color, height: int) -> Color:
-    """`color` with what is not tagged filled in: BT.709 from 720 lines on, else 601."""
+def with_default_tags(color: Color, height: int) -> Color:
+    """Returns `color` with untagged fields set to BT.709 (720 lines or more) or 601."""
     default = BT709 if height >= 720 else BT601
     return dataclasses.replace(
         color,
@@ -42,17 +42,17 @@ def assumed(color: Color, height: int) -> Color:
 
 
 class ToRgb:
-    """Turns decoded frames into RGB; one per reader, not for two threads at once.
+    """Converts decoded frames to RGB. Not thread-safe.
 
-    `color` must name a matrix: see `assumed`.
+    `color` must have a matrix: see `with_default_tags`.
     """
 
     def __init__(self, color: Color):
         self._color = color
-        self._graph: Graph | None = None
+        self._graph: ScaleFilter | None = None
 
     def __call__(self, frame: av.VideoFrame) -> Shaped[np.ndarray, "h w 3"]:
-        """uint8 for 8-bit sources, else uint16 of full scale; alpha is dropped."""
+        """Returns uint8 for 8-bit sources, else uint16 of full scale; drops alpha."""
         name = frame.format.name
         bits = bit_depth(name)
         if is_gray(name):
@@ -99,16 +99,16 @@ class ToRgb:
 
 
 class FromRgb:
-    """Turns RGB into frames of `pixel_format`, the inverse of `ToRgb`."""
+    """Converts RGB to frames of `pixel_format`; the inverse of `ToRgb`."""
 
     def __init__(self, pixel_format: str, color: Color):
         self._format = pixel_format
         self._bits = bit_depth(pixel_format)
         self._color = color
-        self._graph: Graph | None = None
+        self._graph: ScaleFilter | None = None
 
     def __call__(self, image: Shaped[np.ndarray, "h w 3"]) -> av.VideoFrame:
-        """`image` is uint8, or uint16 of full scale. The frame carries the tags."""
+        """Converts `image`, uint8 or uint16 of full scale, and tags the frame."""
         if is_gray(self._format):
             frame = self._gray(image)
         elif is_rgb(self._format):
@@ -127,8 +127,8 @@ class FromRgb:
         matrix = color_matrix.rgb_to_yuv(self._color, self._bits)
         samples = cv2.transform(_to_16(image), matrix)
         frame = av.VideoFrame.from_ndarray(samples, "yuv444p16le", channel_last=True)
-        # In 16 bits as far as it goes: only from planar to planar does swscale round
-        # to the nearest.
+        # Subsample in 16 bits first: swscale rounds to nearest only between planar
+        # formats.
         steps = (
             planar(self._format, 16),
             planar(self._format, self._bits),
@@ -163,34 +163,27 @@ class FromRgb:
 
 
 def is_tagged(color: Color) -> bool:
-    """Whether a matrix is named; else `assumed` fills one in."""
+    """Returns whether a matrix is tagged; else `with_default_tags` sets one."""
     return color.matrix not in _UNTAGGED
 
 
 def has_matrix(pixel_format: str) -> bool:
-    """Whether there is a matrix between its samples and RGB."""
+    """Returns whether a matrix converts the format's samples to RGB."""
     return not (is_rgb(pixel_format) or is_gray(pixel_format))
 
 
 def is_supported(matrix: int, pixel_format: str) -> bool:
-    """Whether frames with this H.273 matrix can be read; untagged ones can."""
+    """Returns whether frames with this H.273 matrix can be converted."""
     known = matrix in _UNTAGGED or matrix in color_matrix.SUPPORTED
     return known or not has_matrix(pixel_format)
 
 
-def rgb_to_frame(
-    image: Shaped[np.ndarray, "h w 3"], pixel_format: str, color: Color
-) -> av.VideoFrame:
-    """One frame by `FromRgb`; for many, make one `FromRgb` and keep it."""
-    return FromRgb(pixel_format, color)(image)
-
-
-def _graph(color: Color, frame: av.VideoFrame, *names: str) -> Graph:
+def _graph(color: Color, frame: av.VideoFrame, *names: str) -> ScaleFilter:
     full = color.full_range or is_rgb(names[-1])
-    return Graph(frame, *names, full_range=full, siting=color.siting)
+    return ScaleFilter(frame, *names, full_range=full, siting=color.siting)
 
 
-# Formats that PyAV hands out as arrays of code values, RGB in this order.
+# Formats that PyAV converts to arrays of code values, in the order R, G, B.
 _GRAY_ARRAYS = {"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))}
 _RGB_ARRAYS = {"rgb48le", *(f"gbrp{bits}le" for bits in (9, 10, 12, 14, 16))}
 

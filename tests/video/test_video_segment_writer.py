@@ -9,12 +9,12 @@ import pytest
 
 from stereojax.cli import RunError
 from stereojax.stage_types import Color, VideoInfo
-from stereojax.video.color.color import ToRgb
+from stereojax.video.color.rgb import ToRgb
 from stereojax.video.reading.probe import probe
 from stereojax.video.stereo import stereo_tags
 from stereojax.video.stereo.layouts import pack
-from stereojax.video.writing.encode import SegmentWriter
 from stereojax.video.writing.encoding import choose_encoding
+from stereojax.video.writing.segment_writer import SegmentWriter
 
 WIDTH, HEIGHT, FRAMES = 64, 36, 6
 HDR = Color(
@@ -62,7 +62,7 @@ def psnr(image, expected):
 
 @pytest.mark.parametrize("bits", [8, 10])
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "ffv1"])
-def test_every_codec_gives_the_pictures_back(tmp_path, codec, bits):
+def test_every_codec_reproduces_the_pictures(tmp_path, codec, bits):
     name = "yuv420p" if bits == 8 else "yuv420p10le"
     info = film(pixel_format=name, bit_depth=bits)
     encoding = choose_encoding(info, "full_sbs", codec=codec)
@@ -72,7 +72,7 @@ def test_every_codec_gives_the_pictures_back(tmp_path, codec, bits):
     decoded = clips.linear(path)
     assert [f.format.name for f in decoded] == [name] * FRAMES
     to_rgb = ToRgb(encoding.color)
-    # Their colors change from pixel to pixel, which 4:2:0 cannot hold.
+    # The test pictures have color detail that 4:2:0 cannot hold.
     assert min(map(psnr, map(to_rgb, decoded), images)) > 32
     found = probe(path)
     assert (found.width, found.height) == (2 * WIDTH, HEIGHT)
@@ -81,7 +81,7 @@ def test_every_codec_gives_the_pictures_back(tmp_path, codec, bits):
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "ffv1"])
-def test_equal_pictures_make_an_equal_file(tmp_path, codec):
+def test_equal_pictures_give_equal_files(tmp_path, codec):
     encoding = choose_encoding(film(), "full_sbs", codec=codec)
     images = pictures(encoding, 12)
     first = write(tmp_path / "a.mkv", encoding, images).read_bytes()
@@ -93,12 +93,12 @@ def test_equal_pictures_make_an_equal_file(tmp_path, codec):
 
 @pytest.mark.parametrize("name", ["yuv420p", "yuv420p10le", "yuv444p", "yuvj420p"])
 @pytest.mark.parametrize("layout", ["full_sbs", "full_tb", "cross_eyed"])
-def test_the_lossless_left_view_is_the_source_bit_for_bit(tmp_path, layout, name):
+def test_lossless_left_view_equals_the_source_bit_for_bit(tmp_path, layout, name):
     bits = 10 if "10" in name else 8
     info = film(pixel_format=name, bit_depth=bits)
     encoding = choose_encoding(info, layout, codec="ffv1")
     rng = np.random.default_rng(0)
-    # Noise in every sample: RGB could not carry it.
+    # Noise in every sample, which a conversion through RGB would change.
     coded = [noise(name, rng) for _ in range(3)]
     path = write(tmp_path / "a.mkv", encoding, pictures(encoding, 3, bits), coded)
 
@@ -125,7 +125,7 @@ def noise(name, rng):
     return frame
 
 
-def test_the_right_view_is_not_touched_by_the_left(tmp_path):
+def test_left_planes_do_not_change_the_right_view(tmp_path):
     encoding = choose_encoding(film(), "full_sbs", codec="ffv1")
     black = np.zeros((HEIGHT, 2 * WIDTH, 3), np.uint8)
     coded = [noise("yuv420p", np.random.default_rng(0))]
@@ -135,7 +135,7 @@ def test_the_right_view_is_not_touched_by_the_left(tmp_path):
     assert all((c[:, WIDTH // 2 :] == 128).all() for c in chroma)
 
 
-def test_a_frame_of_another_format_goes_through_rgb(tmp_path):
+def test_left_frame_of_another_format_uses_rgb(tmp_path):
     encoding = choose_encoding(film(), "full_sbs", codec="ffv1")
     white = np.full((HEIGHT, 2 * WIDTH, 3), 255, np.uint8)
     for other in (
@@ -147,7 +147,7 @@ def test_a_frame_of_another_format_goes_through_rgb(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
-def test_hdr10_survives(tmp_path, codec):
+def test_hdr10_metadata_is_written(tmp_path, codec):
     info = film(pixel_format="yuv420p10le", bit_depth=10, color=HDR)
     encoding = choose_encoding(info, "full_sbs", codec=codec)
     path = write(tmp_path / "a.mkv", encoding, pictures(encoding, 2, 10))
@@ -158,7 +158,7 @@ def test_hdr10_survives(tmp_path, codec):
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_chroma_siting_survives(tmp_path, codec):
+def test_chroma_siting_is_written(tmp_path, codec):
     info = film(color=Color(1, 1, 1, siting="topleft"))
     encoding = choose_encoding(info, "full_sbs", codec=codec)
     path = write(tmp_path / "a.mkv", encoding, pictures(encoding, 1))
@@ -167,7 +167,7 @@ def test_chroma_siting_survives(tmp_path, codec):
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "ffv1"])
 @pytest.mark.parametrize("layout", ["right", "full_sbs", "half_tb"])
-def test_odd_pictures_keep_every_line(tmp_path, codec, layout):
+def test_odd_sizes_keep_every_line(tmp_path, codec, layout):
     info = film(width=41, height=27)
     encoding = choose_encoding(info, layout, codec=codec)
     view = clips.picture(0, 41, 27)
@@ -187,10 +187,10 @@ def test_odd_pictures_keep_every_line(tmp_path, codec, layout):
         ("right", None),
     ],
 )
-def test_h264_says_how_the_views_are_packed(tmp_path, layout, mode):
+def test_h264_has_the_frame_packing_sei(tmp_path, layout, mode):
     encoding = choose_encoding(film(), layout)
     path = write(tmp_path / "a.mkv", encoding, pictures(encoding, 1))
-    # Without the container's own tag, which decoders hand on.
+    # A raw stream, because decoders pass on the container's tag.
     bare = tmp_path / "bare.h264"
     with av.open(str(path)) as source, av.open(str(bare), "w") as target:
         stream = source.streams.video[0]
@@ -202,7 +202,7 @@ def test_h264_says_how_the_views_are_packed(tmp_path, layout, mode):
     assert stereo_tags.read_stereo_mode(bare) == mode
 
 
-def test_a_failing_encoder_is_an_error_of_the_next_call(tmp_path):
+def test_encoder_error_is_raised_by_the_next_call(tmp_path):
     encoding = choose_encoding(film(), "full_sbs")
     broken = dataclasses.replace(encoding, options=(("preset", "no such preset"),))
     writer = SegmentWriter(tmp_path / "a.mkv", broken)
@@ -214,13 +214,13 @@ def test_a_failing_encoder_is_an_error_of_the_next_call(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_missing_folder_is_an_error(tmp_path):
     encoding = choose_encoding(film(), "full_sbs")
     with pytest.raises(RunError, match="No such file"):
         write(tmp_path / "gone" / "a.mkv", encoding, pictures(encoding, 2))
 
 
-def test_nothing_is_left_of_an_aborted_segment(tmp_path):
+def test_aborted_segment_leaves_no_file(tmp_path):
     encoding = choose_encoding(film(), "full_sbs")
     with (
         pytest.raises(KeyError),
@@ -231,7 +231,7 @@ def test_nothing_is_left_of_an_aborted_segment(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_segment_has_its_name_only_when_it_is_complete(tmp_path):
+def test_segment_appears_when_it_is_complete(tmp_path):
     encoding = choose_encoding(film(), "full_sbs")
     path = tmp_path / "a.mkv"
     with SegmentWriter(path, encoding) as writer:
@@ -241,7 +241,7 @@ def test_a_segment_has_its_name_only_when_it_is_complete(tmp_path):
     assert len(clips.linear(path)) == 2
 
 
-def test_pictures_of_another_size_are_refused(tmp_path):
+def test_picture_of_another_size_is_an_error(tmp_path):
     encoding = choose_encoding(film(), "full_sbs")
     with (
         pytest.raises(ValueError, match=r"\(36, 64, 3\), the segment's are"),
@@ -250,10 +250,10 @@ def test_pictures_of_another_size_are_refused(tmp_path):
         writer.write(clips.picture(0, WIDTH, HEIGHT))
 
 
-def test_real_film_at_default_quality(tmp_path):
+def test_default_quality_on_real_footage(tmp_path):
     source = Path(__file__).parents[2] / "../shared/data/rollercoaster.mp4"
     if not source.exists():
-        pytest.skip(f"{source.name} is not there")
+        pytest.skip(f"{source.name} is not available")
     info = probe(source)
     encoding = choose_encoding(info, "full_sbs")
     to_rgb = ToRgb(encoding.color)

@@ -1,4 +1,4 @@
-"""The packets of all segments as one stream, with the source's timestamps."""
+"""Reads the packets of all segments as one stream with the source's timestamps."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -7,15 +7,15 @@ from pathlib import Path
 import av
 import numpy as np
 
-from stereojax.cli import RunError
+from stereojax.cli import RunError, line_of
 from stereojax.stage_types import VideoIndex
 
 
-class Segments:
-    """Segment files in order, which together hold the frames of `index`.
+class SegmentReader:
+    """Reads segment files that together hold the frames of `index`, in order.
 
-    `rate`: frames per second of the segments' own numbering. `shift`: ticks by which
-    the output's clock is behind the source's. Use as a context manager.
+    `rate`: frames per second of the segments' frame numbers. `shift`: source ticks that
+    are time 0 of the output. A context manager.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class Segments:
         self._pts = [int(p) - shift for p in index.pts]
         self._durations = [int(d) for d in np.diff(index.pts)] + [index.last_duration]
 
-    def __enter__(self) -> "Segments":
+    def __enter__(self) -> "SegmentReader":
         self._first = _open(self._paths[0])
         self.template = self._first.streams.video[0]
-        # How many frames later than in order of time a frame may be coded.
+        # The largest number of frames by which coding order differs from display order.
         self._delay = self.template.codec_context.reorder_depth
         self._extradata = self.template.codec_context.extradata
         return self
@@ -45,12 +45,12 @@ class Segments:
         self._first.close()
 
     def packets(self) -> Iterator[av.Packet]:
-        """In decoding order, timed in the ticks of the index."""
+        """Yields all packets in decoding order, with times in ticks of the index."""
         position = 0
         for path in self._paths:
-            before = position
+            first = position
             for number, packet in self._read(path):
-                frame = before + number
+                frame = first + number
                 if frame >= len(self._pts):
                     raise RunError(f"{path}: more frames than the source has")
                 packet.pts = self._pts[frame]
@@ -73,7 +73,7 @@ class Segments:
         return self._pts[0] - early * self._durations[0]
 
     def _read(self, path: Path) -> Iterator[tuple[int, av.Packet]]:
-        """Each packet and the number of its frame within the segment."""
+        """Yields (frame number within the segment, packet)."""
         with _open(path) as container:
             stream = container.streams.video[0]
             if stream.codec_context.extradata != self._extradata:
@@ -83,7 +83,7 @@ class Segments:
                 )
             for packet in container.demux(stream):
                 if packet.size:
-                    # The writer numbered the frames; Matroska rounded to 1 ms.
+                    # Times are frame numbers, which Matroska rounded to 1 ms.
                     yield round(packet.pts * packet.time_base * self._rate), packet
 
 
@@ -91,4 +91,4 @@ def _open(path: Path) -> av.container.InputContainer:
     try:
         return av.open(f"file:{path}")
     except (av.error.FFmpegError, OSError) as error:
-        raise RunError(f"{path}: segment cannot be read: {error}") from error
+        raise RunError(f"{path}: segment cannot be read: {line_of(error)}") from error

@@ -1,4 +1,4 @@
-"""Streams that the output's container cannot hold, in a form that it can."""
+"""Converts sound and subtitles that the output's container cannot hold."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -8,11 +8,11 @@ import av.filter
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import SubtitleSet
 
-from stereojax.video.reading.span import Span, place, to_stream
-from stereojax.video.writing.metadata import describe
+from stereojax.video.writing.metadata import copy_tags
+from stereojax.video.writing.time_range import TimeRange, shift_packet, to_stream
 
-NEW_SOUND = {"webm": "libopus"}  # any other container: aac
-NEW_TEXT = {
+AUDIO_CODECS = {"webm": "libopus"}  # other containers: aac
+SUBTITLE_CODECS = {
     "matroska": "subrip",
     "webm": "webvtt",
     "mp4": "mov_text",
@@ -20,8 +20,8 @@ NEW_TEXT = {
 }
 _BITS_PER_CHANNEL = 128_000
 _MAX_BITS = 512_000
-# What a text subtitle looks like where the source does not say.
-_STYLE = b"""[Script Info]
+# Header of text subtitles whose source has none.
+_DEFAULT_HEADER = b"""[Script Info]
 ScriptType: v4.00+
 
 [V4+ Styles]
@@ -35,49 +35,49 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
 
 
-class Recoded:
-    """Sound decoded and encoded again; gaps in the source become silence."""
+class AudioTranscoder:
+    """Decodes and encodes sound; gaps in the source become silence."""
 
     def __init__(
         self,
         stream: av.AudioStream,
         target: av.container.OutputContainer,
-        span: Span,
+        time_range: TimeRange,
         codec: str,
     ):
-        self._span = span
+        self._time_range = time_range
         rates = av.codec.Codec(codec, "w").audio_rates or [stream.rate]
         rate = min(rates, key=lambda r: (r < stream.rate, abs(r - stream.rate)))
         layout = _layout(codec, stream, rate)
         self._out = target.add_stream(codec, rate=rate, layout=layout)
         channels = self._out.codec_context.channels
         self._out.bit_rate = min(_BITS_PER_CHANNEL * channels, _MAX_BITS)
-        describe(stream, self._out)
+        copy_tags(stream, self._out)
         self._graph: av.filter.Graph | None = None
 
     def packets(self, packet: av.Packet) -> Iterator[av.Packet]:
-        if not place(packet, self._span):
+        if not shift_packet(packet, self._time_range):
             return
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            return  # one damaged packet: silence for as long
+            return  # a damaged packet becomes silence
         for frame in frames:
             if self._graph is None:
-                self._graph = self._start(frame)
+                self._graph = self._open_graph(frame)
             self._graph.push(frame)
-            yield from self._encoded()
+            yield from self._encode_ready()
 
     def flush(self) -> Iterator[av.Packet]:
         if self._graph is None:
             return
         self._graph.push(None)
-        yield from self._encoded()
+        yield from self._encode_ready()
         for packet in self._out.encode(None):
             to_stream(packet, self._out)
             yield packet
 
-    def _start(self, frame: av.AudioFrame) -> av.filter.Graph:
+    def _open_graph(self, frame: av.AudioFrame) -> av.filter.Graph:
         context = self._out.codec_context
         graph = av.filter.Graph()
         nodes = [
@@ -99,7 +99,8 @@ class Recoded:
         graph.link_nodes(*nodes).configure()
         return graph
 
-    def _encoded(self) -> Iterator[av.Packet]:
+    def _encode_ready(self) -> Iterator[av.Packet]:
+        """Yields packets for the samples that the filter graph has ready."""
         while True:
             try:
                 frame = self._graph.pull()
@@ -111,7 +112,7 @@ class Recoded:
 
 
 def _layout(codec: str, stream: av.AudioStream, rate: int) -> str:
-    """The source's channels if the encoder takes them, else stereo."""
+    """Returns the source's channel layout if the encoder supports it, else stereo."""
     trial = av.codec.Codec(codec, "w").create("audio")
     trial.sample_rate = rate
     trial.layout = stream.layout.name
@@ -124,31 +125,31 @@ def _layout(codec: str, stream: av.AudioStream, rate: int) -> str:
     return stream.layout.name
 
 
-class Retitled:
-    """Text subtitles in the container's own kind; italics and the like survive."""
+class SubtitleTranscoder:
+    """Converts text subtitles to the container's format; keeps italics and so on."""
 
     def __init__(
         self,
         stream: SubtitleStream,
         target: av.container.OutputContainer,
-        span: Span,
+        time_range: TimeRange,
         codec: str,
     ):
-        self._span = span
+        self._time_range = time_range
         self._decoder = stream.codec_context
         self._decoder.open(strict=False)
         self._out = target.add_stream(codec)
         self._out.time_base = Fraction(1, 1000)
         self._out.codec_context.time_base = Fraction(1, 1000)
         header = self._decoder.subtitle_header
-        self._out.codec_context.subtitle_header = header or _STYLE
-        describe(stream, self._out)
+        self._out.codec_context.subtitle_header = header or _DEFAULT_HEADER
+        copy_tags(stream, self._out)
 
     def packets(self, packet: av.Packet) -> Iterator[av.Packet]:
-        if not place(packet, self._span, stretch=True):
+        if not shift_packet(packet, self._time_range, stretch=True):
             return
-        shown = self._decoder.decode2(packet)
-        lines = [line.ass for line in shown or () if getattr(line, "ass", b"")]
+        decoded = self._decoder.decode2(packet)
+        lines = [line.ass for line in decoded or () if getattr(line, "ass", b"")]
         if not lines:
             return
         length = packet.duration * packet.time_base * 1000

@@ -1,8 +1,8 @@
-"""Encodes one segment of the output: a run of frames, closed, decodable on its own.
+"""Encodes one segment of the output: consecutive frames, decodable on their own.
 
-A segment file is Matroska with its frames counted, not timed: the real timestamps are
-in the source's index, and `mux.join` puts them back exactly, whatever their time base.
-Equal frames and an equal `Encoding` give an equal file.
+A segment is a Matroska file whose timestamps are frame numbers. `mux.join_segments`
+replaces them by the source's timestamps, which are exact in any time base. Equal frames
+and an equal `Encoding` give an equal file.
 """
 
 import contextlib
@@ -14,28 +14,29 @@ from pathlib import Path
 import av
 import numpy as np
 
-from stereojax.cli import RunError
+from stereojax.cli import RunError, line_of
 from stereojax.shapes import Shaped
-from stereojax.video.color.color import FromRgb
+from stereojax.storage.atomic import flush_to_disk, partial_path
+from stereojax.video.color.rgb import FromRgb
 from stereojax.video.stereo import stereo_tags
 from stereojax.video.writing.encoding import Encoding
 from stereojax.video.writing.formats import same_planes
 
-_WAITING = 2  # pictures between the caller and the encoder's thread
+_QUEUE_SIZE = 2  # pictures waiting for the encoder thread
 
 
 class SegmentWriter:
-    """Encodes pictures in a thread of its own; the file appears when `close` returns.
+    """Encodes pictures in a thread; the file appears under `path` on `close`.
 
-    Until then it is `path` + ".part". A failure of the encoder is raised by the next
-    `write` or by `close`. As a context manager it closes, or after an exception aborts.
+    An encoder error is raised by the next `write` or by `close`. As a context manager,
+    it closes at the end of the block, or aborts after an exception.
     """
 
     def __init__(self, path: Path, encoding: Encoding):
         self._path = Path(path)
-        self._part = self._path.with_name(self._path.name + ".part")
+        self._part = partial_path(self._path)
         self._encoding = encoding
-        self._queue: queue.Queue = queue.Queue(_WAITING)
+        self._queue: queue.Queue = queue.Queue(_QUEUE_SIZE)
         self._error: BaseException | None = None
         self._abort = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -44,27 +45,28 @@ class SegmentWriter:
     def write(
         self,
         image: Shaped[np.ndarray, "h w 3"],  # uint8, or uint16 of full scale; packed
-        coded_left: av.VideoFrame | None = None,
+        decoded_left: av.VideoFrame | None = None,
     ) -> None:
         """Adds one packed picture; do not change `image` afterwards.
 
-        Where `encoding.left_corner` is not None and `coded_left` is given (the decoded
-        frame itself), its planes replace the left view: no way through RGB.
+        `decoded_left` is the decoder's frame of the left view. If it is given and
+        `encoding.left_corner` is not None, its planes replace the left view, without
+        a conversion through RGB.
         """
         expected = (self._encoding.height, self._encoding.width, 3)
         if image.shape != expected:
             raise ValueError(f"picture is {image.shape}, the segment's are {expected}")
-        self._put((image, coded_left))
+        self._put((image, decoded_left))
 
     def close(self) -> None:
-        """Waits for the encoder and gives the file its name."""
+        """Waits for the encoder and renames the file to `path`."""
         self._put(None)
         self._thread.join()
         self._raise()
         self._part.replace(self._path)
 
     def abort(self) -> None:
-        """Stops and leaves nothing behind."""
+        """Stops the encoder and deletes the unfinished file."""
         self._abort.set()
         while self._thread.is_alive():
             with contextlib.suppress(queue.Full):
@@ -95,15 +97,14 @@ class SegmentWriter:
             self._part.unlink(missing_ok=True)
             raise RunError(
                 f"encoding {self._path.name} as {self._encoding.codec}"
-                f" {self._encoding.pixel_format} failed: {self._error}"
+                f" {self._encoding.pixel_format} failed: {line_of(self._error)}"
             ) from self._error
 
     def _run(self) -> None:
         try:
             with self._part.open("wb") as file:
                 self._encode(file)
-                file.flush()
-                os.fsync(file.fileno())
+            flush_to_disk(self._part)
         except BaseException as error:
             self._error = error
 
@@ -115,12 +116,12 @@ class SegmentWriter:
             stream = _add_stream(output, encoding)
             number = 0
             while (item := self._queue.get()) is not None and not self._abort.is_set():
-                image, coded_left = item
+                image, decoded_left = item
                 frame = to_frame(image)
-                if coded_left is not None and encoding.left_corner is not None:
-                    _paste(coded_left, frame, encoding)
+                if decoded_left is not None and encoding.left_corner is not None:
+                    _paste(decoded_left, frame, encoding)
                 frame.pts, frame.time_base = number, 1 / encoding.rate
-                # The encoder's choice, not that of the decoded frame.
+                # Let the encoder choose the frame type.
                 frame.pict_type = 0
                 output.mux(stream.encode(frame))
                 number += 1
@@ -131,7 +132,7 @@ class SegmentWriter:
 def _add_stream(
     output: av.container.OutputContainer, encoding: Encoding
 ) -> av.VideoStream:
-    # SVT-AV1 prints its settings to stderr and takes no option against it.
+    # SVT-AV1 prints its settings to stderr; only this variable prevents it.
     os.environ.setdefault("SVT_LOG", "1")
     stream = output.add_stream(
         encoding.encoder, rate=encoding.rate, options=dict(encoding.options)
@@ -152,24 +153,25 @@ def _add_stream(
 
 
 def _paste(source: av.VideoFrame, target: av.VideoFrame, encoding: Encoding) -> None:
-    """Copies the source's planes into the target's, where the left view is."""
+    """Copies the planes of the left view into `target`, without conversion."""
     x, y = encoding.left_corner
-    # A stream may change on the way; then the view's RGB stays, which is there already.
+    # If the stream changes its format, the converted RGB of the view stays.
     if (source.width, source.height) != encoding.view_size or not same_planes(
         source.format.name, target.format.name
     ):
         return
     target.make_writable()
     for i in range(len({c.plane for c in target.format.components})):
-        part, whole = _pixels(source, i), _pixels(target, i)
-        left = x * whole.shape[1] // target.width
-        top = y * whole.shape[0] // target.height
-        whole[top : top + part.shape[0], left : left + part.shape[1]] = part
+        view, packed = _samples(source, i), _samples(target, i)
+        left = x * packed.shape[1] // target.width
+        top = y * packed.shape[0] // target.height
+        packed[top : top + view.shape[0], left : left + view.shape[1]] = view
 
 
-def _pixels(frame: av.VideoFrame, index: int) -> Shaped[np.ndarray, "_h _w"]:
+def _samples(frame: av.VideoFrame, index: int) -> Shaped[np.ndarray, "_h _w"]:
+    """Returns a view of one plane's samples, without the padding of its lines."""
     plane = frame.planes[index]
     bits = max(c.bits for c in frame.format.components)
-    kind = np.uint8 if bits <= 8 else np.uint16
-    rows = np.frombuffer(plane, kind).reshape(plane.height, -1)
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    rows = np.frombuffer(plane, dtype).reshape(plane.height, -1)
     return rows[:, : plane.width]

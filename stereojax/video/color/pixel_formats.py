@@ -1,4 +1,4 @@
-"""Pixel formats by FFmpeg's names, and swscale set up to lose nothing but bits."""
+"""Properties of FFmpeg's pixel formats, and conversion between them by swscale."""
 
 import av
 import av.filter
@@ -7,14 +7,14 @@ import numpy as np
 from stereojax.shapes import Shaped
 
 # Not bilinear: with these flags swscale 9.5 returns garbage for 16-bit RGB.
-# Dither off: its pattern would be in one eye only.
+# No dithering: its pattern would differ between the eyes.
 _SCALE = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact:sws_dither=none"
 
 
 def bit_depth(pixel_format: str) -> int:
-    """Bits of the widest color component, at least 8: 8 for yuv420p, 10 for p010le.
+    """Returns the bits of the widest component, at least 8 (palettes: 8).
 
-    The entries of a palette have 8.
+    8 for yuv420p, 10 for p010le.
     """
     components = av.VideoFormat(pixel_format, 2, 2).components
     return max(8, *(c.bits for c in components))
@@ -25,7 +25,7 @@ def is_gray(pixel_format: str) -> bool:
 
 
 def is_rgb(pixel_format: str) -> bool:
-    """Red, green and blue already: no matrix applies."""
+    """Returns whether the components are RGB, so that no matrix applies."""
     video_format = av.VideoFormat(pixel_format, 2, 2)
     return (
         video_format.is_rgb
@@ -35,20 +35,21 @@ def is_rgb(pixel_format: str) -> bool:
 
 
 def planar(pixel_format: str, bits: int) -> str:
-    """The planar Y'CbCr format with the chroma grid of `pixel_format`."""
+    """Returns the planar Y'CbCr format with the subsampling of `pixel_format`."""
     video_format = av.VideoFormat(pixel_format, 64, 64)
     grid = {(64, 64): "444", (32, 64): "422", (32, 32): "420"}.get(
         (video_format.chroma_width(64), video_format.chroma_height(64))
     )
-    if grid is None:  # 4:1:1 and the like have no deep twin
+    if grid is None:  # 4:1:1 and similar formats exist with 8 bits only
         return pixel_format
     return f"yuv{grid}p" + ("" if bits == 8 else f"{bits}le")
 
 
 def full_planes(frame: av.VideoFrame) -> Shaped[np.ndarray, "h w 3"] | None:
-    """The code values of Y, Cb and Cr, where chroma is not subsampled; else None.
+    """Returns the code values of Y, Cb and Cr of a 4:4:4 frame; else None.
 
-    swscale scales full range codes to the full range of 16 bits, but only here.
+    4:4:4 bypasses swscale, which would scale full-range codes to the full 16 bits, in
+    this format only.
     """
     name = frame.format.name
     bits = bit_depth(name)
@@ -62,12 +63,12 @@ def full_planes(frame: av.VideoFrame) -> Shaped[np.ndarray, "h w 3"] | None:
     return np.stack([line.astype(np.uint16) for line in lines], axis=-1)
 
 
-class Graph:
-    """Converts frames of one size and format, through `formats` in turn.
+class ScaleFilter:
+    """Converts frames of one size and format through a chain of pixel formats.
 
-    swscale by FFmpeg's `scale` filter: PyAV's VideoReformatter cannot switch its
-    dithering off, nor tell it where the chroma samples lie. Size, matrix and range
-    stay as they are. Not for two threads at once.
+    Uses FFmpeg's `scale` filter, because PyAV's VideoReformatter can neither disable
+    dithering nor set the chroma siting. Matrix and range stay unchanged. Not
+    thread-safe.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Graph:
         siting: str = "left",
         size: tuple[int, int] | None = None,
     ):
-        """`siting`: where chroma lies, at both ends. `size`: (w, h) scales by area."""
+        """`siting`: chroma siting of both ends. `size`: (w, h) to scale to by area."""
         self._key = self._key_of(like)
         graph = av.filter.Graph()
         nodes = [
@@ -87,7 +88,7 @@ class Graph:
                 f"video_size={like.width}x{like.height}:pix_fmt={like.format.name}"
                 ":time_base=1/1:pixel_aspect=1/1",
             ),
-            # swscale refuses tags that it does not know; none of them matters here.
+            # swscale rejects tags that it does not know; none affects this conversion.
             graph.add(
                 "setparams",
                 "color_primaries=unknown:color_trc=unknown:colorspace=unknown",
