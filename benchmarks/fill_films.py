@@ -13,7 +13,7 @@ from stereojax.synthetic import make_film
 from stereojax.synthetic.camera import CameraPath
 from stereojax.synthetic.render import StereoFrame, render_frame
 from stereojax.synthetic.sets import SETS, draw_scene
-from stereojax.synthetic.world import prepare
+from stereojax.synthetic.world import prepare_world
 
 FRAME_RATE = 24.0
 MAX_DISPARITY = 0.016  # of the width
@@ -74,7 +74,7 @@ def _frames(seed: int, camera: str, width: int, count: int) -> Iterator[StereoFr
     scene = draw_scene(name, np.random.default_rng([seed, 7]))
     path: CameraPath = dataclasses.replace(scene.path, **move)
     scene = dataclasses.replace(scene, path=path)
-    world = prepare(scene, count / FRAME_RATE, width, MAX_DISPARITY * width, 0.6)
+    world = prepare_world(scene, count / FRAME_RATE, width, MAX_DISPARITY * width, 0.6)
     for i in range(count):
         yield render_frame(world, i / FRAME_RATE, height, width)
 

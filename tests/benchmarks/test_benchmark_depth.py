@@ -38,7 +38,7 @@ def test_a_video_model_is_timed_over_one_window(monkeypatch, per_frame, windows)
     assert model.windows == windows
     assert found["size"] == "6x4"
     # The clock is read once before and once after.
-    assert found["seconds"] == 1 / (depth.STILL[1] if per_frame else depth.STEP)
+    assert found["seconds"] == 1 / (depth.PER_FRAME[1] if per_frame else depth.STEP)
 
 
 def test_other_models_are_refused():
