@@ -124,6 +124,13 @@ def test_noise_of_the_depth_opens_no_hole(rise):
     assert occlusion[:, inside].max() < 0.08
 
 
+def test_steps_of_a_rounded_depth_open_no_hole():
+    """8-bit depth moves by 0.1 pixels at once, each step alone on a flat surface."""
+    disparity = (4.0 - 0.1 * (np.arange(300) // 20)).astype(np.float32)[None]
+    _, occlusion = splat(np.ones((1, 300, 1), np.float32), disparity)
+    np.testing.assert_allclose(occlusion[:, :295], 0, atol=1e-6)
+
+
 def test_a_curved_surface_is_opaque():
     x = np.arange(400)
     disparity = (20 * np.sin(x / 40))[None].astype(np.float32)  # stretched up to 1.5
