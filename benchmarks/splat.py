@@ -1,10 +1,12 @@
-"""How fast frames splat: each implementation beside PyTorch's and NumPy's way.
+"""Time of a splat: each implementation and compositing, beside PyTorch and NumPy.
 
-    python -m benchmarks.splat --sizes 1080p --ranges 20
+    python -m benchmarks.splat --sizes 540p,1080p --ranges 20
 
 Prints a table and writes benchmarks/results/splat_PLATFORM.json. `roofline` is the
 share of the time that moving each byte once would take at the speed of a copy here: a
-frame's colours and disparity in, colours and occlusion out, 32 bytes a pixel.
+frame's colours and disparity in, colours and occlusion out, 32 bytes a pixel. `temp_MB`
+is the memory that the compiled program needs beside its inputs and outputs. The peers
+splat by the published formula.
 """
 
 import argparse
@@ -21,13 +23,16 @@ from stereojax.splat import choose, forward_splat
 from stereojax.splat.implementations import IMPLEMENTATIONS, PLATFORMS
 from stereojax.splat.workloads import RANGES, SIZES, scene
 
+MORE_SIZES = {"540p": (540, 960)} | SIZES
+COMPOSITINGS = ("published", "coverage")
 BYTES = 32  # a pixel, in and out
 PEER = "PyTorch scatter_add_, planar"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", default=",".join(SIZES), help="of " + str([*SIZES]))
+    sizes = "of " + str([*MORE_SIZES])
+    parser.add_argument("--sizes", default=",".join(SIZES), help=sizes)
     parser.add_argument("--ranges", default=",".join(map(str, RANGES)), help="pixels")
     parser.add_argument("--frames", type=int, help="a call; default 1, on a GPU 16")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each row")
@@ -37,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = []
     for size in flags.sizes.split(","):
         for pixels in map(int, flags.ranges.split(",")):
-            rows += compare(SIZES[size], pixels, frames, flags.seconds, size=size)
+            rows += compare(MORE_SIZES[size], pixels, frames, flags.seconds, size=size)
     print(measure.table(rows))
     for row in rows:
         if is_default(row):
@@ -53,8 +58,8 @@ def compare(
     size: str,
     wanted_peers: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """A row for each implementation and peer, on the same frames."""
-    # A few frames, again and again: making them takes long.
+    """Returns a row for each implementation, compositing and peer; same frames."""
+    # A few frames are repeated: rendering more takes long.
     image, disparity = (
         np.resize(x, (frames, *x.shape[1:]))
         for x in scene((min(frames, 3), *shape), 0, pixels)
@@ -63,14 +68,18 @@ def compare(
     theirs, missing = splat_peers.peers(image, disparity, wanted_peers)
     timings = measure.race(ours | theirs, seconds=seconds)
     copied = copy_speed(image.size * 4)
-    default = choose(image.shape)
+    defaults = {c: choose(image.shape, compositing=c) for c in COMPOSITINGS}
     head = {"size": size, "range": pixels, "frames": frames}
     rows = []
     for name, timing in timings.items():
         per_frame = timing.best / frames
         sources = shape[0] * shape[1]
+        implementation, _, compositing = name.partition(", ")
+        if name not in ours:
+            implementation, compositing = name, "published"
         row = head | {
-            "implementation": name,
+            "implementation": implementation,
+            "compositing": compositing,
             "ms": per_frame * 1e3,
             "cpu_ms": timing.cpu / frames * 1e3,
             "Mpx/s": sources / per_frame / 1e6,
@@ -78,8 +87,10 @@ def compare(
         }
         if name in ours:
             row["repeatable"] = repeatable(ours[name])
-        if name == default.implementation:
-            row["note"] = f"default ({default.reason})"
+            row["temp_MB"] = temporary(ours[name]) / 1e6
+            default = defaults[compositing]
+            if implementation == default.implementation:
+                row["note"] = f"default ({default.reason})"
         rows.append(row)
     for name, reason in missing.items():
         rows.append(head | {"implementation": name, "note": reason})
@@ -91,19 +102,33 @@ def is_default(row: dict[str, Any]) -> bool:
 
 
 def runners(image: jax.Array, disparity: jax.Array) -> dict[str, splat_peers.Runner]:
+    """Returns a runner for each "implementation, compositing"."""
     return {
-        name: functools.partial(jitted(name), image, disparity) for name in available()
+        f"{name}, {compositing}": functools.partial(
+            jitted(name, compositing), image, disparity
+        )
+        for name in available()
+        for compositing in COMPOSITINGS
     }
 
 
 @functools.cache
-def jitted(implementation: str) -> Callable:
-    """One for all inputs, so that another range of disparities compiles nothing."""
-    return jax.jit(functools.partial(forward_splat, implementation=implementation))
+def jitted(implementation: str, compositing: str) -> Callable:
+    """Returns one function for all inputs, so that another range compiles nothing."""
+    return jax.jit(
+        functools.partial(
+            forward_splat, implementation=implementation, compositing=compositing
+        )
+    )
+
+
+def temporary(run: functools.partial) -> int:
+    """Returns the bytes that a runner's program needs beside inputs and outputs."""
+    return run.func.lower(*run.args).compile().memory_analysis().temp_size_in_bytes
 
 
 def available() -> list[str]:
-    """The implementations that are themselves here, not their stand-ins."""
+    """Returns the implementations that run here, without those that are replaced."""
     here = jax.default_backend()
     return [
         name
@@ -114,7 +139,7 @@ def available() -> list[str]:
 
 
 def repeatable(run: splat_peers.Runner, times: int = 5) -> bool:
-    """Whether every bit is the same each time."""
+    """Returns whether each run gives the same bits."""
     first = jax.tree.leaves(run())
     return all(
         bool(same_bits(ours, theirs))
@@ -130,7 +155,7 @@ def same_bits(ours: jax.Array, theirs: jax.Array) -> jax.Array:
 
 
 def copy_speed(size: int) -> float:
-    """Bytes a second, read and written, of a large copy on the default device."""
+    """Returns bytes a second, read plus written, of a large copy on this device."""
     plain = jnp.zeros(max(size, 1 << 24) // 4, jnp.float32)
     copy = jax.jit(lambda x: x + 1)
     timing = measure.race({"copy": lambda: copy(plain)}, seconds=0.5)["copy"]
@@ -138,13 +163,14 @@ def copy_speed(size: int) -> float:
 
 
 def verdict(rows: list[dict[str, Any]], ours: dict[str, Any]) -> str:
-    """Ours against the best of PyTorch's, in words."""
+    """Compares one of our rows with the best PyTorch one, in a line."""
     keys = ("size", "range", "frames")
     for row in rows:
         same = all(row[key] == ours[key] for key in keys)
         if same and row["implementation"] == PEER and "ms" in row:
             return (
-                f"{ours['size']}, {ours['range']} px: {ours['implementation']} is "
+                f"{ours['size']}, {ours['range']} px: {ours['implementation']} "
+                f"({ours['compositing']}) is "
                 f"{row['ms'] / ours['ms']:.2f} times as fast as {PEER}"
                 f" ({row['cpu_ms'] / ours['cpu_ms']:.2f} by CPU time)"
             )

@@ -1,23 +1,24 @@
-"""Which implementation runs where, and why."""
+"""The choice of an implementation for a platform and a size, with its reason."""
 
 import concurrent.futures
 import dataclasses
 import functools
 import logging
 import math
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stereojax.splat.implementations import PLATFORMS, WIDE, pallas_module
-from stereojax.splat.reference import scatter_rows
+from stereojax.splat.reference import composite_rows, scatter_rows
 from stereojax.splat.row_contract import RowSplat, landing
 from stereojax.splat.workloads import scene
 from stereojax.splat.xla_gather import MAX_SHARPNESS
 
 log = logging.getLogger("stereojax.splat")
-SMALL = 1 << 16  # sources; for fewer, the time to compile is all that counts
+SMALL = 1 << 16  # sources; for fewer, only the time to compile matters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,18 +33,19 @@ def choose(
     shape: tuple[int, ...],
     sharpness: float = 0.5,
     *,
+    compositing: Literal["published", "coverage"] = "published",
     wanted: str | None = None,
     platform: str | None = None,
 ) -> Choice:
-    """What `forward_splat(..., implementation=wanted)` runs for an image of `shape`.
+    """Returns what `forward_splat(..., implementation=wanted)` runs for a `shape`.
 
-    `platform` is jax's name for where it will run; by default, the default device's.
-    What cannot run here is replaced, and a warning in the log says why.
+    `platform` is jax's name of the platform; by default, the default device's. An
+    implementation that cannot run here is replaced, and a warning in the log says why.
     """
     platform = platform or default_platform()
     if wanted == "xla_scatter":
         return Choice(wanted, "asked for")
-    if sharpness > MAX_SHARPNESS:
+    if compositing == "published" and sharpness > MAX_SHARPNESS:
         reason = f"sharpness {sharpness:g} is above the gathers' {MAX_SHARPNESS:g}"
         return _instead(wanted, "xla_scatter", reason)
     if wanted in PLATFORMS:
@@ -51,7 +53,9 @@ def choose(
     if wanted:
         return Choice(wanted, "asked for")
     if platform == "gpu":
-        return _pallas("pallas_gpu", shape, platform, "xla_scatter")
+        # Compositing by the reference takes a column at a time: too few at once.
+        otherwise = "xla_scatter" if compositing == "published" else "xla_gather"
+        return _pallas("pallas_gpu", shape, platform, otherwise)
     if platform == "tpu":
         return _pallas("pallas_tpu", shape, platform, "xla_gather")
     if math.prod(shape[:-1]) < SMALL:
@@ -71,7 +75,7 @@ def _pallas(
 
 
 def _unusable(name: str, shape: tuple, platform: str) -> str | None:
-    """Why `name` cannot run; where its platform is not, only what can be told."""
+    """Returns why `name` cannot run; the kernel is tried only on its own platform."""
     try:
         module = pallas_module(name)
     except ImportError as error:
@@ -86,24 +90,28 @@ def _unusable(name: str, shape: tuple, platform: str) -> str | None:
 
 @functools.cache
 def _broken(name: str) -> str | None:
-    """Runs the kernel once, on a few pixels, beside the reference."""
+    """Compares the kernels with the reference once, on a few pixels."""
     if name == "pallas_gpu":
         device = jax.local_devices()[0]
         capability = str(getattr(device, "compute_capability", "none"))
         if not capability[:1].isdigit() or float(capability) < 9:
             return f"{device.device_kind} has compute capability {capability}, not 9.0"
-    return _differs(pallas_module(name).gather_rows)
+    module = pallas_module(name)
+    return _differs(
+        functools.partial(module.gather_rows, sharpness=0.5),
+        functools.partial(scatter_rows, sharpness=0.5),
+    ) or _differs(module.composite_rows, composite_rows)
 
 
-def _differs(kernel: RowSplat) -> str | None:
-    """Why `kernel` fails on a small picture, if it does."""
+def _differs(kernel: RowSplat, reference: RowSplat) -> str | None:
+    """Returns why `kernel` fails on a small picture, if it does."""
 
     def wrong() -> float:
         image, disparity = map(jnp.asarray, scene((2, 160), -9, 30))
         d = landing(disparity, published_border=False)
         ours, true = (
-            jax.jit(functools.partial(rows, sharpness=0.5, hard_mask=False))(image, d)
-            for rows in (kernel, scatter_rows)
+            jax.jit(functools.partial(rows, hard_mask=False))(image, d)
+            for rows in (kernel, reference)
         )
         errors = jax.tree.map(lambda a, b: abs(a - b).max(), ours[:2], true[:2])
         return float(np.max(errors))
@@ -129,7 +137,7 @@ def _log_once(message: str) -> None:
 
 
 def default_platform() -> str:
-    """Where jax runs what is not placed by hand: cpu, gpu, tpu."""
+    """Returns the platform of jax's default device: cpu, gpu or tpu."""
     device = jax.config.jax_default_device
     if device is None:
         return jax.default_backend()

@@ -2,13 +2,21 @@
 
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stereojax.shapes import Array, Float
-from stereojax.splat.row_contract import Rows, RowSplat, bilinear_taps
+from stereojax.splat.coverage import coverage_taps
+from stereojax.splat.row_contract import (
+    NOWHERE,
+    RowComposite,
+    Rows,
+    RowSplat,
+    bilinear_taps,
+)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 3, 4))
@@ -20,14 +28,16 @@ def with_gradient(
     hard_mask: bool,
 ) -> tuple[Float[Array, "n w c"], Float[Array, "n w"]]:
     """(warped, occlusion) by `kernel`, with gradients from two gathers."""
-    done = _batchable(kernel, sharpness, hard_mask, residuals=False)(image, d)
+    run = functools.partial(kernel, sharpness=sharpness, hard_mask=hard_mask)
+    done = _batchable(run, residuals=False)(image, d)
     return done.warped, done.occlusion
 
 
 def _forward(
     kernel: RowSplat, image: Array, d: Array, sharpness: float, hard_mask: bool
 ) -> tuple:
-    done = _batchable(kernel, sharpness, hard_mask, residuals=True)(image, d)
+    run = functools.partial(kernel, sharpness=sharpness, hard_mask=hard_mask)
+    done = _batchable(run, residuals=True)(image, d)
     return (done.warped, done.occlusion), (image, d, done)
 
 
@@ -60,12 +70,76 @@ def _backward(
 with_gradient.defvjp(_forward, _backward)
 
 
-def _batchable(kernel: RowSplat, sharpness: float, hard_mask: bool, residuals: bool):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 3))
+def composite_with_gradient(
+    kernel: RowComposite,
+    image: Float[Array, "n w c"],
+    d: Float[Array, "n w"],
+    hard_mask: bool,
+) -> tuple[Float[Array, "n w c"], Float[Array, "n w"]]:
+    """(warped, occlusion) by coverage, by `kernel`, with gradients from gathers."""
+    run = functools.partial(kernel, hard_mask=hard_mask)
+    done = _batchable(run, residuals=False)(image, d)
+    return done.warped, done.occlusion
+
+
+def _composite_forward(
+    kernel: RowComposite, image: Array, d: Array, hard_mask: bool
+) -> tuple:
+    run = functools.partial(kernel, hard_mask=hard_mask)
+    done = _batchable(run, residuals=True)(image, d)
+    return (done.warped, done.occlusion), (image, d, done)
+
+
+def _composite_backward(
+    kernel: RowComposite, hard_mask: bool, residuals: tuple, grads: tuple
+) -> tuple:
+    """Each source collects from the targets where a part of it is visible.
+
+    d out / d I = visible / total. Where the coverage is complete, more coverage of a
+    source replaces the colour of the last visible one, L: d out / d share = I - L for
+    the sources in front of it, 0 for the others. Elsewhere all are visible, and
+    d out / d share = (I - out) / total.
+    """
+    del kernel, hard_mask  # the occlusion has no gradient
+    image, d, done = residuals
+    complete = done.anchor > -NOWHERE
+    column = jnp.arange(d.shape[-1])
+    last = jnp.where(complete, column + done.anchor.astype(jnp.int32), 0)
+    last_color = jnp.take_along_axis(image, last[..., None], axis=1)
+    replaced = jnp.where(complete[..., None], last_color, done.warped)
+    total = jnp.where(complete | (done.total <= 0), 1, done.total)
+    color_grad = grads[0] / total[..., None]
+    replaced_grad = (color_grad * replaced).sum(-1)
+
+    taps, pull_back = jax.vjp(coverage_taps, d)
+    image_grad, share_grads = jnp.zeros_like(image), []
+    for target, share, hit in taps.targets():
+        index = jnp.where(hit, target, 0)
+        take = functools.partial(jnp.take_along_axis, indices=index, axis=1)
+        shift, last_shift = column - target, take(done.anchor)
+        in_front = hit & (shift > last_shift)
+        rest = jnp.where(hit & (shift == last_shift), 1 - take(done.total), 0)
+        visible = jnp.where(in_front, share, rest)
+        pull = jnp.take_along_axis(color_grad, index[..., None], axis=1)
+        image_grad += visible[..., None] * pull
+        gain = (pull * image).sum(-1) - take(replaced_grad)
+        share_grads.append(jnp.where(in_front, gain, 0))
+    (d_grad,) = pull_back(
+        taps._replace(whole=0 * d, right=share_grads[0], left=share_grads[1])
+    )
+    return image_grad, d_grad
+
+
+composite_with_gradient.defvjp(_composite_forward, _composite_backward)
+
+
+def _batchable(kernel: Callable[..., Rows], residuals: bool) -> Callable[..., Rows]:
     """The kernel, with an axis that vmap adds folded into the rows."""
 
     @jax.custom_batching.custom_vmap
     def rows(image: Float[Array, "n w c"], d: Float[Array, "n w"]) -> Rows:
-        return kernel(image, d, sharpness, hard_mask=hard_mask, residuals=residuals)
+        return kernel(image, d, residuals=residuals)
 
     @rows.def_vmap
     def _(size: int, batched: list, *arrays: Array | np.ndarray) -> tuple:

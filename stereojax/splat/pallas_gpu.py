@@ -16,7 +16,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
 from stereojax.shapes import Array, Float
-from stereojax.splat.nearest_first import add_shift, finish, no_sums
+from stereojax.splat.nearest_first import Coverage, Published
 from stereojax.splat.row_contract import NOWHERE, Rows
 
 TILE = 128  # targets: a warpgroup has as many threads
@@ -35,22 +35,46 @@ def gather_rows(
     residuals: bool = True,
     interpret: object = None,
 ) -> Rows:
-    """The splat of each row; the anchor is the first source's disparity."""
+    """Splats each row by the published formula.
+
+    The anchor is the disparity of the target's first source.
+    """
+    return _launch(image, d, Published(sharpness, hard_mask), residuals, interpret)
+
+
+def composite_rows(
+    image: Float[Array, "n w c"],
+    d: Float[Array, "n w"],
+    *,
+    hard_mask: bool,
+    residuals: bool = True,
+    interpret: object = None,
+) -> Rows:
+    """Splats each row by coverage."""
+    return _launch(image, d, Coverage(hard_mask), residuals, interpret)
+
+
+def _launch(
+    image: Float[Array, "n w c"],
+    d: Float[Array, "n w"],
+    formula: Published | Coverage,
+    residuals: bool,
+    interpret: object,
+) -> Rows:
     rows, given, channels = image.shape
     width = max(given, TILE)
     pitch = -(-(width + 2 * MARGIN) // 4) * 4
-    # One fusion makes the kernel's input: a plane for each channel, then disparity.
+    # One fusion makes the kernel's input: a plane for each channel, then the formula's.
+    planes = jnp.stack(formula.planes(d), axis=1)
     sources = jnp.pad(
-        jnp.concatenate([jnp.moveaxis(image, -1, 1), d[:, None]], axis=1),
+        jnp.concatenate([jnp.moveaxis(image, -1, 1), planes], axis=1),
         ((0, 0), (0, 0), (MARGIN, pitch - given - MARGIN)),
         constant_values=NOWHERE,
     )
     segments = -(-width // (TILE * TILES))
     outputs = [(rows, width, channels)] + [(rows, width)] * (3 if residuals else 1)
     kernel = plgpu.kernel(
-        functools.partial(
-            _program, segments=segments, sharpness=sharpness, hard_mask=hard_mask
-        ),
+        functools.partial(_program, segments=segments, formula=formula),
         out_type=[jax.ShapeDtypeStruct(shape, jnp.float32) for shape in outputs],
         grid=(rows * segments,),
         grid_names=("program",),
@@ -65,16 +89,18 @@ def gather_rows(
     return Rows(*(x[:, :given] for x in done), *[None] * (4 - len(done)))
 
 
-def _program(sources_ref, lane_ref, warped_ref, *rest, segments, sharpness, hard_mask):
+def _program(sources_ref, lane_ref, warped_ref, *rest, segments, formula):
     width, channels = warped_ref.shape[1:]
+    planes = sources_ref.shape[1]
     program = lax.axis_index("program")
     row = program // segments
-    start = (program % segments) * (TILE * TILES)
+    begin = (program % segments) * (TILE * TILES)
     # The last tiles of a row may overlap: they gather the same targets alike.
-    tiles = [jnp.minimum(start + i * TILE, width - TILE) for i in range(TILES)]
+    tiles = [jnp.minimum(begin + i * TILE, width - TILE) for i in range(TILES)]
     lane = lane_ref[...]
 
-    def disparity(first: Array) -> Array:  # of the TILE sources from `first` on
+    # Of the TILE sources from `first` on; for `Coverage` it is rounded down.
+    def disparity(first: Array) -> Array:
         return sources_ref[row, channels, pl.ds(MARGIN + first, TILE)]
 
     def look(i: Array, ranges: tuple) -> tuple:
@@ -104,11 +130,13 @@ def _program(sources_ref, lane_ref, warped_ref, *rest, segments, sharpness, hard
         def shift(i, sums, tile=tile, last=last):
             k = last - i
             at = pl.ds(MARGIN + tile + k, TILE)
-            *colors, d = (sources_ref[row, c, at] for c in range(channels + 1))
-            return add_shift(sums, k.astype(jnp.float32), d, tuple(colors), sharpness)
+            source = tuple(sources_ref[row, c, at] for c in range(planes))
+            colors, taps = source[:channels], source[channels:]
+            return formula.add_shift(sums, k.astype(jnp.float32), colors, taps)
 
-        sums = lax.fori_loop(0, last - first + 1, shift, no_sums(lane, channels))
-        colors, occlusion = finish(sums, hard_mask=hard_mask)
+        start = formula.start(lane, channels)
+        sums = lax.fori_loop(0, last - first + 1, shift, start)
+        colors, occlusion = formula.finish(sums)
         at = pl.ds(tile, TILE)
         for c, color in enumerate(colors):
             warped_ref[row, at, c] = color

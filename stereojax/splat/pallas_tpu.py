@@ -13,7 +13,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 from stereojax.shapes import Array, Float
-from stereojax.splat.nearest_first import add_shift, finish, no_sums
+from stereojax.splat.nearest_first import Coverage, Published
 from stereojax.splat.row_contract import NOWHERE, Rows
 
 ROWS, LANES = 8, 128  # of one vector register
@@ -29,22 +29,47 @@ def gather_rows(
     residuals: bool = True,
     interpret: object = False,
 ) -> Rows:
-    """The splat of each row; the anchor is the first source's disparity."""
+    """Splats each row by the published formula.
+
+    The anchor is the disparity of the target's first source.
+    """
+    return _launch(image, d, Published(sharpness, hard_mask), residuals, interpret)
+
+
+def composite_rows(
+    image: Float[Array, "n w c"],
+    d: Float[Array, "n w"],
+    *,
+    hard_mask: bool,
+    residuals: bool = True,
+    interpret: object = False,
+) -> Rows:
+    """Splats each row by coverage."""
+    return _launch(image, d, Coverage(hard_mask), residuals, interpret)
+
+
+def _launch(
+    image: Float[Array, "n w c"],
+    d: Float[Array, "n w"],
+    formula: Published | Coverage,
+    residuals: bool,
+    interpret: object,
+) -> Rows:
     rows, width, channels = image.shape
     # A row is a ring. No source is taken for one a whole ring away, as each one's
     # targets lie in [-1, width], and the ring is longer than that.
     ring = -(-(width + 2) // LANES) * LANES
     padded = -(-rows // ROWS) * ROWS
     sources = jnp.pad(
-        jnp.concatenate([jnp.moveaxis(image, -1, 0), d[None]]),
+        jnp.concatenate([jnp.moveaxis(image, -1, 0), jnp.stack(formula.planes(d))]),
         ((0, 0), (0, padded - rows), (0, ring - width)),
         constant_values=NOWHERE,
     )
     planes = channels + (3 if residuals else 1)
     out = pl.pallas_call(
-        functools.partial(_program, sharpness=sharpness, hard_mask=hard_mask),
+        functools.partial(_program, channels=channels, formula=formula),
         grid=(padded // ROWS,),
-        in_specs=[pl.BlockSpec((channels + 1, ROWS, ring), lambda i: (0, i, 0))],
+        in_specs=[pl.BlockSpec((len(sources), ROWS, ring), lambda i: (0, i, 0))],
         out_specs=pl.BlockSpec((planes, ROWS, ring), lambda i: (0, i, 0)),
         out_shape=jax.ShapeDtypeStruct((planes, padded, ring), jnp.float32),
         interpret=interpret,
@@ -55,9 +80,9 @@ def gather_rows(
     return Rows(warped, *rest, *[None] * (3 - len(rest)))
 
 
-def _program(sources_ref, out_ref, *, sharpness, hard_mask):
-    channels, ring = sources_ref.shape[0] - 1, sources_ref.shape[2]
-    d = sources_ref[channels]
+def _program(sources_ref, out_ref, *, channels, formula):
+    planes, _, ring = sources_ref.shape
+    d = sources_ref[channels]  # for `Coverage` rounded down
     lands = d < NOWHERE
     # A source reaches the shifts floor(d) and floor(d) + 1; casts go towards 0.
     high = jnp.max(jnp.where(lands, d, -NOWHERE))
@@ -71,11 +96,12 @@ def _program(sources_ref, out_ref, *, sharpness, hard_mask):
         def at(plane):
             return pltpu.roll(plane, turn, axis=1)
 
-        colors = tuple(at(sources_ref[c]) for c in range(channels))
-        return add_shift(sums, k.astype(jnp.float32), at(d), colors, sharpness)
+        source = tuple(at(sources_ref[c]) for c in range(planes))
+        colors, taps = source[:channels], source[channels:]
+        return formula.add_shift(sums, k.astype(jnp.float32), colors, taps)
 
-    sums = lax.fori_loop(0, last - first + 1, shift, no_sums(d, channels))
-    colors, occlusion = finish(sums, hard_mask=hard_mask)
+    sums = lax.fori_loop(0, last - first + 1, shift, formula.start(d, channels))
+    colors, occlusion = formula.finish(sums)
     values = (*colors, occlusion, sums.total, sums.anchor)
     for i in range(out_ref.shape[0]):
         out_ref[i] = values[i]

@@ -1,4 +1,4 @@
-"""What the implementations share: rows of sources in, rows of targets out."""
+"""The contract of the implementations: rows of sources in, rows of targets out."""
 
 import math
 from collections.abc import Callable
@@ -13,22 +13,31 @@ NOWHERE = 1e9  # instead of the disparity of a source that lands nowhere
 
 
 class Rows(NamedTuple):
-    """Splatted rows, and what a gradient needs to know of them."""
+    """Splatted rows, and the residuals that their gradient needs.
+
+    By the published formula, `total` is the sum of the weights
+    b * 2 ** (sharpness * (d - anchor)), and `anchor` a disparity near those that reach
+    the target. By coverage, `anchor` is the shift (source column - target column) of
+    the source that completes the target's coverage, or -NOWHERE, and `total` the
+    coverage by the sources in front of that one.
+    """
 
     warped: Float[Array, "n w c"]
     occlusion: Float[Array, "n w"]
-    total: Float[Array, "n w"] | None  # sum of weights b * 2**(sharpness*(d - anchor))
-    anchor: Float[Array, "n w"] | None  # a disparity near those that reach the target
+    total: Float[Array, "n w"] | None
+    anchor: Float[Array, "n w"] | None
 
 
 # (image "n w c", d "n w" from `landing`, sharpness, *, hard_mask, residuals): each row
 # on its own, so any number of frames is one long picture. `residuals=False` leaves out
 # total and anchor.
 RowSplat = Callable[..., Rows]
+# The same by coverage, without the sharpness.
+RowComposite = Callable[..., Rows]
 
 
 def as_float(image: Shaped[Array, "*s"]) -> Float[Array, "*s"]:
-    """float32 colours; uint8 goes to [0, 1]."""
+    """Converts colours to float32; uint8 is divided by 255."""
     scale = 255 if image.dtype == jnp.uint8 else 1
     return image.astype(jnp.float32) / scale
 
@@ -36,10 +45,10 @@ def as_float(image: Shaped[Array, "*s"]) -> Float[Array, "*s"]:
 def landing(
     disparity: Float[Array, "*b h w"], *, published_border: bool
 ) -> Float[Array, "*b h w"]:
-    """The disparity as float32, with NOWHERE for sources that reach no target.
+    """Returns the disparity in float32, NOWHERE for sources that reach no target.
 
-    Those are the ones that are not finite and the ones that leave the frame: no such
-    number reaches a cast to an integer, nor widens the range that has to be searched.
+    These are sources whose disparity is not finite, and sources that leave the frame.
+    So no such disparity is cast to an integer or widens the range of shifts.
     """
     *_, height, width = disparity.shape
     disparity = disparity.astype(jnp.float32)
@@ -58,7 +67,7 @@ def landing(
 def bilinear_taps(
     d: Float[Array, "n w"],
 ) -> list[tuple[Int[Array, "n w"], Float[Array, "n w"], Bool[Array, "n w"]]]:
-    """(target column, weight, does it count) of each source's two taps.
+    """Returns (target column, weight, whether it counts) for both taps of each source.
 
     Floor and fraction are the disparity's: those of the position j - d would lose bits
     as j grows. Each weight is one subtraction, so that neither is rounded to nothing.
@@ -75,7 +84,7 @@ def bilinear_taps(
 def power(
     sharpness: float, whole: Float[Array, "*s"], fraction: Float[Array, "*s"]
 ) -> Float[Array, "*s"]:
-    """2 ** (sharpness * (whole + fraction)), to float32's precision.
+    """Returns 2 ** (sharpness * (whole + fraction)), to float32's precision.
 
     `whole` are whole numbers below 4096. Taken in one product, the exponent would be
     rounded by its own size, and the power with it: 1e-6 at 2 ** 32.
@@ -94,12 +103,12 @@ def normalize(
     color: Float[Array, "n w c"],
     total: Float[Array, "n w"],
     coverage: Float[Array, "n w"],
-    anchor: Float[Array, "n w"],
+    anchor: Float[Array, "n w"] | None,
     *,
     hard_mask: bool,
     residuals: bool,
 ) -> Rows:
-    """Weighted sums to a mean, the unweighted coverage to an occlusion."""
+    """Divides weighted sums to means, and turns unweighted coverage into occlusion."""
     covered = total > 0
     share = covered.astype(jnp.float32) if hard_mask else jnp.clip(coverage, 0, 1)
     warped = color / jnp.where(covered, total, 1)[..., None]

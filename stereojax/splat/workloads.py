@@ -1,4 +1,4 @@
-"""The frames that splats are tested and measured on."""
+"""The frames on which the splat is tested and measured."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def scene(
     seed: int = 0,
     channels: int = 3,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(image "*b h w c", disparity "*b h w"), float32: discs before wavy ground.
+    """Returns (image "*b h w c", disparity "*b h w"): discs before wavy ground.
 
     Disparities go from `low` to `high` in each frame, with a little noise on top, as
     an estimated depth has.

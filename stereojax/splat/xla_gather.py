@@ -5,6 +5,7 @@ where whole rows of a plane are added at once, far faster than a scatter.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +39,26 @@ def gather_rows(
     residuals: bool = True,
 ) -> Rows:
     """The splat of each row; the anchor is the start of the nearest span of shifts."""
+
+    def block(image: Array, d: Array) -> Rows:
+        planes = tuple(jnp.moveaxis(image, -1, 0))
+        *color, total, coverage, anchor = _block(planes, d, sharpness)
+        color = jnp.stack(color, -1)
+        return normalize(
+            color, total, coverage, anchor, hard_mask=hard_mask, residuals=residuals
+        )
+
+    return in_blocks(block, image, d, residuals=residuals)
+
+
+def in_blocks(
+    splat: Callable[[Array, Array], Rows],
+    image: Float[Array, "n w c"],
+    d: Float[Array, "n w"],
+    *,
+    residuals: bool,
+) -> Rows:
+    """Returns `splat` of all rows, a block of neighbouring rows at a time."""
     rows, width, channels = image.shape
     size = min(ROWS, rows)
 
@@ -46,12 +67,7 @@ def gather_rows(
         cut = functools.partial(
             lax.dynamic_slice_in_dim, start_index=start, slice_size=size
         )
-        planes = tuple(jnp.moveaxis(cut(image), -1, 0))
-        *color, total, coverage, anchor = _block(planes, cut(d), sharpness)
-        color = jnp.stack(color, -1)
-        done = normalize(
-            color, total, coverage, anchor, hard_mask=hard_mask, residuals=residuals
-        )
+        done = splat(cut(image), cut(d))
         return jax.tree.map(
             lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, 0),
             out,

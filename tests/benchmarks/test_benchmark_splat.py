@@ -28,13 +28,20 @@ def test_peers_splat_the_same_as_ours():
 
 
 def test_a_small_run_from_the_command_line(monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(splat.SIZES, "tiny", (8, 40))
+    monkeypatch.setitem(splat.MORE_SIZES, "tiny", (8, 40))
     monkeypatch.setattr(measure, "RESULTS", tmp_path)
     arguments = "--sizes tiny --ranges 5 --seconds 0 --output small"
     splat.main(arguments.split())
     written = json.loads((tmp_path / "small.json").read_text())
     assert written["machine"]["platform"] == "cpu"
-    rows = {row["implementation"]: row for row in written["results"]}
+    all_rows = written["results"]
+    for row in all_rows:
+        if row["implementation"] in ("xla", "xla_gather", "xla_scatter"):
+            assert row["repeatable"] and row["temp_MB"] > 0
+    modes = [r["compositing"] for r in all_rows if r["implementation"] == "xla"]
+    assert modes == ["published", "coverage"]
+    # The later rows replace the earlier ones: these are of coverage compositing.
+    rows = {row["implementation"]: row for row in all_rows}
     for name in ("xla", "xla_gather", "xla_scatter"):
         row = rows[name]
         assert row["repeatable"] and row["ms"] > 0 and 0 < row["roofline"] < 1
@@ -42,7 +49,8 @@ def test_a_small_run_from_the_command_line(monkeypatch, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert rows["xla_scatter"]["note"].startswith("default (cpu: small")
     assert "pallas_gpu" not in rows
-    assert "tiny, 5 px: xla_scatter is" in printed
+    assert "tiny, 5 px: xla_scatter (published) is" in printed
+    assert "tiny, 5 px: xla_scatter (coverage) is" in printed
 
 
 def test_unrepeatable_bits_are_noticed():

@@ -1,10 +1,17 @@
-"""What a splat is, in float64 NumPy and in no hurry."""
+"""Both compositings of the splat in float64 NumPy, written for clarity, not speed."""
 
 import numpy as np
 
 
-def oracle(image, disparity, *, sharpness=0.5, mask="soft", border="full"):
-    """(warped, occlusion) of one frame: (h, w, c) and (h, w)."""
+def oracle(image, disparity, *, compositing="published", **options):
+    """Returns (warped, occlusion) of one frame: (h, w, c) and (h, w)."""
+    return {"published": published, "coverage": coverage}[compositing](
+        image, disparity, **options
+    )
+
+
+def published(image, disparity, *, sharpness=0.5, mask="soft", border="full"):
+    """Weighs every source that reaches a target by 2 ** (sharpness * disparity)."""
     if image.dtype == np.uint8:
         image = image / 255.0
     image = image.astype(np.float64)
@@ -40,3 +47,57 @@ def oracle(image, disparity, *, sharpness=0.5, mask="soft", border="full"):
     if mask == "hard":
         return warped, np.where(landed, 0.0, 1.0)
     return warped, 1 - np.clip(coverage, 0, 1)
+
+
+def coverage(image, disparity, *, sharpness=0.5, mask="soft", border="full"):
+    """Stacks the sources of a target from right to left until they cover it once."""
+    del sharpness
+    if image.dtype == np.uint8:
+        image = image / 255.0
+    height, width, channels = image.shape
+    warped, total = np.zeros((height, width, channels)), np.zeros((height, width))
+    for y in range(height):
+        if border == "published" and y == height - 1:
+            continue
+        shares = shares_of_row(disparity[y].astype(np.float64), border)
+        # The visible parts are the steps of the clipped sum over the sources.
+        stacked = np.minimum(np.cumsum(shares[:, ::-1], axis=1), 1)[:, ::-1]
+        visible = stacked - np.pad(stacked[:, 1:], ((0, 0), (0, 1)))
+        total[y] = stacked[:, 0]
+        landed = np.where(total[y] > 0, total[y], 1)
+        warped[y] = visible @ image[y].astype(np.float64) / landed[:, None]
+    if mask == "hard":
+        return warped, np.where(total > 0, 0.0, 1.0)
+    return warped, 1 - total
+
+
+def shares_of_row(d, border):
+    """Returns (target, source): the coverage of each target by each source, alone."""
+    width = len(d)
+    x = np.arange(width)
+    with np.errstate(invalid="ignore"):
+        left_column = x - np.ceil(d)  # floor(x - d)
+        first, last = (0, width - 2) if border == "published" else (-1, width - 1)
+        lands = (left_column >= first) & (left_column <= last)
+    d = np.where(lands, d, np.nan)
+
+    def open_gap(j):
+        """Pixels between the footprints of sources j and j + 1; 0 at depth edges."""
+        if not 0 <= j < width - 1 or not (lands[j] and lands[j + 1]):
+            return 0.0
+        return max(0.0, min(d[j] - d[j + 1], 2 - (d[j] - d[j + 1])))
+
+    def closed_gap(j):
+        beside = max(open_gap(j - 1), open_gap(j + 1))
+        return min(open_gap(j), 0.125 + 2 * beside, 15 / 16)
+
+    shares = np.zeros((width, width))
+    for j in np.flatnonzero(lands):
+        whole = int(np.floor(d[j]))
+        for target, b, gap in (
+            (j - whole, whole + 1 - d[j], closed_gap(j)),
+            (j - whole - 1, d[j] - whole, closed_gap(j - 1)),
+        ):
+            if 0 <= target < width:
+                shares[target, j] = min(1.0, b / (1 - gap))
+    return shares

@@ -8,6 +8,7 @@ from stereojax.splat import api, forward_splat
 GOOD = {
     "image_shape": (4, 5, 3),
     "disparity_shape": (4, 5),
+    "compositing": "published",
     "sharpness": 0.5,
     "mask": "soft",
     "border": "full",
@@ -20,6 +21,7 @@ GOOD = {
     [
         ({"disparity_shape": (5, 4)}, r"disparity \(5, 4\) and image \(4, 5, 3\)"),
         ({"image_shape": (5, 3), "disparity_shape": (5,)}, "height, width"),
+        ({"compositing": "over"}, "compositing='over': expected one of.*'coverage'"),
         ({"sharpness": float("nan")}, "sharpness=nan: expected a finite"),
         ({"sharpness": -0.5}, "sharpness=-0.5"),
         ({"mask": "smooth"}, "mask='smooth': expected one of"),

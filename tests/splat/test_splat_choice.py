@@ -1,4 +1,4 @@
-"""What runs where, what stands in for what is missing, and that the log says so."""
+"""The choice of an implementation, the stand-ins, and what the log says of them."""
 
 import functools
 import logging
@@ -17,7 +17,7 @@ from stereojax.splat import (
     pallas_tpu,
     sharpness_for,
 )
-from stereojax.splat.reference import scatter_rows
+from stereojax.splat.reference import composite_rows, scatter_rows
 from stereojax.splat.row_contract import Rows
 
 FRAME = (1080, 1920, 3)
@@ -38,6 +38,7 @@ def forgetful():
         (FRAME, {"platform": "tpu"}, "pallas_tpu", "tpu"),
         ((80, 9000, 3), {"platform": "tpu"}, "xla_gather", "9000 wide"),
         (FRAME, {"sharpness": 13.0, "platform": "gpu"}, "xla_scatter", "13"),
+        (FRAME, {"sharpness": 13.0, "compositing": "coverage"}, "xla", "cpu"),
         (FRAME, {"wanted": "xla_gather"}, "xla_gather", "asked"),
         (FRAME, {"wanted": "pallas_gpu"}, "pallas_gpu", "asked"),
     ],
@@ -59,13 +60,17 @@ def test_a_jax_without_the_kernel_s_backend(monkeypatch, caplog):
     np.testing.assert_array_equal(done.warped, 1)
 
 
-def on_a_gpu(monkeypatch, kernel, capability="9.0"):
+def on_a_gpu(monkeypatch, kernel, capability="9.0", composite=composite_rows):
     """Pretends that the default device is a GPU and `kernel` its kernel."""
 
     class Device:
         device_kind, compute_capability = "a card", capability
 
-    module = type("module", (), {"gather_rows": staticmethod(kernel)})
+    kernels = {
+        "gather_rows": staticmethod(kernel),
+        "composite_rows": staticmethod(composite),
+    }
+    module = type("module", (), kernels)
     monkeypatch.setattr(choice, "default_platform", lambda: "gpu")
     monkeypatch.setattr(choice, "pallas_module", lambda name: module)
     monkeypatch.setattr(jax, "local_devices", lambda: [Device()])
@@ -104,6 +109,18 @@ def test_a_kernel_that_fails_where_it_should_run(monkeypatch, caplog, kernel, wo
     assert word in caplog.text
 
 
+def test_a_kernel_that_composites_wrongly(monkeypatch, caplog):
+    def wrong(image, d, **options):
+        done = composite_rows(image, d, **options)
+        return done._replace(occlusion=done.occlusion + 1e-3)
+
+    on_a_gpu(monkeypatch, scatter_rows, composite=wrong)
+    # Compositing by columns is slow on a GPU, so there its stand-in is the gather.
+    made = choose(FRAME, compositing="coverage")
+    assert made.implementation == "xla_gather" and "0.001" in made.reason
+    assert "0.001" in caplog.text
+
+
 def test_a_kernel_is_tried_while_the_caller_traces(monkeypatch):
     kernel = functools.partial(pallas_tpu.gather_rows, interpret=True)
     on_a_gpu(monkeypatch, kernel)
@@ -117,13 +134,18 @@ def test_a_kernel_is_tried_while_the_caller_traces(monkeypatch):
     assert made == [Choice("pallas_gpu", "gpu: deterministic kernel")]
 
 
-def test_wide_ranges_on_a_cpu_equal_narrow_ones():
+@pytest.mark.parametrize("compositing", ["published", "coverage"])
+def test_wide_ranges_on_a_cpu_equal_narrow_ones(compositing):
     rng = np.random.default_rng(0)
     image = rng.random((4, 300, 3), dtype=np.float32)
     for high in (5, 200):
         disparity = rng.uniform(0, high, (4, 300)).astype(np.float32)
-        true = forward_splat(image, disparity, implementation="xla_scatter")
-        done = forward_splat(image, disparity, implementation="xla")
+        true, done = (
+            forward_splat(
+                image, disparity, implementation=name, compositing=compositing
+            )
+            for name in ("xla_scatter", "xla")
+        )
         np.testing.assert_allclose(done.warped, true.warped, atol=1e-6)
 
 

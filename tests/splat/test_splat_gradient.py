@@ -9,14 +9,23 @@ import pytest
 from oracle import oracle
 
 from stereojax.splat import forward_splat, pallas_gpu, pallas_tpu
-from stereojax.splat.gradient import with_gradient
-from stereojax.splat.implementations import IMPLEMENTATIONS
+from stereojax.splat.gradient import composite_with_gradient, with_gradient
+from stereojax.splat.implementations import IMPLEMENTATIONS, Implementation
 from stereojax.splat.workloads import scene
 
 KERNELS = {
+    "xla": IMPLEMENTATIONS["xla"],
     "xla_gather": IMPLEMENTATIONS["xla_gather"],
-    "pallas_tpu": functools.partial(pallas_tpu.gather_rows, interpret=True),
+    "pallas_tpu": Implementation(
+        functools.partial(pallas_tpu.gather_rows, interpret=True),
+        functools.partial(pallas_tpu.composite_rows, interpret=True),
+    ),
 }
+
+
+@pytest.fixture(scope="module", params=["published", "coverage"])
+def compositing(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +50,14 @@ def gradients(splat, case):
 
 
 @pytest.fixture(scope="module")
-def reference(case):
-    return gradients(
-        functools.partial(forward_splat, implementation="xla_scatter"), case
+def reference(case, compositing):
+    splat = functools.partial(
+        forward_splat, implementation="xla_scatter", compositing=compositing
     )
+    return gradients(splat, case)
 
 
-def test_the_reference_against_finite_differences(case, reference):
+def test_the_reference_against_finite_differences(case, reference, compositing):
     image, disparity, cotangent = (x.astype(np.float64) for x in case)
     lands = np.where(np.abs(disparity) < 1e3, disparity, 0)
     smooth = (np.abs(lands - np.round(lands)) > 1e-3) & (lands != 0)  # no kink near
@@ -58,7 +68,8 @@ def test_the_reference_against_finite_differences(case, reference):
             for step in (1e-5, -1e-5):
                 moved = [image.copy(), disparity.copy()]
                 moved[which][y, x] += step
-                values.append((oracle(*moved)[0] * cotangent).sum())
+                warped, _ = oracle(*moved, compositing=compositing)
+                values.append((warped * cotangent).sum())
             slope = (values[0] - values[1]) / 2e-5
             np.testing.assert_allclose(grad[y, x], slope, atol=2e-4, rtol=1e-3)
             alive += abs(slope) > 1e-2
@@ -71,37 +82,49 @@ def test_what_lands_nowhere_has_no_gradient(reference):
 
 
 @pytest.mark.parametrize("name", KERNELS)
-def test_two_gathers_equal_the_reference_s_autodiff(name, case, reference, monkeypatch):
+def test_two_gathers_equal_the_reference_s_autodiff(
+    name, case, reference, compositing, monkeypatch
+):
     monkeypatch.setitem(IMPLEMENTATIONS, "tested", KERNELS[name])
-    ours = gradients(functools.partial(forward_splat, implementation="tested"), case)
+    splat = functools.partial(
+        forward_splat, implementation="tested", compositing=compositing
+    )
+    ours = gradients(splat, case)
     for grad, true in zip(ours, reference, strict=True):
         scale = np.abs(true).max()
         np.testing.assert_allclose(grad, true, atol=5e-6 * scale)
 
 
-def test_gradients_under_vmap(case):
+def test_gradients_under_vmap(case, compositing):
     image, disparity, _ = case
-    kernel = IMPLEMENTATIONS["xla_gather"]
+    kernels = IMPLEMENTATIONS["xla_gather"]
+    if compositing == "published":
+        splat = functools.partial(with_gradient, kernels.published)
+        options = 0.5, False
+    else:
+        splat = functools.partial(composite_with_gradient, kernels.coverage)
+        options = (False,)
     d = jnp.where(np.abs(disparity) < 60, disparity, 1e9)[:, None]
     image = jnp.asarray(image)
 
     def loss(image, d):
-        return (with_gradient(kernel, image, d, 0.5, False)[0] ** 2).sum()
+        return (splat(image, d, *options)[0] ** 2).sum()
 
     grad = jax.jit(jax.grad(loss))
     grads = jax.jit(jax.vmap(jax.grad(loss)))(image[:, None], d)
     np.testing.assert_allclose(grads[2], grad(image[2:], d[2]), atol=1e-6)
 
 
-def test_the_gpu_kernel_gives_what_its_gradient_needs():
-    """Traced alone: the GPU's own tests run it."""
+def test_the_gpu_kernel_returns_the_residuals_of_its_gradient(compositing):
+    """Traces the kernel only; the tests on a GPU run it."""
     args = np.zeros((2, 40, 3), np.float32), np.zeros((2, 40), np.float32)
+    rows = {
+        "published": functools.partial(pallas_gpu.gather_rows, sharpness=0.5),
+        "coverage": pallas_gpu.composite_rows,
+    }[compositing]
     for residuals in (True, False):
         done = jax.eval_shape(
-            lambda *a, r=residuals: pallas_gpu.gather_rows(
-                *a, 0.5, hard_mask=False, residuals=r
-            ),
-            *args,
+            functools.partial(rows, hard_mask=False, residuals=residuals), *args
         )
         assert [x and x.shape for x in done] == [(2, 40, 3), (2, 40)] + (
             [(2, 40), (2, 40)] if residuals else [None, None]
