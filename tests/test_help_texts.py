@@ -22,7 +22,6 @@ ENTRY_POINTS = (
     "convert_weights.verify.__main__",
     "convert_weights.export",
     "data_prep.__main__",
-    "data_prep.report.__main__",
 )
 SETTINGS = (ModelSettings, InferSettings, TrainSettings, DataSettings)
 INCOMPLETE = ("of ", "that ", "its ", "which ", "how many ", "what ")

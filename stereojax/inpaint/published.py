@@ -3,7 +3,7 @@
 Derived from what that code does (arXiv 2409.07447; research licence: read for facts).
 Pictures are cut to multiples of 128 pixels; tiles are counted and not sized; the last
 window is shorter; the mask takes the top left pixel of each block; the network is not
-told which frames are known; every tile is denoised; frames are decoded two by two;
+shown which frames are known; every tile is denoised; frames are decoded two by two;
 everything inside the cut is replaced by what was generated.
 """
 
