@@ -1,12 +1,12 @@
-"""When tiles are blended: after every step, or once at the end. Which shows less?
+"""Compares two times of blending tiles: after every step, and once at the end.
 
     python -m benchmarks.tile_seams
 
-Noise is filled in by small random networks, of several seeds, in tiles and, for
-comparison, in one piece. A seam is where the picture changes more across the borders of
-an overlap than it does at the same place without tiles. Also told: how far the tiled
-result is from the untiled one. Random networks know nothing of pictures, so this judges
-the blending and not the model.
+Small random networks of several seeds denoise a window in tiles and, for comparison,
+in one piece. A seam is a change across the borders of an overlap that is larger than
+at the same place without tiles. The table also shows the mean difference of the tiled
+from the untiled result. Random networks say nothing of a trained model's pictures: this
+measures the blending alone.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ from stereojax.inpaint.noise import frame_noise, shot_key
 from stereojax.settings.diffusion import DiffusionSettings
 
 FRAMES, HEIGHT, WIDTH = 3, 128, 384
-WHOLE = DiffusionSettings(steps=8, window=FRAMES, overlap=0)
-TILED = dataclasses.replace(WHOLE, tile_width=192, tile_overlap=64)
+UNTILED = DiffusionSettings(steps=8, window=FRAMES, overlap=0)
+TILED = dataclasses.replace(UNTILED, tile_width=192, tile_overlap=64)
 
 
 def measure(seed: int) -> dict[str, dict[str, float]]:
@@ -40,30 +40,34 @@ def measure(seed: int) -> dict[str, dict[str, float]]:
 
     tiles = Diffusion(networks, TILED).plan.tiles(HEIGHT, WIDTH)
     borders = [*tiles.lefts[1:], *(x + tiles.size[1] for x in tiles.lefts[:-1])]
-    whole = latents(WHOLE)
+    untiled = latents(UNTILED)
 
     def jumps(x: np.ndarray) -> float:
+        """Returns the mean change across the borders of the overlaps."""
         across = np.abs(np.diff(x, axis=2)).mean((0, 1, 3))
         return float(np.mean([across[b - 1] for b in borders]))
 
-    found = {}
+    results = {}
     for sync in ("every_step", "end"):
         tiled = latents(dataclasses.replace(TILED, tile_sync=sync))
-        found[sync] = {
-            "jump": jumps(tiled) / jumps(whole) - 1,
-            "off": float(np.abs(tiled - whole).mean() / np.abs(whole).mean()),
+        results[sync] = {
+            "jump": jumps(tiled) / jumps(untiled) - 1,
+            "difference": float(
+                np.abs(tiled - untiled).mean() / np.abs(untiled).mean()
+            ),
         }
-    return found
+    return results
 
 
 def main() -> None:
-    found = [measure(seed) for seed in range(4)]
+    results = [measure(seed) for seed in range(4)]
     rows = [
         {
             "tile_sync": sync,
             "seam, % above untiled": 100
-            * float(np.mean([f[sync]["jump"] for f in found])),
-            "off untiled, %": 100 * float(np.mean([f[sync]["off"] for f in found])),
+            * float(np.mean([r[sync]["jump"] for r in results])),
+            "difference from untiled, %": 100
+            * float(np.mean([r[sync]["difference"] for r in results])),
         }
         for sync in ("every_step", "end")
     ]

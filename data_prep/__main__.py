@@ -14,8 +14,9 @@ import shlex
 from absl import flags
 
 from stereojax import cli
-from stereojax.settings.data import SOURCE_LAYOUTS, DataSettings, resolve_data
+from stereojax.settings.data import SOURCE_LAYOUTS, DataSettings
 from stereojax.settings.fields import describe
+from stereojax.settings.load import resolve_data
 
 FLAGS = flags.FLAGS
 

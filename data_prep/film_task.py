@@ -232,9 +232,9 @@ def extract_records(
 
 def write_records_in_subprocess(*arguments: Any) -> str:
     """Calls `write_records` with the cache of compiled functions on disk."""
-    from stereojax.storage.compilation_cache import keep_compiled
+    from stereojax.storage.compilation_cache import enable_compilation_cache
 
-    keep_compiled()
+    enable_compilation_cache()
     return write_records(*arguments)
 
 

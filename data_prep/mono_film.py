@@ -28,11 +28,11 @@ from stereojax.depth.steady import (
     estimate_changes,
     steady_corrections,
 )
-from stereojax.inference.choose_depth import DepthChoice, choose
+from stereojax.inference.choose_depth import DepthChoice, choose_depth
 from stereojax.records import Record
 from stereojax.settings import InferSettings
 from stereojax.settings.data import DataSettings
-from stereojax.settings.run_options import Options
+from stereojax.settings.run_options import RunOptions
 from stereojax.shapes import Float
 from stereojax.stage_types import Shot, VideoIndex, VideoInfo
 from stereojax.video.reading.index import index_video
@@ -176,4 +176,4 @@ def _refuse_stereo(info: VideoInfo, pictures: list[View]) -> None:
 @functools.cache
 def load_depth_model(name: str) -> DepthChoice:
     """Loads a depth model, once in a process."""
-    return choose(name, Options())
+    return choose_depth(name, RunOptions())

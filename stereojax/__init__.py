@@ -1,11 +1,11 @@
-"""2D video to stereoscopic 3D, in JAX.
+"""Converts 2D video to stereoscopic 3D, in JAX.
 
     import stereojax
 
     stereojax.convert("film.mp4", "film_3d.mp4", divergence=2.5)
 
-The names below are imported when they are first used: `stereojax.splat`, `svd`, `depth`
-and `ops` need only jax, flax and numpy.
+The names below are imported at their first use: `stereojax.splat`, `svd`, `depth` and
+`ops` need only jax, flax and numpy.
 """
 
 import importlib

@@ -1,11 +1,12 @@
-"""Errors, exit codes and progress: how an entry point meets its user.
+"""The command-line contract of every entry point: errors, exit codes, progress.
 
-An entry point defines absl flags and a `run()`; `main(run)` does the rest. Flags are
-parsed here and not by `absl.app`, which exits 1 with two lines where one line and 2 are
-wanted.
+An entry point defines absl flags and a `run()`, and calls `main(run)`. Flags are parsed
+here and not by `absl.app`, which exits with 1 and two lines on a wrong flag, where one
+line and exit code 2 are expected.
 """
 
 import logging as stdlib_logging
+import math
 import sys
 import time
 import traceback
@@ -16,15 +17,15 @@ from absl import flags, logging
 
 
 class InputError(ValueError):
-    """The user gave something that cannot work: one line, exit code 2."""
+    """A flag, file or argument of the user cannot be used: one line, exit code 2."""
 
 
 class RunError(RuntimeError):
-    """A failure while running, not of the user's making: one line, exit code 1."""
+    """A failure while running, not caused by the input: one line, exit code 1."""
 
 
 def main(run: Callable[[], int | None], argv: list[str] | None = None) -> NoReturn:
-    """Parses the flags, calls `run`, and leaves with the exit code."""
+    """Parses the flags, calls `run`, and exits with its exit code."""
     sys.exit(_main(run, sys.argv if argv is None else argv))
 
 
@@ -41,7 +42,7 @@ def _main(run: Callable[[], int | None], argv: list[str]) -> int:
         logging.use_absl_handler()
         plain = stdlib_logging.Formatter("%(message)s")
         logging.get_absl_handler().setFormatter(plain)
-        # --verbosity is ours; jax has hundreds of debug lines to say about itself.
+        # --verbosity=1 shows our debug lines without the hundreds that jax logs.
         stdlib_logging.getLogger("jax").setLevel(stdlib_logging.WARNING)
         return run() or 0
     except (Exception, KeyboardInterrupt) as error:
@@ -49,9 +50,9 @@ def _main(run: Callable[[], int | None], argv: list[str]) -> int:
 
 
 def report(error: BaseException) -> int:
-    """Says what is wrong, in one line; the exit code."""
+    """Prints an error as one line; returns the exit code."""
     if isinstance(error, KeyboardInterrupt):
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; the same command resumes from here", file=sys.stderr)
         return 130
     if isinstance(error, BrokenPipeError):
         return 1
@@ -62,6 +63,7 @@ def report(error: BaseException) -> int:
 
 
 def line_of(error: BaseException) -> str:
+    """Returns an error as one line; errors of other libraries begin with their type."""
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, InputError | RunError | flags.Error):
         return text
@@ -76,9 +78,10 @@ def _help(program: str) -> str:
 
 
 class Progress:
-    """Frames done, frames per second and time left; one line on a terminal.
+    """Prints the items done, items per second and time left.
 
-    Where the output is not a terminal, a line every `interval` seconds.
+    On a terminal one line is updated; otherwise a line is printed every `interval`
+    seconds. Work that ends within `delay` seconds prints nothing.
     """
 
     def __init__(
@@ -88,26 +91,35 @@ class Progress:
         *,
         interval: float = 30.0,
         unit: str = "frames",
+        delay: float = 0.0,
     ):
-        self._unit = unit
+        self._unit, self._delay = unit, delay
         self._label, self._total, self._interval = label, total, interval
         self._done = self._skipped = 0
-        self._start = self._shown = time.monotonic()
+        self._start = time.monotonic()
+        # With a delay, the first line is due as soon as the delay has passed.
+        self._shown = -math.inf if delay else self._start
         self._terminal = sys.stderr.isatty()
 
     def skip(self, frames: int) -> None:
-        """Frames that were there already: done, but not at today's speed."""
+        """Counts frames of an earlier run as done; they do not count in the speed."""
         self._skipped += frames
         self.add(frames)
 
     def add(self, frames: int) -> None:
+        """Counts finished frames; prints a line if one is due."""
         self._done += frames
         now = time.monotonic()
+        if now - self._start < self._delay:
+            return
         if now - self._shown >= (0.2 if self._terminal else self._interval):
             self._shown = now
             self._write(self._line(now))
 
     def close(self) -> None:
+        """Prints the last line."""
+        if self._delay and self._shown == -math.inf:
+            return
         self._write(self._line(time.monotonic()))
         if self._terminal:
             print(file=sys.stderr)
@@ -115,10 +127,9 @@ class Progress:
     def _line(self, now: float) -> str:
         elapsed = max(now - self._start, 1e-6)
         rate = (self._done - self._skipped) / elapsed
-        of = f"/{self._total}" if self._total else ""
-        line = (
-            f"{self._label}: {self._done}{of} {self._unit}, {rate:.1f} {self._unit}/s"
-        )
+        total = f"/{self._total}" if self._total else ""
+        count = f"{self._done}{total} {self._unit}"
+        line = f"{self._label}: {count}, {rate:.1f} {self._unit}/s"
         if self._total and rate > 0 and self._done < self._total:
             line += f", {_clock((self._total - self._done) / rate)} left"
         return line

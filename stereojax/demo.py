@@ -1,7 +1,7 @@
-"""Converts a film in the folder demo/: one that it renders itself, or --video.
+"""Converts a rendered film, or --video, in the folder demo/.
 
-The rendered film comes with exact disparity and a true right view, so what the splat
-and the fill can do is measured: PSNR where the left camera saw nothing.
+The rendered film comes with exact disparity and a true right view, so splat and fill
+are measured: PSNR in the holes, which the left camera does not see, and outside them.
 """
 
 import math
@@ -15,10 +15,10 @@ from stereojax.stage_types import is_hole
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("video", None, "convert this film instead of a rendered one")
-flags.DEFINE_string("output", "demo", "the folder to write to")
-flags.DEFINE_integer("seed", 0, "of the rendered film", lower_bound=0)
-flags.DEFINE_integer("frames", 48, "of the rendered film", lower_bound=2)
+flags.DEFINE_string("video", None, "video file to convert instead of a rendered film")
+flags.DEFINE_string("output", "demo", "folder to write to")
+flags.DEFINE_integer("seed", 0, "random seed of the rendered film", lower_bound=0)
+flags.DEFINE_integer("frames", 48, "length of the rendered film", lower_bound=2)
 
 
 def run() -> None:
@@ -52,18 +52,18 @@ def _render_and_convert(folder: Path) -> Path:
     paths = write_film(film, folder / "film", on_frame=progress.add)
     progress.close()
     output = folder / "film_3d.mp4"
-    made = {"depth_path": paths.disparity, "overwrite": True}
-    convert(paths.left, output, **made)
-    sheet = folder / "film_3d_preview.mp4"
-    convert(paths.left, sheet, preview=Preview(1.0, 0.0), **made)
+    options = {"depth_path": paths.disparity, "overwrite": True}
+    convert(paths.left, output, **options)
+    preview = folder / "film_3d_preview.mp4"
+    convert(paths.left, preview, preview=Preview(1.0, 0.0), **options)
     hole, rest = _psnr(film, output)
-    print(f"right eye against the true one: {hole:.1f} dB in the hole, {rest:.1f} dB")
-    print(f"outside it; look at {sheet.with_suffix('.contact_sheet.png')}")
+    print(f"right view, PSNR: {hole:.1f} dB in the holes, {rest:.1f} dB outside them")
+    print(f"contact sheet: {preview.with_suffix('.contact_sheet.png')}")
     return output
 
 
 def _psnr(film, output: Path) -> tuple[float, float]:
-    """dB of the right view in the true hole, and outside it, over the whole film."""
+    """Returns the PSNR in dB of the right view inside and outside of the true holes."""
     from stereojax.video.reading.index import index_video
     from stereojax.video.reading.reader import read_frames
 
@@ -74,9 +74,9 @@ def _psnr(film, output: Path) -> tuple[float, float]:
         right = frame.image[:, frame.image.shape[1] // 2 :] / 255
         error = np.mean((right - truth.right) ** 2, axis=-1)
         hole = is_hole(truth.occlusion)
-        for i, where in enumerate((hole, ~hole)):
-            errors[i] += error[where].sum()
-            counts[i] += where.sum()
+        for i, pixels in enumerate((hole, ~hole)):
+            errors[i] += error[pixels].sum()
+            counts[i] += pixels.sum()
     hole, rest = (
         -10 * math.log10(e / max(n, 1)) for e, n in zip(errors, counts, strict=True)
     )

@@ -1,28 +1,31 @@
-"""Measures a result beside the truth.
+"""Measures a result against the truth.
 
     python -m stereojax.evaluate --task=depth --pred=film_depth.mkv --truth=true.npz
 
-depth: AbsRel and delta1 after one least-squares scale and shift a shot, and how much
-the depth flickers. --output writes the numbers as JSON.
+depth: AbsRel and delta1 after one least-squares scale and shift per shot, and the
+flicker of the depth. --output writes the scores as JSON.
 """
 
 import importlib
-import json
 from pathlib import Path
 
 from absl import flags
 
 from stereojax import cli
+from stereojax.storage.atomic import write_json
 
 FLAGS = flags.FLAGS
 TASKS = ("depth",)
 
-flags.DEFINE_enum("task", None, TASKS, "what is measured")
-flags.DEFINE_string("pred", None, "what is judged")
-flags.DEFINE_string("truth", None, "what it should be")
-flags.DEFINE_string("output", None, "a JSON file for the numbers")
+flags.DEFINE_enum("task", None, TASKS, "kind of result to measure")
+flags.DEFINE_string("pred", None, "file or folder of the result to measure")
+flags.DEFINE_string("truth", None, "file or folder of the true result")
+flags.DEFINE_string("output", None, "JSON file to write the scores to")
 flags.DEFINE_list(
-    "infinity", [], "of a truth in pixels: disparity of what is infinitely far, a shot"
+    "infinity",
+    [],
+    "disparity in pixels of infinitely far points, one number per shot; needed if"
+    " --truth is disparity",
 )
 
 
@@ -40,10 +43,7 @@ def run() -> None:
     scores = task.evaluate(Path(FLAGS.pred), Path(FLAGS.truth), infinity=infinity)
     print(task.table(scores))
     if FLAGS.output:
-        path = Path(FLAGS.output)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(json.dumps(scores, indent=1) + "\n")
-        part.replace(path)
+        write_json(Path(FLAGS.output), scores)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,26 @@
-"""One window of a shot, from the left view and its depth to the right view.
+"""The path of a frame: left, depth -> disparity -> splat -> fill -> compose.
 
-disparity = disparity_of(depth, ...)
-splat = warp(left, disparity)
-right = fill(splat, ...)          # from the surroundings, frame by frame
-right = inpaint(..., *splat, ...)  # by diffusion, window after window
+`render_window` is what runs: for the film, for a preview's contact sheet and for the
+windows of the diffusion fill.
 """
 
 import dataclasses
 import functools
 
 import jax
-import numpy as np
 
 from stereojax.depth.disparity import depth_to_disparity
-from stereojax.inpaint.background import fill_background
 from stereojax.inpaint.compose import compose
-from stereojax.inpaint.diffusion import Diffusion
-from stereojax.inpaint.inpaint_window import next_window
+from stereojax.inpaint.fill import Fill
 from stereojax.ops.integers import as_float
 from stereojax.settings import InferSettings
-from stereojax.shapes import Array, Float, Key, Shaped
+from stereojax.shapes import Array, Float, Shaped
 from stereojax.splat import forward_splat, sharpness_for
-from stereojax.stage_types import Splat
-from stereojax.windows import Window
+from stereojax.stage_types import FrameRange, Splat, StereoFrames, WindowDepth
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class RenderLook:
     """The settings that a rendered picture depends on; static under jit."""
 
     divergence: float
@@ -37,32 +31,53 @@ class Look:
     feather: float
 
     @classmethod
-    def of(cls, settings: InferSettings, width: int) -> "Look":
-        """The look at a picture `width` pixels wide."""
+    def from_settings(cls, settings: InferSettings, width: int) -> "RenderLook":
+        """Returns the look of a picture `width` pixels wide."""
         names = [f.name for f in dataclasses.fields(cls)]
         look = cls(**{name: getattr(settings, name) for name in names})
         if settings.max_disp is None:
             return look
-        # The published depth runs over [-1, 1] times max_disp, so over twice as much.
+        # The published depth is in [-1, 1] times max_disp: the range is twice that.
         percent = 200 * settings.max_disp / width
         return dataclasses.replace(look, divergence=percent)
 
 
-@functools.partial(jax.jit, static_argnames="look")
-def disparity_of(
-    depth: Float[Array, "t hd wd"],
-    far_near: Float[Array, "2"],
-    look: Look,
-    like: Shaped[Array, "t h w 3"],
-) -> Float[Array, "t h w"]:
-    """Disparity in pixels of the left view `like`, from raw relative inverse depth.
+def render_window(
+    left: Shaped[Array, "t h w 3"],
+    depth: WindowDepth,
+    frames: FrameRange,
+    look: RenderLook,
+    fill: Fill,
+    *,
+    splat: Splat | None = None,
+) -> StereoFrames:
+    """Renders some frames of a shot.
 
-    `far_near` is the shot's (far, near) range of raw depth.
+    Args:
+      left: uint8, uint16 or float in [0, 1]; may be padded behind with its last frame.
+      depth: of the frames of `left`.
+      frames: the frames' numbers in the film, without the padding.
+      splat: of a film that is a splat grid; None: `left` is splatted here.
     """
+    disparity = disparity_of(depth, look, left.shape[1:3])
+    if splat is None:
+        splat = splat_left(left, disparity)
+    filled = fill(splat, frames)
+    right = filled if fill.composed else compose_right(splat, filled, look)
+    return StereoFrames(right, splat.warped, splat.occlusion, disparity)
+
+
+@functools.partial(jax.jit, static_argnames=("look", "size"))
+def disparity_of(
+    depth: WindowDepth, look: RenderLook, size: tuple[int, int]
+) -> Float[Array, "t h w"]:
+    """Returns disparity in pixels of a picture of `size` (height, width)."""
+    if depth.units == "pixels":
+        return depth.values
     return depth_to_disparity(
-        depth,
-        *far_near,
-        like.shape[1:3],
+        depth.values,
+        *depth.far_near,
+        size,
         divergence=look.divergence,
         convergence=look.convergence,
         edge_sharpen=look.edge_sharpen,
@@ -71,52 +86,22 @@ def disparity_of(
 
 
 @jax.jit
-def warp(
-    left: Shaped[Array, "t h w 3"],  # uint8, uint16 or float in [0, 1]
-    disparity: Float[Array, "t h w"],
+def splat_left(
+    left: Shaped[Array, "t h w 3"], disparity: Float[Array, "t h w"]
 ) -> Splat:
-    """What the left camera saw, from where the right one stands."""
+    """Splats the left view to the right eye."""
     sharpness = sharpness_for(left.shape[2])
     return forward_splat(as_float(left), disparity, sharpness=sharpness, mask="soft")
 
 
-@functools.partial(jax.jit, static_argnames="look")
-def fill(splat: Splat, look: Look) -> Float[Array, "t h w 3"]:
-    """The right view: what the left camera never saw is its background, going on."""
-    background = fill_background(splat.warped, splat.occlusion)
+def compose_right(
+    splat: Splat, filled: Float[Array, "t h w 3"], look: RenderLook
+) -> Float[Array, "t h w 3"]:
+    """Composes the right view: `filled` in the hole, the splat elsewhere."""
     return compose(
         splat.warped,
         splat.occlusion,
-        background,
-        dilate=look.hole_dilate,
-        feather=look.feather,
-    )
-
-
-def inpaint(
-    diffusion: Diffusion,
-    window: Window,
-    warped: Float[np.ndarray, "t h w 3"],
-    occlusion: Float[np.ndarray, "t h w"],
-    before: Shaped[np.ndarray, "k h w 3"],
-    key: Key[Array, ""],
-    look: Look,
-) -> Shaped[np.ndarray, "t h w 3"]:
-    """The right views of a window of a shot: what was never seen is generated.
-
-    Args:
-      window: counted from the shot's first frame.
-      warped, occlusion: the splats of its frames.
-      before: the right views of its first `window.overlap` frames.
-      key: the shot's noise, of `shot_key`.
-    """
-    return next_window(
-        diffusion,
-        window,
-        warped,
-        occlusion,
-        before,
-        key,
+        filled,
         dilate=look.hole_dilate,
         feather=look.feather,
     )

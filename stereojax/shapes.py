@@ -1,7 +1,7 @@
-"""Array types with shapes, as jaxtyping writes them: `Float[Array, "t h w 3"]`.
+"""Array types with shapes in jaxtyping's notation: `Float[Array, "t h w 3"]`.
 
-Free at run time; the tests enforce them. Where jaxtyping is not installed (a machine
-with only jax, flax and numpy) the shapes fall away and the array types remain.
+They cost nothing at run time; the tests enforce them. Without jaxtyping (a machine with
+only jax, flax and numpy) an annotation is the array type alone.
 """
 
 import jax

@@ -1,4 +1,4 @@
-"""What passes between stages: frozen, plain, and documented field by field."""
+"""Values that pass between stages: frozen dataclasses with every field documented."""
 
 import dataclasses
 from fractions import Fraction
@@ -25,7 +25,7 @@ def is_hole(
 
 @dataclasses.dataclass(frozen=True)
 class Color:
-    """How a video's numbers are to be read: ITU-T H.273 code points, 2 = unknown."""
+    """The colour tags of a video: ITU-T H.273 code points, 2 = unknown."""
 
     primaries: int = 2
     transfer: int = 2
@@ -43,13 +43,13 @@ class VideoInfo:
     path: Path
     width: int
     height: int
-    frame_rate: Fraction  # average; the timestamps are what counts
+    frame_rate: Fraction  # average; frames are shown by their timestamps, not by this
     time_base: Fraction  # seconds per tick of `VideoIndex.pts`
-    duration: float  # seconds, as the container claims; 0 where it does not say
-    pixel_format: str  # of the coded frames, as FFmpeg names it: yuv420p10le
+    duration: float  # seconds, as the container claims; 0 if it does not say
+    pixel_format: str  # of the coded frames, in FFmpeg's notation: yuv420p10le
     bit_depth: int
-    rotation: int = 0  # degrees clockwise that the reader turns each frame by
-    mirrored: bool = False  # and then flips it left to right
+    rotation: int = 0  # degrees clockwise by which the reader turns each frame
+    mirrored: bool = False  # the reader flips each turned frame left to right
     sample_aspect: Fraction = Fraction(1)
     color: Color = Color()
 
@@ -68,7 +68,7 @@ class Shot:
 
 @dataclasses.dataclass(frozen=True)
 class VideoIndex:
-    """What one pass over a video finds: each frame's time, and the cuts."""
+    """The result of one pass over a video: each frame's time, and the cuts."""
 
     info: VideoInfo
     source_hash: str  # of the file's bytes
@@ -76,10 +76,34 @@ class VideoIndex:
     last_duration: int  # ticks for which the last frame is shown
     keyframes: np.ndarray  # (k,) int64: pts at which decoding can start
     shots: tuple[Shot, ...]
-    damaged: bool = False  # picture is missing, and what is there was asked for
+    damaged: bool = False  # frames are missing, and the user allowed that
 
     def __len__(self) -> int:
         return len(self.pts)
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameRange:
+    """Frames `start` to `stop - 1` of a film, all of one shot."""
+
+    shot: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class WindowDepth:
+    """Depth of some frames of one shot, with the range of depth of the whole shot."""
+
+    values: Float[Array, "t h w"]  # raw relative inverse depth; or disparity, pixels
+    far_near: Float[Array, "2"]  # of the shot, in the units of `values`
+    units: str = dataclasses.field(
+        default="relative", metadata={"static": True}
+    )  # "relative" or "pixels"
 
 
 @jax.tree_util.register_dataclass

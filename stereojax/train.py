@@ -13,7 +13,7 @@ import dataclasses
 from absl import flags
 
 from stereojax import cli
-from stereojax.settings.fields import describe, fill
+from stereojax.settings.fields import describe, make_settings
 from stereojax.settings.load import load_config
 from stereojax.settings.train import TrainSettings
 from stereojax.storage import locations
@@ -77,7 +77,7 @@ def read_settings() -> TrainSettings:
     names = [field.name for field in dataclasses.fields(TrainSettings)]
     values = {name: FLAGS[PREFIX + name].value for name in names}
     overrides = {name: value for name, value in values.items() if value is not None}
-    return fill(TrainSettings, {**section, **overrides}, PREFIX)
+    return make_settings(TrainSettings, {**section, **overrides}, PREFIX)
 
 
 def run() -> int:
@@ -100,9 +100,9 @@ def run() -> int:
     join_processes(FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
     preemption.install_handlers()  # again: jax.distributed has replaced them
 
-    from stereojax.storage.compilation_cache import keep_compiled
+    from stereojax.storage.compilation_cache import enable_compilation_cache
 
-    keep_compiled()  # a resumed run does not compile again
+    enable_compilation_cache()  # a resumed run does not compile again
     from stereojax.training.run import train
 
     with fail_together():

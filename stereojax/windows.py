@@ -1,4 +1,4 @@
-"""Plans of frames: segments that are encoded alone, windows that overlap. Pure."""
+"""Plans of frame ranges: segments encoded alone, windows that overlap. Pure."""
 
 import dataclasses
 import itertools
@@ -7,14 +7,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from stereojax.stage_types import Shot
+from stereojax.stage_types import FrameRange, Shot
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """Frames `start` to `stop - 1` of one shot: what a kill can cost at most."""
+    """Frames `start` to `stop - 1` of one shot; a crash loses at most one segment."""
 
     index: int
     shot: int
@@ -24,16 +24,20 @@ class Segment:
     def __len__(self) -> int:
         return self.stop - self.start
 
+    @property
+    def frames(self) -> FrameRange:
+        return FrameRange(self.shot, self.start, self.stop)
+
 
 def plan_segments(shots: Iterable[Shot], longest: int) -> tuple[Segment, ...]:
     """Cuts each shot into the fewest segments of at most `longest` frames.
 
-    The segments of one shot differ by one frame at most; none crosses a cut.
+    The segments of one shot differ by at most one frame; none crosses a cut.
     """
     segments: list[Segment] = []
     for shot in shots:
-        parts = -(-len(shot) // longest)
-        edges = [shot.start + i * len(shot) // parts for i in range(parts + 1)]
+        count = -(-len(shot) // longest)
+        edges = [shot.start + i * len(shot) // count for i in range(count + 1)]
         for start, stop in itertools.pairwise(edges):
             segments.append(Segment(len(segments), shot.index, start, stop))
     return tuple(segments)
@@ -49,13 +53,12 @@ class Window:
 
 
 def plan_windows(frames: int, window: int, overlap: int) -> tuple[Window, ...]:
-    """Covers `frames` with windows of equal length, as few as will do.
+    """Covers `frames` with the fewest windows of equal length.
 
     Every window has `min(window, frames)` frames, so one compiled shape serves a shot;
-    the last is pulled back and its overlap grows. Each frame is new in exactly one.
+    the last is moved back and its overlap grows. Each frame is new in exactly one.
     """
-    if not 0 <= overlap < window:
-        raise ValueError(f"overlap {overlap} must lie in [0, {window}), the window")
+    check_overlap(window, overlap)
     window = min(window, frames)
     plan, done = [], 0
     while done < frames:
@@ -65,34 +68,24 @@ def plan_windows(frames: int, window: int, overlap: int) -> tuple[Window, ...]:
     return tuple(plan)
 
 
-def plan_published_windows(
-    frames: int, window: int, overlap: int
-) -> tuple[Window, ...]:
-    """The windows of StereoCrafter's code: the last is pulled back, and shorter.
-
-    Where that code does nothing at all, with no more frames than `overlap`, there is
-    one window.
-    """
+def check_overlap(window: int, overlap: int) -> None:
+    """Raises ValueError unless a window is longer than its overlap."""
     if not 0 <= overlap < window:
-        raise ValueError(f"overlap {overlap} must lie in [0, {window}), the window")
-    plan = [Window(0, min(window, frames), 0)]
-    for start in range(window - overlap, frames - overlap, window - overlap):
-        late = start + window > frames
-        at = max(0, frames + overlap - window) if late else start
-        plan.append(Window(at, min(at + window, frames), start - at + overlap))
-    return tuple(plan)
+        raise ValueError(
+            f"overlap {overlap}: expected a number in [0, {window}), the window"
+        )
 
 
-def ramp(length: int) -> np.ndarray:
-    """(length,) float32 weights of the newcomer in a cross-fade, ends excluded.
+def fade_in(length: int) -> np.ndarray:
+    """Returns (length,) float32 weights of the newer frames in a cross-fade.
 
-    Complementary: `ramp(n) + ramp(n)[::-1] == 1`.
+    0 and 1 are excluded. Complementary: `fade_in(n) + fade_in(n)[::-1] == 1`.
     """
     return (np.arange(1, length + 1, dtype=np.float32)) / (length + 1)
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items; the last may be shorter."""
+    """Yields lists of `size` items; the last may be shorter."""
     source = iter(items)
     while batch := list(itertools.islice(source, size)):
         yield batch

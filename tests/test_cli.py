@@ -1,17 +1,18 @@
-"""Exit codes and lines of an entry point, run as its user runs it."""
+"""Exit codes and error lines of an entry point, run as a user runs it."""
 
 import subprocess
 import sys
+import time
 
 import pytest
 
 from stereojax.cli import Progress
 
 PROGRAM = """
-'''What it does.'''
+'''Counts things.'''
 from absl import flags
 from stereojax import cli
-flags.DEFINE_integer("count", 1, "how many", lower_bound=0)
+flags.DEFINE_integer("count", 1, "number of things", lower_bound=0)
 def run():
     {body}
 cli.main(run)
@@ -38,27 +39,27 @@ def run(body, *arguments):
         ("pass", ["film.mp4"], 2, "error: unexpected argument 'film.mp4'"),
     ],
 )
-def test_one_line_and_a_code(body, arguments, code, line):
+def test_an_error_is_one_line_and_an_exit_code(body, arguments, code, line):
     done = run(body, *arguments)
     assert done.returncode == code, done.stderr
     assert done.stderr.startswith(line)
     assert len(done.stderr.splitlines()) == (1 if line else 0)
 
 
-def test_a_traceback_when_asked_for():
+def test_verbosity_1_prints_the_traceback():
     done = run("raise cli.InputError('bad')", "--verbosity=1")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
 
 
-def test_help_shows_what_and_how():
+def test_help_shows_the_docstring_and_the_flags():
     done = run("pass", "--help")
     assert done.returncode == 0
-    assert "What it does." in done.stdout
+    assert "Counts things." in done.stdout
     assert "--count" in done.stdout
 
 
-def test_progress_counts_only_new_frames_in_its_speed(capsys):
+def test_reused_frames_do_not_count_in_the_speed(capsys):
     progress = Progress("render", 100)
     progress.skip(90)
     progress.add(5)
@@ -66,3 +67,15 @@ def test_progress_counts_only_new_frames_in_its_speed(capsys):
     line = capsys.readouterr().err.strip()
     assert line.startswith("render: 95/100 frames")
     assert "left" in line
+
+
+def test_short_work_prints_no_delayed_progress(capsys, monkeypatch):
+    progress = Progress("hash", 4, unit="MiB", delay=1.0)
+    progress.add(1)
+    progress.close()
+    assert capsys.readouterr().err == ""
+    progress = Progress("hash", 4, unit="MiB", delay=1.0)
+    later = time.monotonic() + 1.5
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    progress.add(1)
+    assert capsys.readouterr().err.startswith("hash: 1/4 MiB")

@@ -1,4 +1,4 @@
-"""A setting is checked wherever it comes from; nothing unknown passes."""
+"""Settings from configs and flags: checked values, and no unknown names."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_flags_override_the_config_and_none_does_not():
     assert (infer.layout, infer.depth_model) == ("full_sbs", "prior")
 
 
-def test_the_published_strength_brings_the_published_plane():
+def test_the_published_strength_sets_the_published_screen_plane():
     _, infer = resolve("fast", {"max_disp": 20})
     assert (infer.max_disp, infer.convergence) == (20, 0.5)
     assert resolve("fast", {"max_disp": 20, "convergence": 0.8})[1].convergence == 0.8
@@ -62,11 +62,11 @@ def test_a_config_with_an_unknown_field_is_refused(tmp_path, body, words):
 
 
 @pytest.mark.parametrize("name", ["fsat", "no/such.py", "fast:sideways"])
-def test_a_config_that_is_not_there(name):
+def test_an_absent_config_is_refused(name):
     with pytest.raises(InputError, match="--config="):
         resolve(name, {})
 
 
-def test_the_settings_name_what_the_writers_know():
+def test_the_settings_list_the_choices_of_the_writers():
     assert tuple(KINDS) == ANAGLYPHS
     assert tuple(codecs.CODECS) == CODECS

@@ -1,1 +1,1 @@
-"""What `python -m stereojax.evaluate` can measure: one file a task."""
+"""The tasks of `python -m stereojax.evaluate`: one module each."""

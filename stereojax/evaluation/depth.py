@@ -1,7 +1,7 @@
-"""`--task=depth`: depth of a film beside the true depth.
+"""`--task=depth`: scores the depth of a film against the true depth.
 
---pred is a depth file, as --depth_only writes it, or whatever --depth_path takes;
---truth likewise: inverse depth, or disparity in pixels and the --infinity of each shot.
+--pred is a depth file as --depth_only writes it, or anything that --depth_path takes;
+--truth likewise: inverse depth, or disparity in pixels with --infinity for each shot.
 """
 
 import dataclasses
@@ -25,29 +25,29 @@ Depth = DepthFile | ForeignDepth
 def evaluate(
     pred: Path, truth: Path, *, infinity: Sequence[float] = ()
 ) -> dict[str, Any]:
-    """Scores of each shot, and their mean by frames.
+    """Scores each shot; returns the scores and their mean, weighted by frames.
 
-    Shots are those in the sidecar of `pred`; where there is none, it is all one.
+    The shots are those in the sidecar of `pred`; without a sidecar there is one.
 
     Args:
-      infinity: disparity of what is infinitely far, pixels, one number a shot; only
-        where the truth is disparity.
+      infinity: disparity in pixels of infinitely far points, one number per shot; only
+        if the truth is disparity.
 
     Raises:
-      InputError: a file cannot be read, or they do not go together.
+      InputError: a file cannot be read, or the two files do not match.
     """
     estimate, true = open_source(pred), open_source(truth)
     if len(estimate) != len(true):
         raise InputError(
             f"--pred={pred}: has {len(estimate)} frames, and --truth={truth} "
-            f"{len(true)}; expected as many"
+            f"{len(true)}; expected the same number"
         )
     shots = [(s["start"], s["stop"]) for s in getattr(estimate, "shots", ())]
     shots = shots or [(0, len(true))]
     if true.units == "pixels" and len(infinity) != len(shots):
         raise InputError(
-            f"--truth={truth} is disparity: expected --infinity=PIXELS, what is "
-            f"infinitely far, one number for each of {len(shots)} shots; "
+            f"--truth={truth} is disparity: expected --infinity=PIXELS, the disparity "
+            f"of infinitely far points, one number for each of {len(shots)} shots; "
             f"{len(infinity)} came"
         )
     if true.units != "pixels":
@@ -70,12 +70,13 @@ def evaluate(
 def _pairs(
     estimate: Depth, true: Depth, start: int, stop: int, zero: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields (estimate, truth) of each frame, at the size of the truth."""
     frames = estimate.read(start, stop), true.read(start, stop)
     for guess, truth in zip(*frames, strict=True):
         if guess.shape != truth.shape:
             rows, columns = (
-                bilinear(n, m, align_corners=False)
-                for n, m in zip(guess.shape, truth.shape, strict=True)
+                bilinear(size, true_size, align_corners=False)
+                for size, true_size in zip(guess.shape, truth.shape, strict=True)
             )
             guess = np.asarray(resize(jnp.asarray(guess)[..., None], rows, columns))
             guess = guess[..., 0]
@@ -92,7 +93,7 @@ def _mean(clips: list[DepthScores]) -> dict[str, Any]:
 
 
 def table(scores: dict[str, Any]) -> str:
-    """For people."""
+    """Returns the scores as a text table, one line per shot."""
     head = "  frames   AbsRel   delta1  flicker %  breathing %"
     rows = [*scores["shots"], scores] if len(scores["shots"]) > 1 else [scores]
     lines = [

@@ -1,1 +1,1 @@
-"""A film from file to file: the work folder, the stages on disk, resume, the report."""
+"""Converts films: work folder, stages on disk, resume, report."""

@@ -1,4 +1,4 @@
-"""Which depth a film gets: a file, the model asked for, or the best there is."""
+"""Chooses the source of a film's depth: a file, a named model, or the best present."""
 
 import dataclasses
 import functools
@@ -9,46 +9,46 @@ from pathlib import Path
 from stereojax.cli import InputError, RunError
 from stereojax.depth.estimator import Estimator
 from stereojax.settings import ModelSettings
-from stereojax.settings.run_options import Options
+from stereojax.settings.run_options import RunOptions
 from stereojax.storage.hashing import content_hash
 
-BEST = "video_depth_anything_small"  # of those that are free for any use
+BEST = "video_depth_anything_small"  # the best of the freely licensed models
 DEFAULT = "depth_anything_v2_small"
 
 
 @dataclasses.dataclass(frozen=True)
 class DepthChoice:
-    """A depth model, or a file that holds depth already."""
+    """A depth model, or a file of depth."""
 
     name: str
-    identity: str  # tells its depth from every other: part of the key of what it made
+    identity: str  # of model and weights, or of the file: part of the depth file's key
     load: Callable[[], Estimator] | None = None
     path: Path | None = None
-    units: str | None = None  # of what lies at `path`; None: as it says itself
+    units: str | None = None  # of the depth at `path`; None: as the file says
 
     @functools.cached_property
     def estimator(self) -> Estimator:
-        """The model in memory; loaded when it is first wanted."""
+        """The model in memory, loaded at the first access."""
         return self.load()
 
-    def forget(self) -> None:
-        """Lets the model go: its memory is wanted for what comes after depth."""
+    def unload(self) -> None:
+        """Frees the model's memory for the stages after depth."""
         self.__dict__.pop("estimator", None)
 
 
-def choose(
+def choose_depth(
     name: str,
-    options: Options,
+    options: RunOptions,
     model: ModelSettings = ModelSettings(),  # noqa: B008 - frozen
 ) -> DepthChoice:
-    """The depth called `name`, fetched and converted if it has to be.
+    """Returns the depth called `name`, downloaded and converted if necessary.
 
-    `auto` is Video Depth Anything Small where it has been converted, else Depth
-    Anything V2 Small where it is or can be fetched, else the prior, with one line that
-    says so. `model` says how DepthCrafter samples.
+    `auto` is Video Depth Anything Small if it has been converted, else Depth Anything
+    V2 Small if it has been converted or can be downloaded, else the prior, after one
+    line that names the reason. `model` holds DepthCrafter's sampling settings.
 
     Raises:
-      InputError: a file or a model that was asked for by name is not there.
+      InputError: a file or a model that was named does not exist.
     """
     if options.depth_path is not None or name == "file":
         return _file(name, options)
@@ -71,7 +71,7 @@ def choose(
         return _prior()
 
 
-def _file(name: str, options: Options) -> DepthChoice:
+def _file(name: str, options: RunOptions) -> DepthChoice:
     path, units = options.depth_path, options.depth_units
     if name not in ("auto", "file"):
         raise InputError(f"--depth_model={name} and --depth_path: drop one")
@@ -79,7 +79,7 @@ def _file(name: str, options: Options) -> DepthChoice:
         raise InputError("--depth_model=file: --depth_path says which file")
     if not path.exists():
         raise InputError(f"--depth_path={path}: no such file or folder")
-    identity = f"file {content_hash(path)} {units}"
+    identity = f"file {content_hash(path, label='hash of --depth_path')} {units}"
     return DepthChoice("file", identity, path=path, units=units)
 
 
@@ -89,30 +89,30 @@ def _prior() -> DepthChoice:
     return DepthChoice("prior", "prior", DepthPrior)
 
 
-def _network(name: str, options: Options) -> DepthChoice:
+def _network(name: str, options: RunOptions) -> DepthChoice:
     from convert_weights.fetch import ensure
     from stereojax.depth.depth_anything import DepthAnything
     from stereojax.depth.tcmonodepth import TCMonoDepth
     from stereojax.depth.video_depth import VideoDepth
     from stereojax.weights import fingerprint, root
 
-    kinds = {"video_": VideoDepth, "tcmonodepth": TCMonoDepth}
-    found = (kind for start, kind in kinds.items() if name.startswith(start))
-    kind = next(found, DepthAnything)
+    estimators = {"video_": VideoDepth, "tcmonodepth": TCMonoDepth}
+    by_prefix = (e for prefix, e in estimators.items() if name.startswith(prefix))
+    estimator = next(by_prefix, DepthAnything)
     folder = ensure(name, root=root(options.weights_dir), offline=options.offline)
-    load = functools.partial(kind.load, folder)
+    load = functools.partial(estimator.load, folder)
     return DepthChoice(name, f"{name} {fingerprint(folder)}", load)
 
 
-def _depthcrafter(options: Options, model: ModelSettings) -> DepthChoice:
+def _depthcrafter(options: RunOptions, model: ModelSettings) -> DepthChoice:
     import jax.numpy as jnp
 
     from stereojax.depth.depthcrafter import PARTS, DepthCrafter, Sampling
     from stereojax.svd.networks import SVDNetworks
     from stereojax.weights import compute_dtype, fingerprint, read_config, require, root
 
-    where = root(options.weights_dir)
-    folders = tuple(require(part, root=where) for part in PARTS)
+    weights = root(options.weights_dir)
+    folders = tuple(require(part, root=weights) for part in PARTS)
     sampling = Sampling(
         steps=model.depth_steps,
         guidance=model.depth_guidance,
@@ -121,11 +121,11 @@ def _depthcrafter(options: Options, model: ModelSettings) -> DepthChoice:
     )
     dtype = jnp.dtype(compute_dtype(model.dtype))
     licence = read_config(folders[0])["licence"]
-    marks = " ".join(fingerprint(folder) for folder in folders)
+    fingerprints = " ".join(fingerprint(folder) for folder in folders)
 
     def load() -> DepthCrafter:
         networks = SVDNetworks.load(folders, jnp.dtype(dtype))
         return DepthCrafter(networks, sampling, licence=licence)
 
-    identity = f"depthcrafter {marks} {sampling} {dtype}"
+    identity = f"depthcrafter {fingerprints} {sampling} {dtype}"
     return DepthChoice("depthcrafter", identity, load)

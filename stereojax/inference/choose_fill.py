@@ -1,4 +1,4 @@
-"""What fills a film's holes: nothing to load, or a diffusion model."""
+"""Chooses the fill of a film's holes: the background, or a diffusion model."""
 
 import dataclasses
 import sys
@@ -6,46 +6,47 @@ from pathlib import Path
 
 from stereojax.inpaint.diffusion import Diffusion
 from stereojax.inpaint.networks import InpaintParts, find_networks
+from stereojax.inpaint.published import PUBLISHED
+from stereojax.inpaint.recipe import OURS, Recipe
 from stereojax.settings import InferSettings, ModelSettings
-from stereojax.settings.run_options import Options
+from stereojax.settings.run_options import RunOptions
 from stereojax.stage_types import VideoInfo
 from stereojax.weights import trained_part
 
 
 @dataclasses.dataclass(frozen=True)
 class FillChoice:
-    """A config's fill, found and not loaded yet."""
+    """A config's fill: its weights are located and not loaded yet."""
 
     settings: InferSettings
-    networks: InpaintParts | None = None  # None: the holes' surroundings go on
-    published: bool = False
+    networks: InpaintParts | None = None  # None: the background fill
+    recipe: Recipe = OURS
 
     @property
     def identity(self) -> str:
-        """Tells what it fills in from any other's, at the same settings."""
+        """Identifies the fill's weights: part of the key of its results."""
         return self.networks.identity if self.networks else "background"
 
     def check(self, info: VideoInfo) -> None:
-        """Raises InputError where a film of this size cannot be filled."""
+        """Raises InputError if a film of this size cannot be tiled."""
         if self.networks:
-            plan = self.networks.plan(self.settings, self.published)
+            plan = self.networks.plan(self.settings, self.recipe)
             plan.tiles(info.height, info.width)
 
     def load(self) -> Diffusion:
-        """Raises InputError where weights are damaged."""
+        """Raises InputError if weights are damaged."""
         if not self.networks.folders:
             print(
-                "fill: small random networks: what they make means nothing",
+                "fill: small random networks: the holes are filled with noise",
                 file=sys.stderr,
             )
-        networks = self.networks.load()
-        return Diffusion(networks, self.settings, published=self.published)
+        return Diffusion(self.networks.load(), self.settings, recipe=self.recipe)
 
 
 def choose_fill(
-    model: ModelSettings, settings: InferSettings, options: Options
+    model: ModelSettings, settings: InferSettings, options: RunOptions
 ) -> FillChoice:
-    """Raises InputError when weights are not there; one line says how to get them."""
+    """Raises InputError if weights are absent; the line names the convert command."""
     from stereojax.weights import root
 
     if model.fill == "background" or options.depth_only:
@@ -57,11 +58,12 @@ def choose_fill(
         root=root(options.weights_dir),
         dtype=model.dtype,
     )
-    return FillChoice(settings, networks, model.recipe == "published")
+    recipe = PUBLISHED if model.recipe == "published" else OURS
+    return FillChoice(settings, networks, recipe)
 
 
 def _trained(unet: str) -> str:
-    """Returns the folder of the weights at that path, or `unet` as a part's name."""
+    """Returns the weights folder of a training run at that path, else `unet` itself."""
     path = Path(unet).expanduser()
     if not path.exists():
         return unet

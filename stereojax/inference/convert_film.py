@@ -1,4 +1,7 @@
-"""One film from file to file: each stage's work stays on disk until all is done."""
+"""Converts one film, stage by stage: index, depth, render, join.
+
+Each stage's work stays in the work folder until the output is complete.
+"""
 
 import contextlib
 import dataclasses
@@ -10,46 +13,47 @@ from typing import Any
 
 from stereojax.cli import InputError
 from stereojax.inference import contact_sheet, report
-from stereojax.inference.choose_depth import DepthChoice, choose
+from stereojax.inference.choose_depth import DepthChoice, choose_depth
 from stereojax.inference.choose_fill import FillChoice, choose_fill
 from stereojax.inference.depth_stage import (
-    Disparity,
-    FilmDepth,
+    DepthResult,
+    copy_to_output,
     depth_of_film,
-    publish,
 )
-from stereojax.inference.index_stage import index_film
-from stereojax.inference.inpainted_windows import GeneratedViews
-from stereojax.inference.outputs import Target, plan_targets
-from stereojax.inference.render_stage import Renderer
-from stereojax.inference.splat_grid import GridWarper, picture_of
-from stereojax.inference.warp import Warper
-from stereojax.pipeline import Look
+from stereojax.inference.film_depth import FilmDepth
+from stereojax.inference.frame_source import FilmSource, FrameSource
+from stereojax.inference.index_stage import FilmSpan, index_film
+from stereojax.inference.inpainted_windows import InpaintedWindows
+from stereojax.inference.outputs import OutputFile, plan_outputs
+from stereojax.inference.render_stage import RenderedFilm, Renderer
+from stereojax.inference.splat_grid import GridSource, picture_of
+from stereojax.inpaint.fill import BackgroundFill
+from stereojax.pipeline import RenderLook
 from stereojax.settings import InferSettings, ModelSettings, diffusion
-from stereojax.settings.run_options import Options
-from stereojax.stage_types import VideoInfo
+from stereojax.settings.run_options import RunOptions
+from stereojax.stage_types import VideoIndex, VideoInfo
 from stereojax.storage import atomic
 from stereojax.storage.hashing import content_hash
 from stereojax.storage.work_folder import WorkFolder, key_of
 from stereojax.video.reading.probe import probe
 from stereojax.video.writing.mux import join_segments
-from stereojax.windows import plan_segments
+from stereojax.windows import Segment, plan_segments
 
-# Part of every key: raise it when the same settings come to mean another picture.
+# Part of every key: raised when the same settings come to mean another picture.
 VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """All that the stages of one conversion share."""
+    """The inputs and settings that the stages of one conversion share."""
 
     source: Path
     info: VideoInfo
     source_hash: str
     model: ModelSettings
     settings: InferSettings
-    options: Options
-    depth: DepthChoice | None  # None where the film holds its splats
+    options: RunOptions
+    depth: DepthChoice | None  # None: the film is a splat grid
     fill: FillChoice
     outputs: tuple[Path, ...]
     work: WorkFolder
@@ -57,23 +61,29 @@ class Job:
 
     @contextlib.contextmanager
     def timed(self, stage: str) -> Iterator[None]:
+        """Records the seconds of a stage for the report."""
         began = time.monotonic()
         yield
         self.seconds[stage] = round(time.monotonic() - began, 3)
 
     @property
+    def look(self) -> RenderLook:
+        return RenderLook.from_settings(self.settings, self.info.width)
+
+    @property
     def key(self) -> str:
-        """The same key, the same output."""
-        how = self.options
-        more = how.depth_only, how.debug_grid
-        return key_of(self.inputs, self.model, self.settings, more)
+        """Identifies the output: the same key, the same pictures and files."""
+        extra_files = self.options.depth_only, self.options.debug_grid
+        return key_of(self.inputs, self.model, self.settings, extra_files)
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """What all pictures are made from, whatever they are to look like."""
-        depth, how = self.depth and self.depth.identity, self.options
-        given = (self.source_hash, depth, self.fill.identity)
-        return VERSION, given, (how.preview, how.allow_truncated, how.splat_grid)
+        """Everything but the settings that the pictures are made from."""
+        options = self.options
+        depth = self.depth and self.depth.identity
+        sources = (self.source_hash, depth, self.fill.identity)
+        part = (options.preview, options.allow_truncated, options.splat_grid)
+        return VERSION, sources, part
 
 
 def convert_file(
@@ -81,26 +91,29 @@ def convert_file(
     output: Path,
     model: ModelSettings,
     settings: InferSettings,
-    options: Options,
+    options: RunOptions,
 ) -> dict[str, Any]:
     """Converts one film and returns its report; see `convert`."""
+    # The outputs are planned and checked before anything takes long.
     info = probe(source)
     if options.splat_grid:
         info = _picture_of_grid(info, options)
     if options.depth_only and output.suffix != ".mkv":
         raise InputError(f"--output={output}: --depth_only writes a .mkv file")
-    targets = plan_targets(output, info, settings, options)
-    outputs = (output,) if options.depth_only else tuple(t.output for t in targets)
+    files = plan_outputs(output, info, settings, options)
+    outputs = (output,) if options.depth_only else tuple(f.path for f in files)
     if source.resolve() in [p.resolve() for p in outputs]:
         raise InputError(f"--output={output}: it is the input")
     fill = choose_fill(model, settings, options)
     depth = None
     if not options.splat_grid:
-        depth = choose(settings.depth_model, options, model)
+        depth = choose_depth(settings.depth_model, options, model)
+
+    # The key needs the hash of the whole film, which takes seconds per gigabyte.
     folder = WorkFolder.beside(output)
-    digest = content_hash(source)
+    source_hash = content_hash(source, label="hash of --input")
     job = Job(
-        *(source, info, digest, model, settings, options),
+        *(source, info, source_hash, model, settings, options),
         *(depth, fill, outputs, folder),
     )
     if report.is_complete(outputs, job.key):
@@ -109,22 +122,24 @@ def convert_file(
     _refuse_to_replace(outputs, options)
     if not options.depth_only:
         fill.check(info)
+
     with folder.locked():
         print(f"work folder: {folder.root}", file=sys.stderr)
-        if settings.max_disp is not None and depth is not None:
-            percent = Look.of(settings, info.width).divergence
-            print(
-                f"--max_disp={settings.max_disp:g} of {info.width} px width is "
-                f"--divergence={percent:.3g}, --convergence={settings.convergence:g}",
-                file=sys.stderr,
-            )
-        content = _depth_only(job) if options.depth_only else _film(job, targets)
+        _print_strength(job)
+        content = _convert_depth(job) if options.depth_only else _convert(job, files)
     if not options.keep_work:
         folder.remove()
     return content
 
 
-def _refuse_to_replace(outputs: tuple[Path, ...], options: Options) -> None:
+def _picture_of_grid(grid: VideoInfo, options: RunOptions) -> VideoInfo:
+    for name in ("depth_path", "depth_only", "debug_grid", "preview"):
+        if getattr(options, name):
+            raise InputError(f"--splat_grid and --{name} do not go together: drop one")
+    return picture_of(grid)
+
+
+def _refuse_to_replace(outputs: tuple[Path, ...], options: RunOptions) -> None:
     for path in outputs:
         if path.exists() and not options.overwrite and not report.is_preview(path):
             raise InputError(
@@ -133,67 +148,60 @@ def _refuse_to_replace(outputs: tuple[Path, ...], options: Options) -> None:
             )
 
 
-def _depth_only(job: Job) -> dict[str, Any]:
-    with job.timed("index"):
-        span = index_film(job.source, job.info, job.source_hash, job.options, job.work)
-    segments = plan_segments(span.index.shots, job.settings.segment_frames)
+def _print_strength(job: Job) -> None:
+    """Prints the published strength in this project's units."""
+    settings, width = job.settings, job.info.width
+    if settings.max_disp is not None and job.depth is not None:
+        print(
+            f"--max_disp={settings.max_disp:g} of {width} px width is "
+            f"--divergence={job.look.divergence:.3g}, "
+            f"--convergence={settings.convergence:g}",
+            file=sys.stderr,
+        )
+
+
+def _convert_depth(job: Job) -> dict[str, Any]:
+    """Writes the depth file alone; returns the report."""
+    span, segments = _index(job)
     with job.timed("depth"):
         depth = depth_of_film(span, segments, job.depth, job.work)
-    output = job.outputs[0]
     shots = [
         {"start": s["start"], "stop": s["stop"], "depth": s["percentiles"]}
         for s in depth.file.shots
     ]
     content = _report(job, depth, len(span.index), depth.reused) | {"shots": shots}
-    return _finish(job, content, publish(depth.file, output))
+    return _finish(job, content, copy_to_output(depth.file, job.outputs[0]))
 
 
-def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
-    settings = job.settings
-    with job.timed("index"):
-        span = index_film(job.source, job.info, job.source_hash, job.options, job.work)
+def _convert(job: Job, files: tuple[OutputFile, ...]) -> dict[str, Any]:
+    """Runs all stages; returns the report."""
+    span, segments = _index(job)
     index = span.index
-    segments = plan_segments(index.shots, settings.segment_frames)
-    look = Look.of(settings, job.info.width)
-    depth = None
-    if job.depth is None:
-        warper = GridWarper(index, look)
-    else:
+    depth, source = None, GridSource(index)
+    if job.depth is not None:
         with job.timed("depth"):
             depth = depth_of_film(span, segments, job.depth, job.work)
-            percents = settings.depth_low, settings.depth_high
-            steady = settings.depth_steady
-            disparity = Disparity.of(
-                depth.file, index, percents, depth.offset, steady=steady
-            )
-        warper = Warper(index, disparity, look)
+            source = FilmSource(index, _film_depth(job, index, depth))
+
     with job.timed("render"):
-        generated = _generated(job, warper)
-        ready = generated.there() if generated else 0
-        renderer = Renderer(warper, settings, targets, generated)
-        key = key_of(job.key, [t.encoding for t in targets])
+        fill = _load_fill(job, source)
+        reused = {}
+        if isinstance(fill, InpaintedWindows):
+            reused["fill"] = fill.frames_on_disk()
+        renderer = Renderer(source, job.look, fill, job.settings, files)
+        key = key_of(job.key, [f.encoding for f in files])
         rendered = renderer.film(segments, job.work.stage("render", key))
-    notes = {note for t in targets for note in t.encoding.notes}
-    parts = {}
+
     with job.timed("join"):
-        for target in targets:
-            files = rendered.files[target.name]
-            parts[target.output] = part = atomic.partial_path(target.output)
-            excerpt = job.options.preview is not None
-            notes |= set(
-                join_segments(
-                    files, index, part, encoding=target.encoding, excerpt=excerpt
-                )
-            )
-    for note in sorted(notes):
+        parts, notes = _join(job, files, rendered, index)
+    for note in notes:
         print(note, file=sys.stderr)
-    reused = {"render": rendered.reused}
+
+    reused["render"] = rendered.reused
     if depth:
         reused["depth"] = depth.reused
-    if generated:
-        reused["fill"] = ready
     content = _report(job, depth, len(index), max(reused.values())) | {
-        "notes": sorted(notes),
+        "notes": notes,
         "reused": reused,
         "splat": renderer.splat,
         "shots": report.shots_of(index, rendered.by_shot),
@@ -203,33 +211,66 @@ def _film(job: Job, targets: tuple[Target, ...]) -> dict[str, Any]:
     return _finish(job, content, parts)
 
 
-def _picture_of_grid(grid: VideoInfo, options: Options) -> VideoInfo:
-    for name in ("depth_path", "depth_only", "debug_grid", "preview"):
-        if getattr(options, name):
-            raise InputError(f"--splat_grid and --{name} do not go together: drop one")
-    return picture_of(grid)
+def _index(job: Job) -> tuple[FilmSpan, tuple[Segment, ...]]:
+    with job.timed("index"):
+        span = index_film(job.source, job.info, job.source_hash, job.options, job.work)
+    return span, plan_segments(span.index.shots, job.settings.segment_frames)
 
 
-def _generated(job: Job, warper: Warper | GridWarper) -> GeneratedViews | None:
+def _film_depth(job: Job, index: VideoIndex, depth: DepthResult) -> FilmDepth:
+    settings = job.settings
+    percents = settings.depth_low, settings.depth_high
+    return FilmDepth.measure(
+        depth.file, index, percents, depth.offset, steady=settings.depth_steady
+    )
+
+
+def _load_fill(job: Job, source: FrameSource) -> BackgroundFill | InpaintedWindows:
     if not job.fill.networks:
-        return None
-    look = {name: getattr(job.settings, name) for name in diffusion.NAMES}
-    names = ("depth_low", "depth_high", "depth_steady")
-    look |= {name: getattr(job.settings, name) for name in names}
-    # Not of the codec or the layout: another one needs no new pictures.
-    key = key_of(job.inputs, job.model, look, warper.look)
-    # A preview's contact sheet reads them again, and so does another look.
+        return BackgroundFill()
+    # Neither codec nor layout: another one needs no new pictures.
+    names = (*diffusion.NAMES, "depth_low", "depth_high", "depth_steady")
+    settings = {name: getattr(job.settings, name) for name in names}
+    folder = job.work.stage("fill", key_of(job.inputs, job.model, settings, job.look))
+    # A preview's contact sheet reads the windows again, and so does another look.
     keep = job.options.preview is not None or job.options.keep_work
-    folder = job.work.stage("fill", key)
-    return GeneratedViews(warper, job.fill.load(), job.settings.seed, folder, keep)
+    return InpaintedWindows(
+        source, job.look, job.fill.load(), job.settings.seed, folder, keep
+    )
+
+
+def _join(
+    job: Job,
+    files: tuple[OutputFile, ...],
+    rendered: RenderedFilm,
+    index: VideoIndex,
+) -> tuple[dict[Path, Path], list[str]]:
+    """Joins the segments of each output with the source's other streams.
+
+    Returns:
+      The partial file of each output, and notes for the user.
+    """
+    notes = {note for f in files for note in f.encoding.notes}
+    excerpt = job.options.preview is not None
+    parts = {}
+    for file in files:
+        segments = rendered.files[file.name]
+        parts[file.path] = part = atomic.partial_path(file.path)
+        notes |= set(
+            join_segments(
+                segments, index, part, encoding=file.encoding, excerpt=excerpt
+            )
+        )
+    return parts, sorted(notes)
 
 
 def _report(
-    job: Job, depth: FilmDepth | None, frames: int, reused: int
+    job: Job, depth: DepthResult | None, frames: int, reused: int
 ) -> dict[str, Any]:
-    how = "of a splat grid"
+    """Returns the entries that the reports of a film and of a depth file share."""
+    about_depth = "of a splat grid"
     if depth:
-        how = {"model": depth.file.model, "units": depth.file.units}
+        about_depth = {"model": depth.file.model, "units": depth.file.units}
     return {
         "key": job.key,
         "versions": report.versions(),
@@ -239,7 +280,7 @@ def _report(
         "model": job.model,
         "settings": job.settings,
         "options": job.options,
-        "depth": how,
+        "depth": about_depth,
         "preview": job.options.preview,
         "frames_total": frames,
         "frames_reused": reused,
@@ -250,11 +291,13 @@ def _report(
 def _finish(
     job: Job, content: dict[str, Any], parts: dict[Path, Path]
 ) -> dict[str, Any]:
-    """Gives the finished files their names.
+    """Writes the report, then gives the finished files their names.
 
-    The report goes first: it says how large the outputs are, so one that never got its
-    name does not pass for complete.
+    The report goes first: it holds the sizes of the outputs, so a crash between the two
+    leaves nothing that passes for complete.
     """
+    for part in parts.values():
+        atomic.flush_to_disk(part)
     sizes = [parts[p].stat().st_size for p in job.outputs]
     path = report.path_of(job.outputs[0])
     atomic.write_json(path, content | {"bytes": sizes})

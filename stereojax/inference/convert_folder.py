@@ -1,10 +1,10 @@
-"""A folder of films: each on its own, and one bad file does not stop the others."""
+"""Converts a folder of films; one bad file does not stop the others."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from stereojax.cli import InputError, RunError
+from stereojax.cli import InputError, line_of
 
 _COMMON = (".mp4", ".mkv", ".mov", ".m4v", ".webm", ".avi", ".mpg", ".mpeg")
 _OTHER = (
@@ -23,33 +23,37 @@ SUFFIXES = frozenset((*_COMMON, *_OTHER))
 
 
 def videos_in(folder: Path) -> list[Path]:
-    """The video files of a folder, by name; hidden files are not looked at."""
-    found = sorted(
+    """Returns the video files of a folder by name, without hidden files."""
+    videos = sorted(
         p
         for p in folder.iterdir()
         if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
     )
-    if not found:
+    if not videos:
         raise InputError(f"--input={folder}: the folder holds no video file")
-    return found
+    return videos
 
 
-def each(sources: list[Path], convert: Callable[[Path], object]) -> int:
-    """Converts them in turn, sums up, and returns the worst exit code."""
-    failed: list[tuple[Path, str, bool]] = []  # why; whether it was the input's fault
+def convert_each(sources: list[Path], convert: Callable[[Path], object]) -> int:
+    """Converts films one after the other, prints a summary; returns the exit code.
+
+    Returns:
+      0 if all succeeded, 2 if every failure was an `InputError`, else 1.
+    """
+    failures: list[tuple[Path, str, bool]] = []  # film, error line, is an InputError
     for source in sources:
         print(f"{source.name}:", file=sys.stderr)
         try:
             convert(source)
         except Exception as error:
-            # Not the error itself: it would keep the film's networks in memory.
-            usage = isinstance(error, InputError) and not isinstance(error, RunError)
-            failed.append((source, str(error), usage))
-            print(f"error: {error}", file=sys.stderr)
-    done = len(sources) - len(failed)
-    print(f"{done} of {len(sources)} files converted", file=sys.stderr)
-    for source, why, _ in failed:
-        print(f"failed: {source.name}: {why}", file=sys.stderr)
-    if not failed:
+            # The error itself would keep the film's networks in memory.
+            line = line_of(error)
+            failures.append((source, line, isinstance(error, InputError)))
+            print(f"error: {line}", file=sys.stderr)
+    succeeded = len(sources) - len(failures)
+    print(f"{succeeded} of {len(sources)} files converted", file=sys.stderr)
+    for source, line, _ in failures:
+        print(f"failed: {source.name}: {line}", file=sys.stderr)
+    if not failures:
         return 0
-    return 2 if all(usage for _, _, usage in failed) else 1
+    return 2 if all(is_input_error for _, _, is_input_error in failures) else 1

@@ -1,4 +1,4 @@
-"""Depth of a whole film: estimated or read once, from then on read from its file."""
+"""Makes the depth file of a film: estimated by a model, or read from another file."""
 
 import dataclasses
 import shutil
@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from stereojax import pipeline
 from stereojax.cli import InputError, Progress
-from stereojax.depth.estimator import ResumableEstimator, StateStore
+from stereojax.depth.estimator import Estimator, ResumableEstimator, StateStore
 from stereojax.depth.files import sidecar
 from stereojax.depth.files.depth_file import (
     DepthFile,
@@ -20,17 +18,11 @@ from stereojax.depth.files.depth_file import (
     segment_meta,
     write_segment,
 )
-from stereojax.depth.files.from_file import open_depth
-from stereojax.depth.normalize import RangeStatistics, shot_range
-from stereojax.depth.steady import (
-    apply_corrections,
-    estimate_changes,
-    steady_corrections,
-)
+from stereojax.depth.files.from_file import ForeignDepth, open_depth
+from stereojax.depth.normalize import RangeStatistics
 from stereojax.inference.choose_depth import DepthChoice
 from stereojax.inference.depth_resume import ShotStateStore
-from stereojax.inference.index_stage import Span
-from stereojax.shapes import Array, Float
+from stereojax.inference.index_stage import FilmSpan
 from stereojax.stage_types import VideoIndex
 from stereojax.storage.atomic import partial_path
 from stereojax.storage.work_folder import WorkFolder, key_of
@@ -38,163 +30,104 @@ from stereojax.video.reading.prefetch import prefetch
 from stereojax.video.reading.reader import Reader
 from stereojax.windows import Segment
 
-_AHEAD = 8  # frames decoded while the model is at work
+_AHEAD = 8  # frames decoded while the model works
 PERCENTILES = (0.0, 1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 100.0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Disparity:
-    """Disparity of any frames of a film, from its depth file."""
+class DepthResult:
+    """The depth file of a film."""
 
     file: DepthFile
-    ranges: tuple[tuple[float, float], ...]  # (far, near) of each shot
-    offset: int = 0  # of the first frame, where the file holds a longer film
-    steadying: np.ndarray | None = None  # (t, 2): scale and shift of each frame
-
-    @classmethod
-    def of(
-        cls,
-        file: DepthFile,
-        index: VideoIndex,
-        percents: tuple[float, float],
-        offset: int = 0,
-        *,
-        steady: float = 0.0,
-    ) -> "Disparity":
-        """Each shot ranges between two percentiles of its own depth.
-
-        `steady`: frames over which depth that was estimated frame by frame keeps its
-        scale; other depth is left alone. 0 = off.
-        """
-        found = cls(file, (), offset)
-        if steady > 0 and file.units == "relative" and file.per_frame_scale:
-            parts = [
-                steady_corrections(
-                    estimate_changes(found.depth(shot.start, shot.stop)), steady
-                )
-                for shot in index.shots
-            ]
-            found = cls(file, (), offset, np.concatenate(parts))
-        low, high = percents
-        ranges = tuple(
-            shot_range(found.depth(shot.start, shot.stop), low=low, high=high)
-            for shot in index.shots
-        )
-        return dataclasses.replace(found, ranges=ranges)
-
-    def depth(self, start: int, stop: int) -> Iterator[Float[np.ndarray, "hd wd"]]:
-        """Depth of frames `start` to `stop - 1`, of one scale through a shot."""
-        frames = self.file.read(start + self.offset, stop + self.offset)
-        if self.steadying is None:
-            yield from frames
-            return
-        yield from apply_corrections(frames, self.steadying[start:stop])
-
-    def read(
-        self, start: int, stop: int, shot: int, left: Array, look: pipeline.Look
-    ) -> Float[Array, "t h w"]:
-        """Pixels at the width of `left`; the last frame repeats up to its length."""
-        frames = list(self.depth(start, stop))
-        frames += frames[-1:] * (len(left) - len(frames))
-        depth = jnp.asarray(np.stack(frames))
-        if self.file.units == "pixels":
-            return depth
-        far_near = jnp.asarray(self.ranges[shot], jnp.float32)
-        return pipeline.disparity_of(depth, far_near, look, left)
-
-    def span(self, shot: int, look: pipeline.Look, width: int) -> tuple[float, float]:
-        """Disparity in pixels of what counts as far and as near in a shot."""
-        if self.file.units == "pixels":
-            return self.ranges[shot]
-        whole = look.divergence / 100 * width
-        return -look.convergence * whole, (1 - look.convergence) * whole
+    offset: int  # the file's number of the film's first frame
+    reused: int  # frames whose depth an earlier run had estimated
 
 
 @dataclasses.dataclass(frozen=True)
-class FilmDepth:
-    """The depth of what is converted."""
+class DepthFrames:
+    """Yields the depth of any frames of one shot."""
 
-    file: DepthFile
-    offset: int  # the file's number of the first frame
-    reused: int  # frames of it that were there already
+    estimate: Callable[[int, int], Iterator[np.ndarray]]  # frames start to stop - 1
+    per_frame: bool  # `estimate` may be called for a part of a shot
+    # As `estimate`, of a whole shot, without the frames before the stored state.
+    resume: Callable[[int, int, StateStore], Iterator[np.ndarray]] | None = None
+
+    @classmethod
+    def from_model(cls, estimator: Estimator, reader: Reader) -> "DepthFrames":
+        def images(start: int, stop: int) -> Iterator[np.ndarray]:
+            frames = prefetch(reader.read(start, stop), _AHEAD)
+            return (frame.image for frame in frames)
+
+        def estimate(start: int, stop: int) -> Iterator[np.ndarray]:
+            return estimator.estimate(images(start, stop))
+
+        def resume(start: int, stop: int, store: StateStore) -> Iterator[np.ndarray]:
+            return estimator.resume(lambda first: images(start + first, stop), store)
+
+        can_resume = isinstance(estimator, ResumableEstimator)
+        return cls(estimate, estimator.per_frame, resume if can_resume else None)
+
+    @classmethod
+    def from_file(cls, file: ForeignDepth, offset: int) -> "DepthFrames":
+        return cls(lambda start, stop: file.read(start + offset, stop + offset), True)
 
 
 def depth_of_film(
-    span: Span, segments: Sequence[Segment], choice: DepthChoice, work: WorkFolder
-) -> FilmDepth:
-    """Finds the depth file, or makes it from a model or from another kind of file."""
+    span: FilmSpan, segments: Sequence[Segment], choice: DepthChoice, work: WorkFolder
+) -> DepthResult:
+    """Returns the film's depth file; makes it if the work folder has none."""
     index = span.index
-    given = None
+    foreign = None
     if choice.path is not None:
-        given = open_depth(
+        foreign = open_depth(
             choice.path,
             width=index.info.width,
             height=index.info.height,
             frames=span.film_frames,
             units=choice.units,
         )
-        if isinstance(given, DepthFile):
-            return FilmDepth(given, span.offset, 0)
+        if isinstance(foreign, DepthFile):
+            return DepthResult(foreign, span.offset, 0)
+
     plan = [(s.start, s.stop) for s in segments]
     first_and_last = index.pts[[0, -1]].tolist()
     key = key_of(index.source_hash, choice.identity, plan, first_and_last)
     folder = work.stage("depth", key)
     joined = folder / "depth.mkv"
     try:
-        return FilmDepth(DepthFile.open(joined), 0, len(index))
+        return DepthResult(DepthFile.open(joined), 0, len(index))
     except InputError:
-        pass  # not there yet
+        pass  # absent or damaged: it is made below
+
     reader = Reader(index)
-    if given is not None:
-
-        def estimate(start: int, stop: int) -> Iterator[np.ndarray]:
-            return given.read(start + span.offset, stop + span.offset)
-
-        per_frame, resume = True, None
+    if foreign is not None:
+        source = DepthFrames.from_file(foreign, span.offset)
     else:
-
-        def images(start: int, stop: int) -> Iterator[np.ndarray]:
-            frames = prefetch(reader.read(start, stop), _AHEAD)
-            return (frame.image for frame in frames)
-
-        def estimate(start: int, stop: int) -> Iterator[np.ndarray]:
-            return choice.estimator.estimate(images(start, stop))
-
-        def resume(start: int, stop: int, store: StateStore) -> Iterator[np.ndarray]:
-            return choice.estimator.resume(
-                lambda first: images(start + first, stop), store
-            )
-
-        per_frame = choice.estimator.per_frame
-        if not isinstance(choice.estimator, ResumableEstimator):
-            resume = None
-    paths, reused = estimate_film(
-        index, estimate, per_frame, segments, folder, resume=resume
-    )
+        source = DepthFrames.from_model(choice.estimator, reader)
+    paths, reused = estimate_film(index, source, segments, folder)
     reader.close()
-    per_frame_scale = given is None and choice.estimator.per_frame_scale
-    choice.forget()
-    units = given.units if given is not None else "relative"
+    per_frame_scale = foreign is None and choice.estimator.per_frame_scale
+    choice.unload()
     file = join_film(
         index,
         segments,
         paths,
         joined,
-        units=units,
+        units="relative" if foreign is None else foreign.units,
         model=choice.name,
         per_frame_scale=per_frame_scale,
     )
     for path in paths:
         path.unlink()
         sidecar.path_of(path).unlink()
-    return FilmDepth(file, 0, reused)
+    return DepthResult(file, 0, reused)
 
 
-def publish(file: DepthFile, output: Path) -> dict[Path, Path]:
-    """Copies a depth file and its sidecar beside `output`.
+def copy_to_output(file: DepthFile, output: Path) -> dict[Path, Path]:
+    """Copies a depth file and its sidecar to the folder of `output`.
 
     Returns:
-      From each file's name to where it lies until it gets that name.
+      The partial file of each final path.
     """
     names = {
         sidecar.path_of(output): sidecar.path_of(file.path),
@@ -208,59 +141,50 @@ def publish(file: DepthFile, output: Path) -> dict[Path, Path]:
 
 
 def estimate_film(
-    index: VideoIndex,
-    estimate: Callable[[int, int], Iterator[np.ndarray]],
-    per_frame: bool,
-    segments: Sequence[Segment],
-    folder: Path,
-    *,
-    resume: Callable[[int, int, StateStore], Iterator[np.ndarray]] | None = None,
+    index: VideoIndex, source: DepthFrames, segments: Sequence[Segment], folder: Path
 ) -> tuple[list[Path], int]:
-    """Makes what of `segments` is not in `folder` yet.
-
-    Args:
-      estimate: gives the depth of frames start to stop - 1 of one shot.
-      per_frame: whether `estimate` gives the same for a part of a shot; if not, it is
-        asked for whole shots.
-      resume: the same for a whole shot, without the frames that were done already.
+    """Writes the depth of those of `segments` that `folder` does not hold yet.
 
     Returns:
-      The segments' files, and how many frames were there already.
+      The segments' files, and the number of frames that were complete already.
     """
     paths = [folder / f"{s.index:06}.mkv" for s in segments]
-    whole = [segment_meta(p) is not None for p in paths]
-    reused = sum(len(s) for s, w in zip(segments, whole, strict=True) if w)
+    complete = [segment_meta(p) is not None for p in paths]
+    reused = sum(len(s) for s, c in zip(segments, complete, strict=True) if c)
     progress = Progress("depth", len(index))
     progress.skip(reused)
 
-    def make(run: list[int], first: int, depth: Iterator[np.ndarray]) -> Iterator[int]:
-        """Writes segments of a shot, of depth that begins with frame `first`."""
-        for i in run:
+    def write(
+        numbers: list[int], first: int, depth: Iterator[np.ndarray]
+    ) -> Iterator[int]:
+        """Writes segments of a shot from depth that begins with frame `first`."""
+        for i in numbers:
             count = segments[i].stop - max(first, segments[i].start)
             part = [next(depth) for _ in range(count)]
-            if not whole[i]:
+            if not complete[i]:
                 write_segment(paths[i], part, _times(index, segments[i]))
                 progress.add(len(part))
             yield segments[i].stop
 
     for shot in index.shots:
-        mine = [i for i, s in enumerate(segments) if s.shot == shot.index]
-        missing = [i for i in mine if not whole[i]]
+        numbers = [i for i, s in enumerate(segments) if s.shot == shot.index]
+        missing = [i for i in numbers if not complete[i]]
         if not missing:
             continue
-        if per_frame:
+        if source.per_frame:
             for i in missing:
                 start, stop = segments[i].start, segments[i].stop
-                list(make([i], start, estimate(start, stop)))
-        elif resume is None:
-            list(make(mine, shot.start, estimate(shot.start, shot.stop)))
+                list(write([i], start, source.estimate(start, stop)))
+        elif source.resume is None:
+            list(write(numbers, shot.start, source.estimate(shot.start, shot.stop)))
         else:
+            # The estimate continues from the newest state whose depth is all on disk.
             written = segments[missing[0]].start - shot.start
             store = ShotStateStore(folder / f"shot{shot.index:06}", written)
             first = shot.start + store.done
-            left = [i for i in mine if segments[i].stop > first]
-            depth = resume(shot.start, shot.stop, store)
-            for stop in make(left, first, depth):
+            rest = [i for i in numbers if segments[i].stop > first]
+            depth = source.resume(shot.start, shot.stop, store)
+            for stop in write(rest, first, depth):
                 store.written = max(store.written, stop - shot.start)
             store.clear()
     progress.close()
@@ -277,7 +201,7 @@ def join_film(
     model: str,
     per_frame_scale: bool,
 ) -> DepthFile:
-    """The film's one depth file, with each shot's percentiles in its sidecar."""
+    """Joins the segments into one depth file, with each shot's percentiles."""
     shots: list[dict[str, Any]] = []
     for shot in index.shots:
         statistics = RangeStatistics()
@@ -304,5 +228,6 @@ def join_film(
 
 
 def _times(index: VideoIndex, segment: Segment) -> list[float]:
+    """Returns the time of each frame, in seconds from the film's first frame."""
     ticks = index.pts[segment.start : segment.stop] - index.pts[0]
     return [float(t) * float(index.info.time_base) for t in ticks]

@@ -1,6 +1,6 @@
-"""What a viewer will feel: disparity in % of the width, and the share of holes.
+"""Statistics of viewing comfort: disparity in % of the width, and the share of holes.
 
-Each rendered segment leaves its own numbers, so a report needs no second look.
+They are stored with each rendered segment, so the report reads no frame again.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ import numpy as np
 
 from stereojax.stage_types import is_hole
 
-# Percent of the picture's width; the outer bins take what lies beyond.
+# Percent of the picture's width; values outside count in the outer bins.
 _LOW, _HIGH, _BINS = -25.0, 25.0, 5000
 _CENTERS = _LOW + (np.arange(_BINS) + 0.5) * (_HIGH - _LOW) / _BINS
 PERCENTILES = (1, 5, 50, 95, 99)
@@ -18,7 +18,7 @@ PERCENTILES = (1, 5, 50, 95, 99)
 
 @dataclasses.dataclass
 class Statistics:
-    """Sums over frames; `a + b` is the statistics of both."""
+    """A histogram of disparity and sums over frames; `a + b` joins two."""
 
     frames: int = 0
     hole_share: float = 0.0  # summed over frames
@@ -27,7 +27,7 @@ class Statistics:
     )
 
     def add(self, disparity: np.ndarray, occlusion: np.ndarray) -> None:
-        """Takes the (t, h, w) disparity in pixels and occlusion of some frames."""
+        """Adds the (t, h, w) disparity in pixels and occlusion of some frames."""
         percent = disparity[:, ::4, ::4] * (100 / disparity.shape[-1])
         scaled = (percent[np.isfinite(percent)] - _LOW) * (_BINS / (_HIGH - _LOW))
         bins = np.clip(scaled, 0, _BINS - 1).astype(np.int64)
@@ -43,11 +43,11 @@ class Statistics:
         )
 
     def to_json(self) -> dict[str, Any]:
-        (full,) = np.nonzero(self.counts)
+        (filled,) = np.nonzero(self.counts)
         return {
             "frames": self.frames,
             "hole_share": self.hole_share,
-            "counts": [[int(i), int(self.counts[i])] for i in full],
+            "counts": [[int(i), int(self.counts[i])] for i in filled],
         }
 
     @classmethod
@@ -58,17 +58,18 @@ class Statistics:
         return cls(content["frames"], content["hole_share"], counts)
 
     def percentiles(self) -> dict[str, float]:
-        """Disparity percentiles, % of width: positive in front of the screen."""
+        """Returns disparity percentiles in % of width; positive = before the screen."""
         total = np.cumsum(self.counts)
         if not total[-1]:
             return {}
-        where = np.searchsorted(total, np.array(PERCENTILES) / 100 * total[-1])
+        bins = np.searchsorted(total, np.array(PERCENTILES) / 100 * total[-1])
         return {
             f"p{p}": round(float(_CENTERS[min(i, _BINS - 1)]), 3)
-            for p, i in zip(PERCENTILES, where, strict=True)
+            for p, i in zip(PERCENTILES, bins, strict=True)
         }
 
     def summary(self) -> dict[str, Any]:
+        """Returns the entries of a shot in the report."""
         return {
             "disparity_percent_of_width": self.percentiles(),
             "hole_percent": round(100 * self.hole_share / max(self.frames, 1), 3),
@@ -76,9 +77,9 @@ class Statistics:
 
 
 def comfort(percentiles: dict[str, float]) -> list[str]:
-    """What would tire a viewer, after the limits that broadcasters use.
+    """Warns of disparity that tires viewers, by BSkyB's limits for broadcasts.
 
-    BSkyB's: a range of 3 % of the width; 1 % in front and 2 % behind the screen, with
+    A range of 3 % of the width; 1 % in front of the screen and 2 % behind it, with
     short excursions to 2.5 and 4 %.
     """
     if not percentiles:

@@ -1,4 +1,4 @@
-"""The first stage: every frame's time, and the cuts; of a preview only its frames."""
+"""The first stage: the time of every frame, and the cuts; of a preview, its part."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stereojax.cli import Progress
-from stereojax.settings.run_options import Options
+from stereojax.settings.run_options import RunOptions
 from stereojax.stage_types import Shot, VideoIndex, VideoInfo
 from stereojax.storage.work_folder import WorkFolder, key_of
 from stereojax.video.reading.index import index_video
@@ -15,36 +15,36 @@ from stereojax.video.reading.index_file import load_index, save_index
 
 
 @dataclasses.dataclass(frozen=True)
-class Span:
-    """What is converted of a film."""
+class FilmSpan:
+    """The part of a film that is converted: all of it, or a preview."""
 
-    index: VideoIndex  # of the frames that are converted
-    offset: int = 0  # the film's number of the first, where that is known
-    film_frames: int | None = None  # of the whole film, where they were counted
+    index: VideoIndex  # of the converted frames
+    offset: int = 0  # the first frame's number in the film, if that is known
+    film_frames: int | None = None  # of the whole film, if they were counted
 
 
 def index_film(
     path: Path,
     info: VideoInfo,
     source_hash: str,
-    options: Options,
+    options: RunOptions,
     work: WorkFolder,
-) -> Span:
-    """Finds every frame and every cut; what it found is kept in the work folder.
+) -> FilmSpan:
+    """Finds every frame and every cut; keeps the result in the work folder.
 
-    A preview looks at its own frames alone, unless the depth of the whole film is
-    given: that is counted in the film's frames.
+    A preview is indexed alone, unless the depth of the whole film is given: its frames
+    are numbered from the film's first.
     """
     span = options.preview.span(info.duration) if options.preview else None
-    whole = span is None or options.depth_path is not None
-    key = key_of(source_hash, None if whole else span, options.allow_truncated)
+    index_all = span is None or options.depth_path is not None
+    key = key_of(source_hash, None if index_all else span, options.allow_truncated)
     saved = work.stage("index", key) / "index.json"
     try:
         index = load_index(saved, path)
     except (OSError, ValueError):
-        start, seconds = (None, None) if whole else span
-        expected = None if whole else math.ceil(seconds * info.frame_rate)
-        if whole and info.duration:
+        start, seconds = (None, None) if index_all else span
+        expected = None if index_all else math.ceil(seconds * info.frame_rate)
+        if index_all and info.duration:
             expected = round(info.duration * info.frame_rate)
         progress = Progress("index", expected)
         index = index_video(
@@ -52,17 +52,18 @@ def index_film(
             start_s=start,
             duration_s=seconds,
             allow_truncated=options.allow_truncated,
+            source_hash=source_hash,
             progress=progress.add,
         )
         progress.close()
         save_index(index, saved)
     if span is None:
-        return Span(index, 0, len(index))
-    return cut(index, *span) if whole else Span(index)
+        return FilmSpan(index, 0, len(index))
+    return select_seconds(index, *span) if index_all else FilmSpan(index)
 
 
-def cut(index: VideoIndex, start: float, seconds: float) -> Span:
-    """The frames of `index` that are shown in some seconds; at least one.
+def select_seconds(index: VideoIndex, start: float, seconds: float) -> FilmSpan:
+    """Selects the frames shown in a span of time; at least one.
 
     Args:
       start, seconds: counted from the first frame.
@@ -85,4 +86,4 @@ def cut(index: VideoIndex, start: float, seconds: float) -> Span:
         last_duration=last,
         shots=tuple(Shot(i, a, b) for i, (a, b) in enumerate(inside)),
     )
-    return Span(part, first, len(index))
+    return FilmSpan(part, first, len(index))

@@ -8,19 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from stereojax import pipeline
 from stereojax.cli import Progress
-from stereojax.inference import debug_grid
 from stereojax.inference.disparity_statistics import Statistics
-from stereojax.inference.inpainted_windows import GeneratedViews
-from stereojax.inference.outputs import GRID, Target
-from stereojax.inference.splat_grid import GridWarper
-from stereojax.inference.warp import Warped, Warper
-from stereojax.ops.integers import as_float, as_integers
+from stereojax.inference.frame_source import FrameSource, batch_size
+from stereojax.inference.outputs import GRID, OutputFile
+from stereojax.inference.splat_grid import make_grid
+from stereojax.inpaint.fill import Fill
+from stereojax.ops.integers import as_integers
+from stereojax.pipeline import RenderLook
 from stereojax.settings import InferSettings
-from stereojax.shapes import Array
 from stereojax.splat import Choice, choose, sharpness_for
-from stereojax.stage_types import StereoFrames, VideoIndex
+from stereojax.stage_types import FrameRange, StereoFrames, VideoIndex
 from stereojax.storage.atomic import read_json, write_json
 from stereojax.video.reading.reader import Frame, Reader
 from stereojax.video.stereo.layouts import pack
@@ -28,112 +26,92 @@ from stereojax.windows import Segment
 
 
 @dataclasses.dataclass(frozen=True)
-class Rendered:
-    """What rendering a film left behind."""
+class RenderedFilm:
+    """The encoded segments of a film, and their statistics."""
 
-    files: dict[str, list[Path]]  # of each target, in the order of time
+    files: dict[str, list[Path]]  # of each output, in the order of time
     by_shot: dict[int, Statistics]
-    reused: int  # frames that were there already
+    reused: int  # frames that an earlier run had rendered
 
 
 @dataclasses.dataclass(frozen=True)
 class Renderer:
-    """Renders any run of frames of one film."""
+    """Renders any frames of one film."""
 
-    warper: Warper | GridWarper
+    source: FrameSource
+    look: RenderLook
+    fill: Fill
     settings: InferSettings
-    targets: tuple[Target, ...]
-    generated: GeneratedViews | None = None  # or holes are filled as frames come
+    outputs: tuple[OutputFile, ...]
 
     @property
     def index(self) -> VideoIndex:
-        return self.warper.index
+        return self.source.index
 
-    def film(self, segments: Sequence[Segment], folder: Path) -> Rendered:
-        """Renders what of `segments` is not in `folder` yet."""
+    @property
+    def splat(self) -> Choice:
+        """The splat implementation of this film on this machine, with the reason."""
+        info = self.source.info
+        shape = (batch_size(info), info.height, info.width, 3)
+        return choose(shape, sharpness_for(info.width))
+
+    def film(self, segments: Sequence[Segment], folder: Path) -> RenderedFilm:
+        """Renders those of `segments` that `folder` does not hold yet."""
         by_shot: dict[int, Statistics] = {}
         reused = 0
         progress = Progress("render", len(self.index))
         reader = Reader(self.index)
         for segment in segments:
-            done = folder / f"{segment.index:06}.json"
-            content = read_json(done)
+            # The statistics are written last: they mark the segment as complete.
+            marker = folder / f"{segment.index:06}.json"
+            content = read_json(marker)
             if content is None:
                 content = self._segment(segment, reader, folder, progress)
-                write_json(done, content)
+                write_json(marker, content)
             else:
                 reused += len(segment)
                 progress.skip(len(segment))
-            if self.generated is not None:
-                self.generated.release(segment.stop)
+            self.fill.release(segment.stop)
             shot = by_shot.get(segment.shot, Statistics())
             by_shot[segment.shot] = shot + Statistics.from_json(content)
         progress.close()
         reader.close()
-        files = {t.name: [t.segment(folder, s) for s in segments] for t in self.targets}
-        return Rendered(files, by_shot, reused)
-
-    @property
-    def splat(self) -> Choice:
-        """Which splat runs here, and why."""
-        info = self.warper.info
-        shape = (self.warper.batch_size, info.height, info.width, 3)
-        return choose(shape, sharpness_for(info.width))
+        files = {o.name: [o.segment(folder, s) for s in segments] for o in self.outputs}
+        return RenderedFilm(files, by_shot, reused)
 
     def frames(
-        self, segment: Segment, reader: Reader
+        self, frames: FrameRange, reader: Reader
     ) -> Iterator[tuple[list[Frame], StereoFrames, Any]]:
         """Yields (frames, their rendering, the right view as integers).
 
-        The last rendering may be padded behind. While one is in the caller's hands the
-        device is at work on the next.
+        The rendering of the last batch may be padded behind. The device works on the
+        next batch while the caller packs and encodes this one.
         """
         waiting = None
-        for warped in self.warper.read(
-            segment.start, segment.stop, segment.shot, reader
-        ):
-            right = self._right(warped, segment.shot)
-            splat = warped.splat
-            stereo = StereoFrames(
-                right, splat.warped, splat.occlusion, warped.disparity
-            )
-            whole = as_integers(right, like=warped.left.dtype)
+        for batch in self.source.read(frames, reader):
+            stereo = batch.render(self.look, self.fill)
+            right = as_integers(stereo.right, like=batch.left.dtype)
             if waiting is not None:
                 yield waiting
-            waiting = warped.frames, stereo, whole
+            waiting = batch.frames, stereo, right
         if waiting is not None:
             yield waiting
 
-    def _right(self, warped: Warped, shot: int) -> Array:
-        if self.generated is None:
-            return pipeline.fill(warped.splat, self.warper.look)
-        start = warped.frames[0].index
-        views = self.generated.read(start, start + len(warped.frames), shot)
-        padding = np.repeat(views[-1:], len(warped.left) - len(views), axis=0)
-        return as_float(np.concatenate([views, padding]))
-
-    def grids(
-        self, segment: Segment, frames: list[Frame], stereo: StereoFrames
-    ) -> list[np.ndarray]:
-        """The published tool's grid of each frame."""
-        far, near = self.warper.span(segment.shot)
-        depth = (np.asarray(stereo.disparity) - far) / max(near - far, 1e-6)
-        occlusion = np.asarray(stereo.occlusion)
-        warped = np.asarray(as_integers(stereo.warped, like=frames[0].image.dtype))
-        return [
-            debug_grid.grid(frame.image, depth[i], occlusion[i], warped[i])
-            for i, frame in enumerate(frames)
-        ]
+    def unit_depth(self, shot: int, stereo: StereoFrames) -> np.ndarray:
+        """Returns (t, h, w) depth for display: 0 = the shot's far, 1 = its near end."""
+        far, near = self.source.disparity_range(shot, self.look)
+        return (np.asarray(stereo.disparity) - far) / max(near - far, 1e-6)
 
     def _segment(
         self, segment: Segment, reader: Reader, folder: Path, progress: Progress
     ) -> dict[str, Any]:
+        """Renders and encodes a segment; returns its statistics."""
         began = time.monotonic()
         statistics = Statistics()
-        writers = {t.name: t.open(t.segment(folder, segment)) for t in self.targets}
+        writers = {o.name: o.open(o.segment(folder, segment)) for o in self.outputs}
         views = [w for name, w in writers.items() if name != GRID]
         try:
-            for frames, stereo, right in self.frames(segment, reader):
+            for frames, stereo, right in self.frames(segment.frames, reader):
                 count = len(frames)
                 for frame, view in zip(frames, np.asarray(right), strict=False):
                     packed = pack(
@@ -142,7 +120,7 @@ class Renderer:
                     for writer, picture in zip(views, packed, strict=True):
                         writer.write(picture, frame.decoded)
                 if GRID in writers:
-                    for picture in self.grids(segment, frames, stereo):
+                    for picture in self._grids(segment, frames, stereo):
                         writers[GRID].write(picture)
                 statistics.add(
                     np.asarray(stereo.disparity)[:count],
@@ -156,3 +134,15 @@ class Renderer:
                 writer.abort()
             raise
         return statistics.to_json() | {"seconds": time.monotonic() - began}
+
+    def _grids(
+        self, segment: Segment, frames: list[Frame], stereo: StereoFrames
+    ) -> list[np.ndarray]:
+        """Returns the splat grid of each frame."""
+        depth = self.unit_depth(segment.shot, stereo)
+        occlusion = np.asarray(stereo.occlusion)
+        warped = np.asarray(as_integers(stereo.warped, like=frames[0].image.dtype))
+        return [
+            make_grid(frame.image, depth[i], occlusion[i], warped[i])
+            for i, frame in enumerate(frames)
+        ]

@@ -1,4 +1,4 @@
-"""`OUTPUT.json`: what was done, with what, and what a viewer should know."""
+"""The report OUTPUT.json: inputs, settings, versions, timings and comfort warnings."""
 
 import importlib.metadata
 import platform
@@ -12,16 +12,19 @@ from stereojax.storage.atomic import read_json
 
 
 def path_of(output: Path) -> Path:
+    """Returns the path of an output's report."""
     return output.with_name(output.name + ".json")
 
 
 def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that decide the picture."""
     names = ("stereojax", "jax", "flax", "numpy", "av")
-    found = {name: importlib.metadata.version(name) for name in names}
-    return found | {"python": platform.python_version()}
+    packages = {name: importlib.metadata.version(name) for name in names}
+    return packages | {"python": platform.python_version()}
 
 
 def device() -> str:
+    """Describes the devices of this process."""
     import jax
 
     kinds = sorted({d.device_kind for d in jax.devices()})
@@ -29,7 +32,7 @@ def device() -> str:
 
 
 def is_complete(outputs: Sequence[Path], key: str) -> bool:
-    """Whether every output is there, whole, and made from the same key."""
+    """Returns whether every output exists in full and was made from the same key."""
     report = read_json(path_of(outputs[0]))
     return (
         isinstance(report, dict)
@@ -40,12 +43,13 @@ def is_complete(outputs: Sequence[Path], key: str) -> bool:
 
 
 def is_preview(output: Path) -> bool:
+    """Returns whether an existing output is a preview; a full film may replace it."""
     report = read_json(path_of(output))
     return isinstance(report, dict) and report.get("preview") is not None
 
 
 def shots_of(index: VideoIndex, by_shot: dict[int, Statistics]) -> list[dict[str, Any]]:
-    """One entry a shot: frames, seconds, disparity, holes, comfort."""
+    """Returns one entry per shot: frames, seconds, disparity, holes, comfort."""
     seconds = (index.pts - index.pts[0]) * float(index.info.time_base)
     entries = []
     for shot in index.shots:

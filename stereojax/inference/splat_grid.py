@@ -1,6 +1,7 @@
-"""A film whose frames are splat grids, as the published tool writes them.
+"""Splat grids, as the published tool writes them: written, and read as a film.
 
-Two by two pictures: left view, depth (not read), mask (white = hole), warped view.
+A grid is two by two pictures: left view, coloured depth, mask (white = hole), warped
+view. Depth is not read back.
 """
 
 import dataclasses
@@ -10,20 +11,58 @@ import jax.numpy as jnp
 import numpy as np
 
 from stereojax.cli import InputError
-from stereojax.inference.warp import Warped, batch_size
+from stereojax.inference.frame_source import (
+    FrameBatch,
+    batch_size,
+    read_batches,
+    stack_padded,
+)
 from stereojax.ops.integers import as_float
-from stereojax.pipeline import Look
-from stereojax.stage_types import Splat, VideoIndex, VideoInfo
-from stereojax.video.reading.prefetch import prefetch
+from stereojax.pipeline import RenderLook
+from stereojax.shapes import Float, Shaped
+from stereojax.stage_types import (
+    FrameRange,
+    Splat,
+    VideoIndex,
+    VideoInfo,
+    WindowDepth,
+)
 from stereojax.video.reading.reader import Reader
-from stereojax.windows import batched
+
+
+def make_grid(
+    left: Shaped[np.ndarray, "h w 3"],
+    depth: Float[np.ndarray, "h w"],  # in [0, 1], 1 = nearest
+    occlusion: Float[np.ndarray, "h w"],
+    warped: Shaped[np.ndarray, "h w 3"],
+) -> Shaped[np.ndarray, "_h _w 3"]:
+    """Returns left and coloured depth, above mask and warped."""
+    upper = np.concatenate([left, _as_type_of(left, inferno(depth))], axis=1)
+    mask = np.repeat(occlusion[..., None], 3, axis=-1)
+    lower = np.concatenate([_as_type_of(left, mask), warped], axis=1)
+    return np.concatenate([upper, lower])
+
+
+def inferno(depth: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
+    """Colours depth in [0, 1] by the usual colour map."""
+    import mediapy
+
+    return mediapy.to_rgb(np.clip(depth, 0, 1), vmin=0, vmax=1, cmap="inferno")
+
+
+def _as_type_of(
+    image: Shaped[np.ndarray, "h w 3"], values: Float[np.ndarray, "h w 3"]
+) -> Shaped[np.ndarray, "h w 3"]:
+    """Converts values in [0, 1] to the integer type of `image`."""
+    top = np.iinfo(image.dtype).max
+    return np.rint(np.clip(values, 0, 1) * top).astype(image.dtype)
 
 
 def picture_of(grid: VideoInfo) -> VideoInfo:
-    """The film that a grid holds.
+    """Describes the pictures that a grid holds.
 
     Raises:
-      InputError: the grid's sides are odd.
+      InputError: the grid's width or height is odd.
     """
     if grid.width % 2 or grid.height % 2:
         raise InputError(
@@ -34,39 +73,35 @@ def picture_of(grid: VideoInfo) -> VideoInfo:
 
 
 @dataclasses.dataclass(frozen=True)
-class GridWarper:
-    """In place of a `Warper`: the splats are in the film. Disparity is not; it is 0."""
+class GridSource:
+    """A film of splat grids: its splats are read; its disparity is unknown, so 0."""
 
-    index: VideoIndex  # of the grid
-    look: Look
+    index: VideoIndex  # of the grids
 
     @property
     def info(self) -> VideoInfo:
         return picture_of(self.index.info)
 
-    @property
-    def batch_size(self) -> int:
-        return batch_size(self.info)
-
-    def read(
-        self, start: int, stop: int, shot: int, reader: Reader
-    ) -> Iterator[Warped]:
-        """As `Warper.read`; frames hold the left view alone."""
-        size = self.batch_size
+    def read(self, frames: FrameRange, reader: Reader) -> Iterator[FrameBatch]:
+        """Yields batches whose frames hold the left view alone."""
+        size = batch_size(self.info)
         height, width = self.info.height, self.info.width
-        frames = prefetch(reader.read(start, stop), max(4, size))
-        for batch in batched(frames, size):
-            images = [f.image for f in batch]
-            grids = np.stack(images + images[-1:] * (size - len(batch)))
+        for batch in read_batches(frames, reader, size):
+            grids = stack_padded([f.image for f in batch], size)
             left = grids[:, :height, :width]
             mask, warped = grids[:, height:, :width], grids[:, height:, width:]
             occlusion = as_float(mask).mean(axis=-1)
-            own = [
+            left_frames = [
                 dataclasses.replace(frame, image=picture, decoded=None)
                 for frame, picture in zip(batch, left, strict=False)
             ]
-            splat = Splat(as_float(warped), occlusion)
-            yield Warped(own, jnp.asarray(left), jnp.zeros_like(occlusion), splat)
+            yield FrameBatch(
+                left_frames,
+                frames.shot,
+                jnp.asarray(left),
+                WindowDepth(jnp.zeros_like(occlusion), jnp.zeros(2), "pixels"),
+                Splat(as_float(warped), occlusion),
+            )
 
-    def span(self, shot: int) -> tuple[float, float]:
+    def disparity_range(self, shot: int, look: RenderLook) -> tuple[float, float]:
         return 0.0, 0.0

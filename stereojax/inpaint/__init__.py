@@ -1,1 +1,1 @@
-"""Filling what the left camera never saw, and composing the right view."""
+"""Fills the holes of splatted views, and composes the right view."""

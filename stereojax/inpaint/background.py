@@ -1,4 +1,4 @@
-"""Background fill: what the left camera never saw, guessed without weights."""
+"""Background fill: extends the background into the holes, without any network."""
 
 import functools
 import math
@@ -12,8 +12,8 @@ from stereojax.inpaint.smooth import blend_columns, relax
 from stereojax.shapes import Array, Float
 from stereojax.stage_types import REFERENCE_WIDTH, is_hole
 
-# Colours much further apart than this (Euclidean, RGB in [0, 1]) are not taken for the
-# same surface.
+# Colours much further apart than this (Euclidean, RGB in [0, 1]) count as different
+# surfaces.
 EDGE = 0.3
 
 
@@ -28,24 +28,25 @@ def fill_background(
 ) -> Float[Array, "t h w 3"]:
     """Fills the holes of splatted right views with their background.
 
-    Each frame by itself, in float32: the background beside each hole is extended along
-    the rows; the rows are blended, the more the further from what is known, but not
-    across edges; a few steps of Laplace's equation tie the result to what surrounds the
-    hole, weakly where that may be the nearer surface. The result is the mean of this
-    membrane and of the plain extension: the two err independently, and their mean is
-    nearer to real right views than either (`python -m benchmarks.fill`). Everything in
-    it is a smooth function of the known colours, so a steady scene does not flicker.
+    Each frame is filled by itself, in float32. The background beside each hole is
+    extended along the rows. The rows are blended, more strongly with the distance from
+    known pixels, but not across edges. A few steps of Laplace's equation tie the result
+    to the surroundings of the hole, weakly where they may be the nearer surface. The
+    result is the mean of this membrane and of the plain extension: their errors are
+    independent, and their mean is closer to real right views than either
+    (`python -m benchmarks.fill`). It is a smooth function of the known colours, so a
+    steady scene does not flicker.
 
     Args:
-      warped: splatted views in [0, 1]; what they hold in a hole is not read.
+      warped: splatted views in [0, 1]; their values in a hole are not read.
       occlusion: 1 = nothing landed, as `forward_splat` returns it; pixels that are no
         hole (`is_hole`) keep their splatted colour, bit for bit.
-      steps: of Laplace's equation.
-      row_share: weight of the plain extension in the mean, in [0, 1]. More keeps more
-        texture and shows it as streaks.
-      frames_at_once: how many share the device; the memory in use grows with it, and
-        not with the number of frames. By default 1 on a CPU and 8 elsewhere, where one
-        frame's rows are too few to keep the device busy.
+      steps: number of steps of Laplace's equation.
+      row_share: weight of the plain extension in the mean, in [0, 1]. A larger share
+        keeps more texture, which shows as streaks.
+      frames_at_once: number of frames that are filled together; memory grows with it,
+        and not with the number of frames. By default 1 on a CPU and 8 elsewhere, where
+        one frame's rows are too few to keep the device busy.
     """
     if frames_at_once is None:
         frames_at_once = 1 if jax.default_backend() == "cpu" else 8

@@ -1,6 +1,6 @@
-"""What the U-Net is told of a window: the splatted view, its holes, its first frame.
+"""Builds the U-Net's conditioning: the splatted view, its holes, its first frame.
 
-Inference and training build their inputs here. Follows StereoCrafter (arXiv 2409.07447)
+Inference and training call the same functions. Follows StereoCrafter (arXiv 2409.07447)
 sec. 3.3 and diffusers 0.42 (Apache-2.0), pipelines/stable_video_diffusion.
 """
 
@@ -18,8 +18,8 @@ from stereojax.svd.vae import AutoencoderKLTemporalDecoder, encode_frames
 
 Pooling = Literal["max", "nearest"]
 
-# Seven frames a second less one, SVD's usual motion, no noise on the pictures: fixed,
-# whatever the film's own rate, as the network was trained.
+# Seven frames a second less one, SVD's usual motion bucket, no noise augmentation: the
+# values of training, independent of the film's own frame rate.
 TIME_IDS = (6.0, 127.0, 0.0)
 
 
@@ -30,14 +30,14 @@ def conditioning(
     *,
     known: Bool[Array, "b t"] | None = None,
 ) -> Conditioning:
-    """Input channels after the noise: the splatted view's latents, then the mask.
+    """Returns the input channels after the noise: the latents, then the mask.
 
     Args:
-      latents: of the splatted right view, or of the true or generated one in frames
-        that are known; the mode of the VAE's distribution, not scaled.
+      latents: latents of the splatted right view, in known frames of the true or
+        generated one; the mode of the VAE's distribution, not scaled.
       mask: `latent_mask` of the occlusion.
       context: image embeddings of each window's first frame.
-      known: frames whose picture is complete: their mask is 0.
+      known: frames whose picture is complete; their mask becomes 0.
     """
     if known is not None:
         mask = jnp.where(known[:, :, None, None], 0, mask)
@@ -49,10 +49,12 @@ def conditioning(
 def latent_mask(
     occlusion: Float[Array, "*b h w"], size: tuple[int, int], pooling: Pooling = "max"
 ) -> Float[Array, "*b h2 w2"]:
-    """1 where a latent stands for a hole, else 0; `size` divides the picture's.
+    """Returns 1 where a latent's block of pixels is a hole, else 0.
 
-    `max`: any pixel of the block is hole (`is_hole`). `nearest`, as published:
-    its top left one is, so a hole thinner than a block is missed more often than not.
+    Args:
+      size: height and width in latents, which divide the picture's.
+      pooling: `max`: any pixel of the block is a hole (`is_hole`). `nearest`, as
+        published: its top left pixel is; most holes thinner than a block are missed.
     """
     *batch, height, width = occlusion.shape
     down, across = height // size[0], width // size[1]
@@ -67,7 +69,7 @@ def encode_window(
     image_encoder: CLIPVisionModelWithProjection,
     pictures: Float[Array, "t h w 3"],
 ) -> tuple[Float[Array, "t h2 w2 z"], Float[Array, "1 d"]]:
-    """Latents of each picture, and the embedding of the first; pictures in [0, 1]."""
+    """Returns the latents of pictures in [0, 1], and the embedding of the first one."""
     latents = encode_frames(vae, 2 * pictures - 1)
     first = clip_pixels(pictures[:1], image_encoder.config.image_size)
     return latents, image_encoder(first).astype(jnp.float32)

@@ -1,4 +1,4 @@
-"""The noise that a shot starts from: a frame's is the same in every window and tile."""
+"""The noise that a shot starts from: the same for a frame in every window and tile."""
 
 import functools
 
@@ -9,14 +9,14 @@ from stereojax.shapes import Array, Float, Key
 
 
 def shot_key(seed: int, shot: int) -> Key[Array, ""]:
-    """Every shot has noise of its own, whatever comes before it."""
+    """Returns the random key of a shot; it does not depend on the shots before."""
     return jax.random.fold_in(jax.random.key(seed), shot)
 
 
 def frame_noise(
     key: Key[Array, ""], first: int, frames: int, shape: tuple[int, ...]
 ) -> Float[Array, "t *s"]:
-    """Normal noise of frames `first`, `first` + 1, .. of a shot."""
+    """Draws normal noise for frames `first`, `first` + 1, .. of a shot."""
     return _noise(key, first + jnp.arange(frames), shape)
 
 

@@ -1,10 +1,9 @@
-"""Smoothing inside a hole: along the columns, then as a membrane."""
+"""Smooths inside a hole: along the columns, then as a membrane."""
 
 import jax.numpy as jnp
 from jax import lax
 
-from stereojax.inpaint.shift import neighbor
-from stereojax.shapes import Array, Bool, Float
+from stereojax.shapes import Array, Bool, Float, Shaped
 
 
 def blend_columns(
@@ -15,11 +14,12 @@ def blend_columns(
     edge: float,
     passes: int,
 ) -> Float[Array, "c h w"]:
-    """Blends the rows of an extension, the more the wider `width` says, in pixels.
+    """Blends the rows of an extension over `width` pixels.
 
-    Streaks of texture melt; rows that differ by much more than `edge` (Euclidean, over
-    the channels) stay apart, so that a horizontal edge runs on into the hole. Passes at
-    distances 2 ** (passes - 1), .., 4, 2, 1 make a wide kernel of few taps ("a trous").
+    Streaks of texture disappear; rows that differ by much more than `edge` (Euclidean,
+    over the channels) are not mixed, so a horizontal edge continues into the hole.
+    Passes at distances 2 ** (passes - 1), .., 4, 2, 1 make a wide kernel of few taps
+    ("a trous").
     """
     height = hole.shape[0]
     margin = 2 ** (passes - 1)
@@ -35,7 +35,7 @@ def blend_columns(
 
     def blend(i: Array, blended: Array) -> Array:
         distance = margin >> i
-        # How much a pixel has to do with the one `distance` below it.
+        # Likeness of a pixel and the one `distance` rows below it.
         link = likeness(extended, below(guide, distance), edge)
         link = link * weight * below(weights, distance)
         share = jnp.clip(width / distance, 0, 1)
@@ -50,7 +50,7 @@ def blend_columns(
             + up * (below(others, -distance) - blended)
         )
 
-    # A loop with a moving distance compiles and runs faster than unrolled passes.
+    # A loop over the distance compiles and runs faster than unrolled passes.
     return lax.fori_loop(0, passes, blend, extended)
 
 
@@ -62,12 +62,12 @@ def relax(
     edge: float,
     steps: int,
 ) -> Float[Array, "c h w"]:
-    """Damped Jacobi steps of Laplace's equation in the hole; the rest stays as it is.
+    """Runs damped Jacobi steps of Laplace's equation in the hole.
 
     A hole pixel is tied fully to its neighbours in the row and to the known pixel that
     its row was extended from. Other ties weaken with the difference of `colors`, on
-    the scale of `edge`: what is known to the left, above and below belongs to the hole
-    only as far as it looks like its background.
+    the scale of `edge`: known pixels to the left, above and below count only as far as
+    they look like the hole's background.
     """
 
     def tie(dy: int, dx: int) -> Float[Array, "h w"]:
@@ -106,7 +106,23 @@ def relax(
 def likeness(
     a: Float[Array, "c h w"], b: Float[Array, "c h w"], edge: float
 ) -> Float[Array, "h w"]:
-    """1 for equal colours, falling with their Euclidean distance; 0.6 at `edge`."""
+    """Returns 1 for equal colours, falling with their distance: 0.6 at `edge`."""
     square = (a - b) ** 2
     # A loop and not `.sum(axis=0)`, which is ten times slower on a CPU.
     return jnp.exp(sum(square[i] for i in range(len(square))) / (-2 * edge**2))
+
+
+def neighbor(
+    x: Shaped[Array, "*b h w"], dy: int, dx: int, outside: float | int | bool = 0
+) -> Shaped[Array, "*b h w"]:
+    """Returns each pixel's neighbour `dy` rows below and `dx` columns to the right.
+
+    Neighbours beyond the frame have the value `outside`.
+    """
+    height, width = x.shape[-2:]
+    rows = (max(-dy, 0), max(dy, 0))
+    columns = (max(-dx, 0), max(dx, 0))
+    rim = [(0, 0)] * (x.ndim - 2) + [rows, columns]
+    x = jnp.pad(x, rim, constant_values=outside)
+    top, left = max(dy, 0), max(dx, 0)
+    return x[..., top : top + height, left : left + width]

@@ -1,14 +1,16 @@
-"""Tiles of a window: where they lie, and how much each one counts. Pure.
+"""Tiles of a window of latents: their plan, and the canvas cut into them and merged.
 
-All in latents, one of which stands for 8x8 pixels.
+All sizes are in latents, each of which stands for 8x8 pixels.
 """
 
 import dataclasses
 import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from stereojax.shapes import Bool, Float
+from stereojax.shapes import Array, Bool, Float, Int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,17 +34,11 @@ class Tiles:
         return [(top, left) for top in self.tops for left in self.lefts]
 
     def weights(self) -> Float[np.ndarray, "n h w"]:
-        """How much each tile counts: ramps over the overlaps; they sum to 1."""
+        """Returns each tile's blending weights: ramps over the overlaps, of sum 1."""
         down = _weights(self.canvas[0], self.size[0], self.tops)
         across = _weights(self.canvas[1], self.size[1], self.lefts)
         both = down[:, None, :, None] * across[None, :, None, :]
         return np.float32(both.reshape(len(self), *self.size))
-
-    def touched(self, mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, " n"]:
-        """Which tiles hold anything of a mask of the canvas."""
-        height, width = self.size
-        parts = [mask[y : y + height, x : x + width] for y, x in self.corners]
-        return np.array([part.any() for part in parts])
 
 
 def plan_tiles(
@@ -52,16 +48,16 @@ def plan_tiles(
     overlap: int,
     multiple: int,
 ) -> Tiles:
-    """The fewest tiles that will do, all equal, spread evenly.
+    """Plans the fewest tiles that cover a canvas, all equal and evenly spread.
 
     Args:
       canvas: height and width, multiples of `multiple`.
-      longest: of a tile, each way.
-      overlap: at least so much is shared by neighbours; rounding makes it more.
+      longest: largest height and width of a tile.
+      overlap: smallest overlap of neighbours; rounding may enlarge it.
       multiple: a tile's height and width are multiples of this.
 
     Raises:
-      ValueError: tiles so small that neighbours would not get ahead.
+      ValueError: the longest tile is no longer than the overlap.
     """
     rows, columns = (
         _axis(total, most, overlap, multiple)
@@ -70,27 +66,10 @@ def plan_tiles(
     return Tiles(canvas, (rows[0], columns[0]), rows[1], columns[1])
 
 
-def plan_published_tiles(canvas: tuple[int, int], number: int) -> Tiles:
-    """`number` x `number` tiles that overlap by 16, as StereoCrafter's code lays them.
-
-    Raises:
-      ValueError: the canvas cannot be divided so; which numbers fit depends on it.
-    """
-    sizes = [(total + 16 * (number - 1)) / number for total in canvas]
-    for size in sizes:
-        if size % 8 or (number > 1 and size <= 16):
-            raise ValueError(
-                f"{number} tiles of {canvas[0]}x{canvas[1]} latents would be {size:g} "
-                "long, which is no multiple of 8 above 16"
-            )
-    starts = [tuple(i * (int(size) - 16) for i in range(number)) for size in sizes]
-    return Tiles(canvas, (int(sizes[0]), int(sizes[1])), *starts)
-
-
 def _axis(
     total: int, longest: int, overlap: int, multiple: int
 ) -> tuple[int, tuple[int, ...]]:
-    """A tile's length along one axis, and where each begins."""
+    """Returns a tile's length along one axis, and the start of each tile."""
     longest = longest // multiple * multiple
     if total <= longest:
         return total, (0,)
@@ -101,7 +80,7 @@ def _axis(
     count = math.ceil((total - overlap) / (longest - overlap))
     even = (total + overlap * (count - 1)) / count
     size = math.ceil(even / multiple) * multiple
-    # Rounding up may leave nothing for the last tile to do.
+    # Rounding the size up may make the last tile superfluous.
     while count > 2 and size * (count - 1) - overlap * (count - 2) >= total:
         count -= 1
     starts = (round(i * (total - size) / (count - 1)) for i in range(count))
@@ -109,7 +88,7 @@ def _axis(
 
 
 def _weights(total: int, size: int, starts: tuple[int, ...]) -> np.ndarray:
-    """(len(starts), size) float64 along one axis; over the canvas they sum to 1."""
+    """Returns (len(starts), size) float64 weights along one axis, of sum 1."""
     weights = np.ones((len(starts), size))
     for i in range(1, len(starts)):
         shared = starts[i - 1] + size - starts[i]
@@ -117,9 +96,66 @@ def _weights(total: int, size: int, starts: tuple[int, ...]) -> np.ndarray:
         weights[i, :shared] *= ramp
         weights[i - 1, size - shared :] *= ramp[::-1]
     # Where three tiles meet on one axis their ramps do not complement each other.
-    whole = np.zeros(total)
+    total_weight = np.zeros(total)
     for start, weight in zip(starts, weights, strict=True):
-        whole[start : start + size] += weight
+        total_weight[start : start + size] += weight
     return np.stack(
-        [w / whole[s : s + size] for s, w in zip(starts, weights, strict=True)]
+        [w / total_weight[s : s + size] for s, w in zip(starts, weights, strict=True)]
     )
+
+
+def cut_tiles(
+    canvas: Float[Array, "t h w z"], tiles: Tiles
+) -> Float[Array, "n t h2 w2 z"]:
+    """Returns the tiles of a canvas."""
+    height, width = tiles.size
+    return jnp.stack(
+        [canvas[:, y : y + height, x : x + width] for y, x in tiles.corners]
+    )
+
+
+def merge_tiles(
+    pieces: Float[Array, "n t h w z"],
+    tiles: Tiles,
+    active: Bool[Array, " n"],
+    otherwise: Float[Array, "t h2 w2 z"],
+) -> Float[Array, "t h2 w2 z"]:
+    """Returns the canvas: the mean of the active tiles, weighted by their ramps.
+
+    Where no active tile is, the canvas is `otherwise`.
+    """
+    height, width = tiles.size
+    weights = jnp.asarray(tiles.weights()) * active[:, None, None]
+    total = jnp.zeros(tiles.canvas)
+    canvas = jnp.zeros((pieces.shape[1], *tiles.canvas, pieces.shape[-1]))
+    for i, (y, x) in enumerate(tiles.corners):
+        area = np.s_[y : y + height, x : x + width]
+        total = total.at[area].add(weights[i])
+        # Selected and not multiplied by 0: an inactive tile may hold NaN.
+        piece = jnp.where(active[i], pieces[i] * weights[i][..., None], 0)
+        canvas = canvas.at[:, *area].add(piece)
+    covered = total[..., None] > 0
+    return jnp.where(
+        covered, canvas / jnp.where(covered, total[..., None], 1), otherwise
+    )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Synchronize:
+    """`after_step` of `svd.denoise`: blends neighbouring tiles where they overlap.
+
+    The batch holds the tiles in the order `order`.
+    """
+
+    active: Bool[Array, " n"]  # in the tiles' own order
+    order: Int[Array, " n"]
+    tiles: Tiles = dataclasses.field(metadata={"static": True})
+
+    def __call__(
+        self, pieces: Float[Array, "n t h w z"], sigma: Float[Array, ""]
+    ) -> Float[Array, "n t h w z"]:
+        empty = jnp.zeros((pieces.shape[1], *self.tiles.canvas, pieces.shape[-1]))
+        in_order = pieces[jnp.argsort(self.order)]
+        canvas = merge_tiles(in_order, self.tiles, self.active, empty)
+        return cut_tiles(canvas, self.tiles)[self.order]

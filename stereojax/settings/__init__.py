@@ -1,4 +1,4 @@
-"""Settings: what they accept, the configs that hold them, the flags that override."""
+"""Settings classes, the configs that hold their values, and the flags that override."""
 
 from stereojax.settings.infer import InferSettings, ModelSettings
 from stereojax.settings.load import load_config, resolve

@@ -4,11 +4,9 @@ A field is also a flag of `data_prep`: `--config.min_psnr=27`.
 """
 
 import dataclasses
-from typing import Any
 
 from stereojax.cli import InputError
-from stereojax.settings.fields import field_type, fill, setting
-from stereojax.settings.load import load_config
+from stereojax.settings.fields import setting
 
 KINDS = ("stereo", "mono")
 SOURCE_LAYOUTS = ("auto", "sbs", "tb", "half_sbs", "half_tb")
@@ -20,40 +18,71 @@ FILE_FORMATS = ("tfrecord", "array_record")
 
 @dataclasses.dataclass(frozen=True)
 class DataSettings:
-    """All that decides what a dataset holds. Pixels are at the record's width."""
+    """The settings of a dataset. Pixels are those of a record's pictures."""
 
-    kind: str = setting("stereo", "stereo films, or plain ones", choices=KINDS)
-    layout: str = setting("auto", "how the eyes are packed", choices=SOURCE_LAYOUTS)
+    kind: str = setting("stereo", "kind of the input films", choices=KINDS)
+    layout: str = setting(
+        "auto",
+        "packing of the eyes in a stereo film: side by side, top and bottom, or their"
+        " half-size forms; auto detects it",
+        choices=SOURCE_LAYOUTS,
+    )
     swapped_eyes: str = setting(
-        "refuse", "what to do with a film whose eyes are swapped", choices=SWAPPED_EYES
+        "refuse",
+        "treatment of a stereo film whose eyes are swapped",
+        choices=SWAPPED_EYES,
     )
     max_enlarge: float = setting(
-        1.25, "how much smaller than a record a film's views may be", low=1, high=16
+        1.25,
+        "largest enlargement of a film's views to the size of a record",
+        low=1,
+        high=16,
     )
-    width: int = setting(1024, "width of a record's pictures", low=64, high=8192)
-    height: int = setting(576, "height of a record's pictures", low=64, high=8192)
+    width: int = setting(1024, "width of a record's pictures, px", low=64, high=8192)
+    height: int = setting(576, "height of a record's pictures, px", low=64, high=8192)
     longest: int = setting(
-        145, "frames of the longest sequence; 145 is 25 at stride 6", low=1, high=10000
+        145,
+        "length of the longest sequence, frames; 145 frames are 25 at stride 6",
+        low=1,
+        high=10000,
     )
-    shortest: int = setting(25, "frames of the shortest sequence", low=1, high=10000)
-    matcher: str = setting("sgbm", "finds a stereo film's disparity", choices=MATCHERS)
+    shortest: int = setting(
+        25, "length of the shortest sequence, frames", low=1, high=10000
+    )
+    matcher: str = setting(
+        "sgbm", "stereo matcher that estimates a stereo film's disparity",
+        choices=MATCHERS,
+    )  # fmt: skip
     min_psnr: float = setting(
-        25.0, "dB of the splatted left view against the right", low=0, high=100
+        25.0,
+        "smallest PSNR of the splatted left view against the right view, dB;"
+        " sequences below it are dropped",
+        low=0,
+        high=100,
     )
-    depth_model: str = setting("auto", "finds a plain film's depth")
+    depth_model: str = setting("auto", "depth model for mono films, as in infer")
     divergence: float = setting(
-        2.0, "disparity range given to a plain film, % of width", low=0, high=10
+        2.0, "near-to-far disparity range of a mono film, % of width", low=0, high=10
     )
-    jpeg_quality: int = setting(95, "of the views", low=75, high=100)
-    store_warped: bool = setting(False, "also store what training would recompute")
+    jpeg_quality: int = setting(95, "JPEG quality of the views", low=75, high=100)
+    store_warped: bool = setting(
+        False, "storage of the splatted view and its mask, which training recomputes"
+    )
     validation_percent: float = setting(
-        2.0, "share of the films kept for validation", low=0, high=50
+        2.0, "share of the films kept for validation, %", low=0, high=50
     )
     group: str = setting(
-        "content", "what is never split: a file, or a folder of them", choices=GROUPS
+        "content",
+        "unit that is never split between training and validation: the content of a"
+        " film, or a folder of films",
+        choices=GROUPS,
     )
-    file_format: str = setting("tfrecord", "of the shards", choices=FILE_FORMATS)
-    shard_megabytes: int = setting(1024, "of a shard, at most", low=1, high=100000)
+    file_format: str = setting(
+        "tfrecord", "file format of the shards", choices=FILE_FORMATS
+    )
+    shard_megabytes: int = setting(
+        1024, "largest size of a shard, MB", low=1, high=100000
+    )
 
     def __post_init__(self):
         if self.shortest > self.longest:
@@ -68,25 +97,5 @@ class DataSettings:
                 )
 
 
-# What these decide comes after a film is processed: it is not in the key of its work.
+# Settings that are read after a film is processed: not in the key of its work.
 AFTERWARDS = ("validation_percent", "group", "file_format", "shard_megabytes")
-
-
-def resolve_data(config: str, overrides: dict[str, Any]) -> DataSettings:
-    """The settings of a preparation: the config's, then the flags that were given."""
-    given = {k: _typed(k, v) for k, v in overrides.items() if v is not None}
-    section = load_config(config).get("data", {})
-    if not section:
-        raise InputError(
-            f"--config={config}: it has no data section; see data_stereo, data_mono"
-        )
-    return fill(DataSettings, section | given, "--config.")
-
-
-def _typed(name: str, value: Any) -> Any:
-    """A flag's text as the truth value that the setting wants, where it wants one."""
-    kinds = {f.name: field_type(f) for f in dataclasses.fields(DataSettings)}
-    truths = {"true": True, "1": True, "false": False, "0": False}
-    if kinds.get(name) is bool and isinstance(value, str):
-        return truths.get(value.lower(), value)
-    return value

@@ -7,44 +7,53 @@ from stereojax.settings.fields import setting
 
 @dataclasses.dataclass(frozen=True)
 class DiffusionSettings:
-    """How holes are filled where a config's fill is diffusion; others refuse them."""
+    """The settings of a config whose fill is diffusion; other configs refuse them."""
 
     unet: str | None = setting(
-        None, "weights that fill, by name, or as the folder that training left"
+        None,
+        "weights of the U-Net that fills holes: the name of a part, or the folder of a"
+        " training run; the config's by default",
     )
-    seed: int = setting(0, "of the noise", low=0, high=2**31 - 1)
-    steps: int = setting(8, "noise levels of the schedule", low=2, high=100)
+    seed: int = setting(0, "random seed of the noise", low=0, high=2**31 - 1)
+    steps: int = setting(8, "number of noise levels", low=2, high=100)
     schedule: str = setting(
         "align_your_steps",
-        "how noise levels are spaced",
+        "spacing of the noise levels",
         choices=("align_your_steps", "karras"),
     )
     guidance: float = setting(
-        1.0, "strength of the conditioning; 1 is half the work", low=0, high=10
+        1.0,
+        "strength of classifier-free guidance; 1 is off and halves the work",
+        low=0,
+        high=10,
     )
-    window: int = setting(25, "frames denoised together", low=1, high=200)
+    window: int = setting(25, "number of frames denoised together", low=1, high=200)
     overlap: int = setting(
-        4, "frames that a window shares with the one before", low=0, high=199
+        4, "number of frames that a window shares with the one before", low=0, high=199
     )
     tile_height: int = setting(
-        640, "longest tile, px; less needs less memory", low=64, high=8192
-    )
-    tile_width: int = setting(1024, "widest tile, px", low=64, high=8192)
+        640, "largest height of a tile, px; smaller needs less memory",
+        low=64, high=8192,
+    )  # fmt: skip
+    tile_width: int = setting(1024, "largest width of a tile, px", low=64, high=8192)
     tile_overlap: int = setting(
-        128, "that neighbouring tiles share, px", low=0, high=1024
+        128, "smallest overlap of neighbouring tiles, px", low=0, high=1024
     )
     tile_num: int = setting(
-        0, "this many tiles each way, as the published tool counts; 0: by size",
+        0, "number of tiles each way, as the published tool counts; 0: by size",
         low=0, high=16,
     )  # fmt: skip
     # At the end, neighbours may have come to differ where they meet, and the mean of
     # two inventions is a blur. (Random networks show no seam either way:
     # `python -m benchmarks.tile_seams`.)
     tile_sync: str = setting(
-        "every_step", "when tiles are blended", choices=("every_step", "end")
+        "every_step",
+        "time at which overlapping tiles are blended: after every step, or once at the"
+        " end",
+        choices=("every_step", "end"),
     )
     tiles_at_once: int = setting(
-        1, "tiles that a device works on together; 0: all", low=0, high=256
+        1, "number of tiles that a device denoises together; 0: all", low=0, high=256
     )
 
 

@@ -37,45 +37,67 @@ DEPTH_MODELS = (
 
 @dataclasses.dataclass(frozen=True)
 class ModelSettings:
-    """Which networks a config stands for."""
+    """The networks of a config, and their sampling."""
 
     fill: str = setting(
-        "background", "what fills the holes", choices=("background", "diffusion")
+        "background",
+        "method that fills the holes: extending the background, or diffusion",
+        choices=("background", "diffusion"),
     )
     recipe: str = setting(
-        "ours", "of the diffusion", choices=("ours", "published")
-    )  # fmt: skip
-    unet: str = setting("stereocrafter/unet", "weights, or `random` to try it")
-    vae: str = setting("svd/vae", "weights, or `random`")
-    image_encoder: str = setting("svd/image_encoder", "weights, or `random`")
+        "ours",
+        "recipe of the diffusion fill: this project's, or the published code's",
+        choices=("ours", "published"),
+    )
+    unet: str = setting(
+        "stereocrafter/unet", "weights of the U-Net: name of a part, or random"
+    )
+    vae: str = setting("svd/vae", "weights of the VAE: name of a part, or random")
+    image_encoder: str = setting(
+        "svd/image_encoder", "weights of the image encoder: name of a part, or random"
+    )
     dtype: str = setting(
-        "auto", "computed in; auto is float32 on a CPU, else bfloat16",
+        "auto",
+        "type that networks compute in; auto is float32 on a CPU, bfloat16 elsewhere",
         choices=("auto", "float32", "bfloat16"),
-    )  # fmt: skip
-    depth_steps: int = setting(5, "noise levels of DepthCrafter", low=2, high=100)
+    )
+    depth_steps: int = setting(
+        5, "number of noise levels of DepthCrafter", low=2, high=100
+    )
     depth_guidance: float = setting(
-        1.0, "of DepthCrafter; 1 is half the work", low=0, high=10
+        1.0,
+        "strength of DepthCrafter's guidance; 1 is off and halves the work",
+        low=0,
+        high=10,
     )
     depth_window: int = setting(
-        110, "frames that DepthCrafter sees together", low=1, high=200
+        110, "number of frames that DepthCrafter denoises together", low=1, high=200
     )
-    depth_overlap: int = setting(25, "frames that its windows share", low=0, high=199)
+    depth_overlap: int = setting(
+        25, "number of frames that DepthCrafter's windows share", low=0, high=199
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class InferSettings(DiffusionSettings):
-    """All that decides how a converted video looks. Pixels are at 1024 px of width."""
+    """The look of a converted video. Pixels are those of a picture 1024 px wide."""
 
     divergence: float = setting(
         2.0, "near-to-far disparity range, % of picture width", low=0, high=10
     )
     convergence: float = setting(
-        0.67, "depth on the screen plane, 0 = far to 1 = near", low=-1, high=2
-    )
+        0.67, "normalised depth on the screen plane, 0 = far to 1 = near",
+        low=-1, high=2,
+    )  # fmt: skip
     max_disp: float | None = setting(
-        None, "published strength, +-pixels; sets divergence", low=0, high=500
+        None,
+        "published strength, +-pixels of the film's width; sets --divergence",
+        low=0,
+        high=500,
     )
-    depth_model: str = setting("auto", "where depth comes from", choices=DEPTH_MODELS)
+    depth_model: str = setting(
+        "auto", "model that estimates depth", choices=DEPTH_MODELS
+    )
     depth_low: float = setting(
         1.0, "percentile of a shot's depth that counts as far", low=0, high=50
     )
@@ -84,29 +106,49 @@ class InferSettings(DiffusionSettings):
     )
     depth_steady: float = setting(
         12.0,
-        "frames over which depth estimated frame by frame keeps its scale, 0 = off",
+        "number of frames over which depth estimated frame by frame keeps its scale;"
+        " 0: off",
         low=0,
         high=240,
     )
     edge_sharpen: float = setting(
-        4.0, "radius that turns soft depth edges into steps, px", low=0, high=32
+        4.0,
+        "radius within which soft depth edges become steps, px; 0: off",
+        low=0,
+        high=32,
     )
     edge_dilate: float = setting(
         2.0, "growth of the foreground in depth, px", low=0, high=32
     )
-    hole_dilate: float = setting(1.0, "growth of the filled hole, px", low=0, high=32)
+    hole_dilate: float = setting(
+        1.0, "growth of the holes before they are filled, px", low=0, high=32
+    )
     feather: float = setting(
         4.0, "width of the seam between fill and picture, px", low=0, high=64
     )
-    layout: str = setting("full_sbs", "how the eyes are packed", choices=LAYOUTS)
-    anaglyph: str = setting("dubois", "red-cyan method", choices=ANAGLYPHS)
+    layout: str = setting(
+        "full_sbs", "packing of the two eyes in the output", choices=LAYOUTS
+    )
+    anaglyph: str = setting(
+        "dubois", "method of the red-cyan anaglyph layout", choices=ANAGLYPHS
+    )
     codec: str | None = setting(
-        None, "default h264, hevc above 4096 wide or 8 bits", choices=CODECS
+        None,
+        "video codec; by default h264, and hevc above 4096 px width or 8 bits",
+        choices=CODECS,
     )
     crf: float | None = setting(
-        None, "constant quality; default visually lossless", low=0, high=63
+        None,
+        "constant rate factor of the codec, smaller is better; by default visually"
+        " lossless",
+        low=0,
+        high=63,
     )
-    pixel_format: str | None = setting(None, "as FFmpeg names it, e.g. yuv444p")
+    pixel_format: str | None = setting(
+        None, "pixel format in FFmpeg's notation, such as yuv444p; by default like the"
+        " source's",
+    )  # fmt: skip
     segment_frames: int = setting(
-        24, "frames encoded alone: what a crash can cost", low=1, high=1000
-    )
+        24, "number of frames encoded together: the most that a crash loses",
+        low=1, high=1000,
+    )  # fmt: skip

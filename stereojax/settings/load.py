@@ -1,5 +1,6 @@
-"""Configs: found by name or path, and resolved with the flags that were given."""
+"""Loads configs by name or path, and resolves them with the flags of the user."""
 
+import dataclasses
 import importlib
 import importlib.util
 import pkgutil
@@ -8,17 +9,27 @@ from typing import Any
 
 from stereojax.cli import InputError
 from stereojax.settings import diffusion
-from stereojax.settings.fields import fill
+from stereojax.settings.data import DataSettings
+from stereojax.settings.fields import field_type, make_settings
 from stereojax.settings.infer import InferSettings, ModelSettings
 from stereojax.settings.train import TrainSettings
 
-SECTIONS = ("model", "infer", "train", "data")
+SECTIONS = {
+    "model": ModelSettings,
+    "infer": InferSettings,
+    "train": TrainSettings,
+    "data": DataSettings,
+}
 
 
 def load_config(name: str) -> dict[str, dict[str, Any]]:
-    """The sections of a config: a path, or the bare name of a shipped one.
+    """Returns the sections of a config: a path, or the bare name of a shipped one.
 
     `name:variant` passes `variant` to its `get_config`.
+
+    Raises:
+      InputError: the config does not exist, or any of its sections or fields, also of
+        those that the caller does not read, is unknown or not accepted.
     """
     name, _, variant = name.partition(":")
     if name.endswith(".py"):
@@ -43,17 +54,9 @@ def load_config(name: str) -> dict[str, dict[str, Any]]:
         raise InputError(
             f"--config={name}: section {unknown[0]} is not one of {', '.join(SECTIONS)}"
         )
-    _check(config)
+    for section, cls in SECTIONS.items():
+        make_settings(cls, config.get(section, {}), f"config.{section}.")
     return config
-
-
-def _check(config: dict[str, dict[str, Any]]) -> None:
-    """Whoever reads it: no field of any section is unknown, or wrong."""
-    from stereojax.settings.data import DataSettings  # which reads configs itself
-
-    classes = (ModelSettings, InferSettings, TrainSettings, DataSettings)
-    for section, cls in zip(SECTIONS, classes, strict=True):
-        fill(cls, config.get(section, {}), f"config.{section}.")
 
 
 def _import_file(path: Path) -> Any:
@@ -70,24 +73,24 @@ def _import_file(path: Path) -> Any:
 def resolve(
     config: str, overrides: dict[str, Any], *, depth_given: bool = False
 ) -> tuple[ModelSettings, InferSettings]:
-    """The settings of an inference: the config's, then the flags that were given.
+    """Returns the settings of an inference: the config's, overridden by flags.
 
-    `depth_given`: a file has it, so the config's depth model is not asked.
+    `depth_given`: depth comes from a file, so the config's depth model is not read.
     """
     sections = load_config(config)
-    model = fill(ModelSettings, sections.get("model", {}), "config.model.")
-    given = {k: v for k, v in overrides.items() if v is not None}
-    if given.get("max_disp") is not None:
-        if "divergence" in given:
+    model = make_settings(ModelSettings, sections.get("model", {}), "config.model.")
+    flags = {k: v for k, v in overrides.items() if v is not None}
+    if flags.get("max_disp") is not None:
+        if "divergence" in flags:
             raise InputError("--max_disp and --divergence are one setting: drop one")
-        given.setdefault("convergence", 0.5)  # the published plane
+        flags.setdefault("convergence", 0.5)  # the published plane
     infer = sections.get("infer", {})
     if depth_given:
         infer = infer | {"depth_model": "file"}
-    fill(InferSettings, given, "--")
-    merged = fill(InferSettings, infer | given, "--")
+    make_settings(InferSettings, flags, "--")
+    merged = make_settings(InferSettings, infer | flags, "--")
     if model.fill != "diffusion":
-        unread = [name for name in diffusion.NAMES if name in infer | given]
+        unread = [name for name in diffusion.NAMES if name in infer | flags]
         if unread:
             raise InputError(
                 f"--{unread[0]}: --config={config} fills without diffusion; try "
@@ -100,3 +103,23 @@ def resolve(
             f"--depth_low={merged.depth_low:g}: expected less than --depth_high"
         )
     return model, merged
+
+
+def resolve_data(config: str, overrides: dict[str, Any]) -> DataSettings:
+    """Returns the settings of a data preparation: the config's, overridden by flags."""
+    flags = {k: _parse_bool(k, v) for k, v in overrides.items() if v is not None}
+    section = load_config(config).get("data", {})
+    if not section:
+        raise InputError(
+            f"--config={config}: it has no data section; see data_stereo, data_mono"
+        )
+    return make_settings(DataSettings, section | flags, "--config.")
+
+
+def _parse_bool(name: str, value: Any) -> Any:
+    """Returns the text of a flag as a bool if the setting of that name is one."""
+    types = {f.name: field_type(f) for f in dataclasses.fields(DataSettings)}
+    values = {"true": True, "1": True, "false": False, "0": False}
+    if types.get(name) is bool and isinstance(value, str):
+        return values.get(value.lower(), value)
+    return value

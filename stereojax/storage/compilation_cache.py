@@ -1,4 +1,4 @@
-"""Compiled programs stay on disk: the next run does not compile them again."""
+"""JAX's persistent compilation cache: a later run does not compile the same again."""
 
 import os
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 import jax
 
 
-def keep_compiled() -> None:
+def enable_compilation_cache() -> None:
     """Turns JAX's persistent compilation cache on, unless it is configured already.
 
-    It lies in `~/.cache/stereojax/compiled`; $JAX_COMPILATION_CACHE_DIR moves it, empty
-    turns it off.
+    Its folder is `~/.cache/stereojax/compiled`; $JAX_COMPILATION_CACHE_DIR names
+    another one, and turns the cache off if it is empty.
     """
-    given = "JAX_COMPILATION_CACHE_DIR" in os.environ
-    if not given and jax.config.jax_compilation_cache_dir is None:
+    configured = "JAX_COMPILATION_CACHE_DIR" in os.environ
+    if not configured and jax.config.jax_compilation_cache_dir is None:
         folder = Path("~/.cache/stereojax/compiled").expanduser()
         jax.config.update("jax_compilation_cache_dir", str(folder))
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:

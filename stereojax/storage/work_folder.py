@@ -1,4 +1,4 @@
-"""The work folder: what waits on disk, under a key of all that it depends on."""
+"""The work folder: intermediate results on disk, keyed by everything they depend on."""
 
 import contextlib
 import dataclasses
@@ -15,29 +15,31 @@ from stereojax.storage.atomic import to_json
 
 
 def key_of(*parts: Any) -> str:
-    """A short name for a set of inputs: the same parts, the same name."""
+    """Returns a short hash of a set of inputs: equal parts, equal key."""
     text = json.dumps(parts, sort_keys=True, default=to_json)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
 class WorkFolder:
-    """`OUTPUT.work`: one folder a stage and key, so that nothing is ever mixed."""
+    """`OUTPUT.work`: one folder per stage and key, so results are never mixed."""
 
     root: Path
 
     @classmethod
     def beside(cls, output: Path) -> "WorkFolder":
+        """Returns the work folder of an output file: its name with `.work` added."""
         return cls(output.with_name(output.name + ".work"))
 
     def stage(self, name: str, key: str) -> Path:
+        """Returns the folder of a stage's results; creates it if it is absent."""
         folder = self.root / f"{name}-{key}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps a second run out of the folder; a killed run lets go by itself."""
+        """Locks the folder against a second run; a killed run's lock ends with it."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             handle = (self.root / "lock").open("w")
@@ -55,11 +57,11 @@ class WorkFolder:
             try:
                 yield
             finally:
-                if not self._holds_work():
+                if not self._holds_results():
                     self.remove()
 
-    def _holds_work(self) -> bool:
-        """Whether there is anything that another run could use."""
+    def _holds_results(self) -> bool:
+        """Returns whether the folder holds anything that another run could use."""
         return any(p.is_file() and p.name != "lock" for p in self.root.rglob("*"))
 
     def remove(self) -> None:

@@ -15,7 +15,7 @@ pytest.importorskip("tensorflow_datasets")
 from data_prep.beam import Runner
 from data_prep.prepare import prepare
 from stereojax.records import open_records
-from stereojax.settings.data import resolve_data
+from stereojax.settings.load import resolve_data
 from stereojax.synthetic import make_film, write_film
 
 ROOT = Path(__file__).parents[2]

@@ -14,12 +14,12 @@ from flax import nnx
 
 from stereojax.depth.depthcrafter import DepthCrafter, Sampling
 from stereojax.svd.networks import SVDNetworks
-from stereojax.storage.compilation_cache import keep_compiled
+from stereojax.storage.compilation_cache import enable_compilation_cache
 from stereojax.svd.clip import TINY_CLIP, CLIPVisionModelWithProjection
 from stereojax.svd.unet import TINY, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
 
-keep_compiled()
+enable_compilation_cache()
 vae = VAEConfig(block_out_channels=(32, 32), layers_per_block=1)
 networks = SVDNetworks(
     UNetSpatioTemporalConditionModel(TINY, rngs=nnx.Rngs(0)),

@@ -18,9 +18,9 @@ from stereojax.depth.files.depth_file import DepthFile
 from stereojax.depth.networks.tcmonodepth import PRESETS
 from stereojax.depth.preprocess import network_size
 from stereojax.depth.tcmonodepth import TCMonoDepth
-from stereojax.inference.choose_depth import choose
+from stereojax.inference.choose_depth import choose_depth
 from stereojax.settings.infer import DEPTH_MODELS
-from stereojax.settings.run_options import Options
+from stereojax.settings.run_options import RunOptions
 
 SMALL = "tcmonodepth_small"
 
@@ -112,7 +112,9 @@ def test_weights_of_another_network_are_refused(root):
 
 def test_a_film_is_converted_with_tcmonodepth(root, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert isinstance(choose(SMALL, Options(weights_dir=root)).estimator, TCMonoDepth)
+    assert isinstance(
+        choose_depth(SMALL, RunOptions(weights_dir=root)).estimator, TCMonoDepth
+    )
     source = write_film(tmp_path / "film.mp4", 3)
     settings = {"weights_dir": root, "depth_model": SMALL}
     report = stereojax.convert(source, tmp_path / "a.mp4", **settings)

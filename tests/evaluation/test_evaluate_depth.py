@@ -20,7 +20,7 @@ FRAMES, SIZE = 16, (54, 96)
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    """Two shots; their disparity on disk and in memory."""
+    """Two shots, with their disparity on disk and in memory."""
     film = make_film(2, frames=FRAMES, height=SIZE[0], width=SIZE[1], shots=2)
     disparity = np.stack([frame.disparity for frame in film.render()])
     path = tmp_path_factory.mktemp("film") / "disparity.npz"
@@ -30,7 +30,7 @@ def film(tmp_path_factory):
 
 
 def depth_file(folder, film, frames):
-    """As `infer --depth_only` writes it."""
+    """Writes a depth file as `infer --depth_only` does."""
     paths = [folder / f"{shot.index}.mkv" for shot in film.shots]
     for path, shot in zip(paths, film.shots, strict=True):
         times = np.arange(shot.start, shot.stop) / 24
@@ -55,21 +55,21 @@ def inverse_depth(film, disparity, infinity):
     return out
 
 
-def test_the_truth_itself_is_right(film, tmp_path):
+def test_the_true_depth_scores_perfectly(film, tmp_path):
     film, disparity, path, infinity = film
     assert all(zero < 0 for zero in infinity)
     truth = inverse_depth(film, disparity, infinity)
     assert truth.min() >= -1e-4
-    # Each shot at a scale of its own: there is a line for each.
+    # The shots have different scales: each is fitted on its own.
     frames = [(1 + (i >= film.shots[1].start)) * f + 3 for i, f in enumerate(truth)]
-    found = evaluate(depth_file(tmp_path, film, frames), path, infinity=infinity)
-    assert found["frames"] == FRAMES
-    assert len(found["shots"]) == 2
-    assert found["abs_rel"] < 1e-3 and found["delta1"] == 1
-    assert found["flicker"] < 0.05
+    scores = evaluate(depth_file(tmp_path, film, frames), path, infinity=infinity)
+    assert scores["frames"] == FRAMES
+    assert len(scores["shots"]) == 2
+    assert scores["abs_rel"] < 1e-3 and scores["delta1"] == 1
+    assert scores["flicker"] < 0.05
 
 
-def test_breathing_shows_and_so_does_its_removal(film, tmp_path):
+def test_changes_of_scale_are_scored_and_so_is_their_removal(film, tmp_path):
     film, disparity, path, infinity = film
     rng = np.random.default_rng(0)
     frames = [
@@ -95,19 +95,19 @@ def test_breathing_shows_and_so_does_its_removal(film, tmp_path):
     assert after["flicker"] < before["flicker"] / 2
 
 
-def test_depth_of_another_size_is_brought_to_the_truths(film, tmp_path):
+def test_depth_of_another_size_is_resized_to_the_truth(film, tmp_path):
     film, disparity, _, infinity = film
     large = np.repeat(np.repeat(disparity, 2, axis=1), 2, axis=2)
     np.savez(tmp_path / "large.npz", depth=large[: len(film.shots[0])])
     np.savez(
         tmp_path / "truth.npz", depth=disparity[: len(film.shots[0])] - infinity[0]
     )
-    found = evaluate(tmp_path / "large.npz", tmp_path / "truth.npz")
-    assert found["delta1"] > 0.97
-    assert found["shots"][0]["frames"] == len(film.shots[0])
+    scores = evaluate(tmp_path / "large.npz", tmp_path / "truth.npz")
+    assert scores["delta1"] > 0.97
+    assert scores["shots"][0]["frames"] == len(film.shots[0])
 
 
-def test_what_does_not_go_together_is_said(film, tmp_path):
+def test_files_that_do_not_match_are_refused(film, tmp_path):
     film, disparity, path, _ = film
     np.savez(tmp_path / "short.npz", depth=disparity[:3])
     with pytest.raises(InputError, match=r"has 3 frames, and --truth=.* 16; expected"):
@@ -129,9 +129,9 @@ def test_the_command_line(film, tmp_path):
     np.savez(tmp_path / "truth.npz", depth=truth)
     command = [sys.executable, "-m", "stereojax.evaluate", "--task=depth"]
 
-    def run(*more):
+    def run(*flags):
         return subprocess.run(
-            [*command, *more], cwd=ROOT, capture_output=True, text=True
+            [*command, *flags], cwd=ROOT, capture_output=True, text=True
         )
 
     output = tmp_path / "scores.json"
@@ -140,10 +140,10 @@ def test_the_command_line(film, tmp_path):
         f"--pred={pred}", f"--truth={tmp_path / 'truth.npz'}", f"--output={output}"
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(output.read_text())
-    assert found["delta1"] == 1
-    assert done.stdout.rstrip("\n") == table(found)
-    assert done.stdout.count("\n") == 4  # a head, two shots, their mean
+    scores = json.loads(output.read_text())
+    assert scores["delta1"] == 1
+    assert done.stdout.rstrip("\n") == table(scores)
+    assert done.stdout.count("\n") == 4  # a header, two shots, their mean
     failed = run(f"--pred={pred}")
     assert failed.returncode == 2
     assert failed.stderr == "error: --truth is missing; --help lists all flags\n"

@@ -1,4 +1,4 @@
-"""Depth by itself: fetched on first use; the prior where nothing can be fetched."""
+"""The automatic depth model: downloaded at first use; the prior without network."""
 
 import depth_anything_reference as reference
 import pytest
@@ -11,8 +11,8 @@ import stereojax
 from convert_weights import convert
 from stereojax.cli import InputError
 from stereojax.depth.video_depth import VideoDepth
-from stereojax.inference.choose_depth import choose
-from stereojax.settings.run_options import Options
+from stereojax.inference.choose_depth import choose_depth
+from stereojax.settings.run_options import RunOptions
 from stereojax.weights import fingerprint
 from stereojax.weights.remote import NetworkError
 
@@ -26,7 +26,7 @@ def files(tmp_path_factory):
     return {name: (folder / name).read_bytes() for name in names}
 
 
-def test_the_first_film_fetches_its_depth_model(files, tmp_path, monkeypatch, capfd):
+def test_the_first_film_downloads_its_depth_model(files, tmp_path, monkeypatch, capfd):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     source = write_film(tmp_path / "film.mp4", 2)
     settings = {"weights_dir": tmp_path / "weights"}
@@ -35,32 +35,32 @@ def test_the_first_film_fetches_its_depth_model(files, tmp_path, monkeypatch, ca
         report = stereojax.convert(source, tmp_path / "a.mp4", **settings)
     assert report["depth"]["model"] == "depth_anything_v2_small"
     assert "licence: Apache-2.0" in capfd.readouterr().err
-    # The hub is gone: what was fetched is there.
+    # The hub is gone: the downloaded weights are used.
     again = stereojax.convert(source, tmp_path / "b.mp4", **settings)
     assert again["depth"] == report["depth"]
     assert (pictures(tmp_path / "a.mp4") == pictures(tmp_path / "b.mp4")).all()
 
 
-def test_where_video_depth_has_been_converted_it_is_taken(tmp_path, monkeypatch, capfd):
+def test_converted_video_depth_is_preferred(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     name = "video_depth_anything_small"
-    options = Options(weights_dir=tmp_path / "weights")
-    assert choose("auto", options).name == "prior"
-    assert name not in capfd.readouterr().err  # nobody has to know of it
+    options = RunOptions(weights_dir=tmp_path / "weights")
+    assert choose_depth("auto", options).name == "prior"
+    assert name not in capfd.readouterr().err  # users need not know it
     hub = video_depth_reference.save(video_depth_reference.tiny(), tmp_path / "hub")
     folder = convert(hub, tmp_path / "weights", model=name)
-    chosen = choose("auto", options)
-    assert chosen.name == chosen.estimator.name == name
-    assert isinstance(chosen.estimator, VideoDepth)
-    assert fingerprint(folder) in chosen.identity
-    assert choose("prior", options).name == "prior"
+    choice = choose_depth("auto", options)
+    assert choice.name == choice.estimator.name == name
+    assert isinstance(choice.estimator, VideoDepth)
+    assert fingerprint(folder) in choice.identity
+    assert choose_depth("prior", options).name == "prior"
     with pytest.raises(InputError, match=r"Anything-Large .*CC-BY-NC-4\.0"):
-        choose("video_depth_anything_large", options)
+        choose_depth("video_depth_anything_large", options)
 
 
-def test_without_network_it_is_the_prior_and_says_so(tmp_path, monkeypatch, capfd):
+def test_without_network_the_prior_is_used_and_named(tmp_path, monkeypatch, capfd):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # a port without a server
     source = write_film(tmp_path / "film.mp4", 2)
     settings = {"weights_dir": tmp_path / "weights"}
     report = stereojax.convert(source, tmp_path / "a.mp4", **settings)
@@ -68,7 +68,7 @@ def test_without_network_it_is_the_prior_and_says_so(tmp_path, monkeypatch, capf
     (line,) = [line for line in capfd.readouterr().err.splitlines() if "prior" in line]
     assert "no connection" in line
     assert f"python -m convert_weights --source {REPO}" in line
-    # By its name it is wanted, and nothing takes its place.
+    # A model that is named is not replaced by the prior.
     settings["depth_model"] = "depth_anything_v2_small"
     with pytest.raises(NetworkError):
         stereojax.convert(source, tmp_path / "b.mp4", **settings)

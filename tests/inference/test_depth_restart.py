@@ -1,4 +1,4 @@
-"""A long shot that is stopped in its middle goes on there, with the same depth."""
+"""A long shot that is stopped is resumed in its middle, with the same depth."""
 
 import itertools
 from fractions import Fraction
@@ -11,7 +11,7 @@ from stereojax.depth.estimator import StateStore
 from stereojax.depth.files.depth_file import read_segment
 from stereojax.inference import depth_resume
 from stereojax.inference.depth_resume import ShotStateStore
-from stereojax.inference.depth_stage import estimate_film
+from stereojax.inference.depth_stage import DepthFrames, estimate_film
 from stereojax.stage_types import Shot, VideoIndex, VideoInfo
 from stereojax.windows import plan_segments
 
@@ -20,7 +20,7 @@ SEGMENTS = plan_segments(SHOTS, 10)
 
 
 class Sums:
-    """Depth that depends on all frames before, given seven frames at a time."""
+    """Estimates depth that depends on all frames before, seven frames at a time."""
 
     def __init__(self, stop_at=None):
         self.read, self.stop_at = [], stop_at
@@ -38,8 +38,8 @@ class Sums:
                 total = total + np.float32(np.sin(frame))
                 yield total + np.arange(24, dtype=np.float32).reshape(4, 6)
             done += len(part)
-            left = {"done": np.array(done), "total": total}
-            store.offer(done, lambda left=left: left)
+            kept = {"done": np.array(done), "total": total}
+            store.offer(done, lambda kept=kept: kept)
 
 
 def index():
@@ -49,9 +49,10 @@ def index():
 
 def run(folder, sums):
     def never(start, stop):
-        pytest.fail("asked for a whole shot")
+        pytest.fail("a whole shot was requested")
 
-    return estimate_film(index(), never, False, SEGMENTS, folder, resume=sums.resume)
+    source = DepthFrames(never, False, sums.resume)
+    return estimate_film(index(), source, SEGMENTS, folder)
 
 
 def depth(paths):
@@ -59,13 +60,13 @@ def depth(paths):
 
 
 @pytest.fixture
-def at_once(monkeypatch):
-    """States are written at every offer."""
+def every_state(monkeypatch):
+    """Every offered state is written."""
     monkeypatch.setattr(depth_resume, "SECONDS", 0.0)
 
 
 @pytest.mark.parametrize("stop_at", [0, 6, 8, 21, 22, 34, 49, 50, 71, 92])
-def test_a_stopped_shot_goes_on(tmp_path, at_once, stop_at):
+def test_a_stopped_shot_is_resumed(tmp_path, every_state, stop_at):
     whole, _ = run(tmp_path / "whole", Sums())
     sums = Sums(stop_at)
     with pytest.raises(KeyboardInterrupt):
@@ -74,14 +75,14 @@ def test_a_stopped_shot_goes_on(tmp_path, at_once, stop_at):
     paths, reused = run(tmp_path / "b", again)
     np.testing.assert_array_equal(depth(paths), depth(whole))
     assert reused == sum(len(s) for s in SEGMENTS if s.stop <= stop_at)
-    # No more than a segment and a batch is done twice.
+    # At most a segment and a batch are done twice.
     assert len({*sums.read} & {*again.read}) <= 10 + 7
     assert {*sums.read} | {*again.read} == {*range(93)}
-    # What is done leaves nothing behind.
+    # A finished shot leaves no state.
     assert not list((tmp_path / "b").glob("shot*"))
 
 
-def test_at_most_two_states_are_kept(tmp_path, at_once):
+def test_at_most_two_states_are_kept(tmp_path, every_state):
     store = ShotStateStore(tmp_path / "s", 0)
     assert store.load() is None and store.done == 0
     for done in range(5, 100, 5):
@@ -95,13 +96,13 @@ def test_at_most_two_states_are_kept(tmp_path, at_once):
     assert ShotStateStore(tmp_path / "s", 200).done == 80
 
 
-def test_states_are_not_written_all_the_time(tmp_path):
+def test_states_are_written_at_intervals(tmp_path):
     store = ShotStateStore(tmp_path / "s", 0)
     store.offer(5, lambda: pytest.fail("written"))
     assert not (tmp_path / "s").exists()
 
 
-def test_16_bit_floats_come_back(tmp_path, at_once):
+def test_16_bit_floats_are_restored(tmp_path, every_state):
     import jax.numpy as jnp
 
     store = ShotStateStore(tmp_path / "s", 9)

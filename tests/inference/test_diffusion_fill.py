@@ -1,4 +1,4 @@
-"""Films through the diffusion fill, with small random networks."""
+"""Films with the diffusion fill, by small random networks."""
 
 import json
 import subprocess
@@ -38,22 +38,20 @@ def start(source, output, **more):
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def test_killed_inside_a_shot_it_goes_on_with_the_windows_that_are_there(
-    film, tmp_path
-):
+def test_a_run_killed_inside_a_shot_reuses_its_windows(film, tmp_path):
     source, whole = film
     output = tmp_path / "film_3d.mp4"
     work = WorkFolder.beside(output).root
-    made = []
+    names = []
 
     def second_window() -> bool:
-        made.extend(p.name for p in work.glob("fill-*/??????-??????.npy"))
-        return "000000-000001.npy" in made
+        names.extend(p.name for p in work.glob("fill-*/??????-??????.npy"))
+        return "000000-000001.npy" in names
 
     kill_when(start(source, output), second_window)
     time.sleep(0.1)
-    left = sorted(p.name for p in work.glob("fill-*/??????-??????.npy"))
-    assert left[-1] == "000000-000001.npy"
+    kept = sorted(p.name for p in work.glob("fill-*/??????-??????.npy"))
+    assert kept[-1] == "000000-000001.npy"
     done = start(source, output)
     _, errors = done.communicate()
     assert done.returncode == 0, errors
@@ -64,15 +62,13 @@ def test_killed_inside_a_shot_it_goes_on_with_the_windows_that_are_there(
     assert not work.exists()
 
 
-def test_what_is_known_is_as_without_diffusion_and_what_is_not_is_generated(
-    film, tmp_path
-):
+def test_known_pixels_are_the_splats_and_holes_are_generated(film, tmp_path):
     source, whole = film
     output = tmp_path / "plain.mp4"
     stereojax.convert(source, output, config="fast:runlocal", divergence=8.0)
-    off = np.abs(pictures(output).astype(int) - pictures(whole)).max(-1)
-    left, right = np.split(off, 2, axis=2)
-    assert np.percentile(left, 99) < 16  # coded beside something else, no more
+    difference = np.abs(pictures(output).astype(int) - pictures(whole)).max(-1)
+    left, right = np.split(difference, 2, axis=2)
+    assert np.percentile(left, 99) < 16  # errors of the codec alone
     assert np.median(right) < 8
     assert (right > 32).mean() > 0.01  # the holes
 
@@ -89,12 +85,12 @@ NO_WEIGHTS = "weights stereocrafter/unet are not in .*convert_weights --source T
         ({"config": CONFIG, "tile_width": 64}, "must be longer than their overlap"),
     ],
 )
-def test_what_cannot_work_is_said_in_one_line(film, tmp_path, settings, message):
+def test_bad_settings_are_one_line(film, tmp_path, settings, message):
     source, _ = film
     output = tmp_path / "film_3d.mp4"
-    given = {"config": "stereocrafter", "weights_dir": tmp_path} | settings
+    settings = {"config": "stereocrafter", "weights_dir": tmp_path} | settings
     with pytest.raises(InputError, match=message):
-        stereojax.convert(source, output, **given)
+        stereojax.convert(source, output, **settings)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -109,26 +105,27 @@ def grid(film, tmp_path_factory):
     return source, output, folder / "film_grid.mkv"
 
 
-def test_a_splat_grid_is_filled_as_the_film_it_came_from(grid, tmp_path):
+def test_a_splat_grid_is_filled_like_its_film(grid, tmp_path):
     source, _, path = grid
     output = tmp_path / "filled.mkv"
     look = {"codec": "ffv1", "pixel_format": "bgr0", "config": "fast:runlocal"}
     stereojax.convert(path, output, splat_grid=True, **look)
     stereojax.convert(source, tmp_path / "whole.mkv", **look)
     # The grid holds 8 bits of the mask and of the warped view.
-    off = np.abs(pictures(output).astype(int) - pictures(tmp_path / "whole.mkv"))
-    assert off.shape[1:] == (54, 192, 3)
-    assert (off <= 2).mean() > 0.99
+    expected = pictures(tmp_path / "whole.mkv")
+    difference = np.abs(pictures(output).astype(int) - expected)
+    assert difference.shape[1:] == (54, 192, 3)
+    assert (difference <= 2).mean() > 0.99
 
 
-def test_a_splat_grid_has_no_depth(grid, tmp_path):
+def test_the_depth_of_a_splat_grid_is_refused(grid, tmp_path):
     with pytest.raises(InputError, match="--splat_grid and --depth_only"):
         stereojax.convert(
             grid[2], tmp_path / "depth.mkv", splat_grid=True, depth_only=True
         )
 
 
-def test_parity_from_a_film_and_from_its_splat_grid(tmp_path):
+def test_parity_mode_of_a_film_and_of_its_splat_grid(tmp_path):
     film = make_film(5, frames=5, height=130, width=144, shots=1)
     source = write_film(film, tmp_path / "film").left
     config = {"config": "stereocrafter_parity:runlocal", "window": 4, "overlap": 1}
@@ -139,13 +136,13 @@ def test_parity_from_a_film_and_from_its_splat_grid(tmp_path):
     stereojax.convert(
         tmp_path / "film_grid.mkv", again, splat_grid=True, **config, **lossless
     )
-    found, wanted = (pictures(p).astype(int) for p in (again, output))
-    assert found.shape == (5, 130, 288, 3)
-    np.testing.assert_array_equal(found[:, :, :144], wanted[:, :, :144])
+    actual, expected = (pictures(p).astype(int) for p in (again, output))
+    assert actual.shape == (5, 130, 288, 3)
+    np.testing.assert_array_equal(actual[:, :, :144], expected[:, :, :144])
     # The grid's mask and warped view are rounded to 8 bits.
-    assert (np.abs(found - wanted) <= 4).mean() > 0.95
-    # Everything within the published cut is generated, of noise by random networks.
-    right = wanted[:, :, 144:]
-    off = np.abs(right - wanted[:, :, :144]).mean((0, 3))
-    assert off[:128, :128].mean() > 30
-    assert off[128:].mean() < 20
+    assert (np.abs(actual - expected) <= 4).mean() > 0.95
+    # Everything inside the published cut is generated: noise of random networks.
+    right = expected[:, :, 144:]
+    difference = np.abs(right - expected[:, :, :144]).mean((0, 3))
+    assert difference[:128, :128].mean() > 30
+    assert difference[128:].mean() < 20

@@ -1,4 +1,4 @@
-"""A whole film through `infer`: what comes out, and that nothing of it is lost."""
+"""Whole films through `infer`: pictures, times, streams, reports and errors."""
 
 import json
 import subprocess
@@ -13,6 +13,7 @@ from films import FRAMES, HEIGHT, WIDTH, pictures, psnr, small_film, times
 import stereojax
 from stereojax.cli import InputError
 from stereojax.settings.run_options import Preview
+from stereojax.stage_types import is_hole
 
 CONFIG = "fast:runlocal"
 
@@ -24,7 +25,7 @@ def film(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def converted(film, tmp_path_factory):
-    """The film, converted losslessly: (source, output, report)."""
+    """Converts the film losslessly; returns (source, output, report)."""
     _, paths = film
     output = tmp_path_factory.mktemp("out") / "film_3d.mkv"
     report = stereojax.convert(paths.left, output, config=CONFIG, codec="ffv1")
@@ -40,7 +41,7 @@ def test_every_frame_keeps_its_time(converted):
 def test_the_left_eye_is_the_source(converted):
     source, output, _ = converted
     left = pictures(output)[:, :, :WIDTH]
-    # All but the last column: the two eyes share chroma where they meet.
+    # Without the last columns: the two eyes share chroma at their border.
     assert psnr(left[:, :, :-2], pictures(source)[:, :, :-2]).min() > 60
 
 
@@ -53,7 +54,7 @@ def test_the_default_quality_looks_lossless(film, tmp_path):
     np.testing.assert_array_equal(times(output), times(paths.left))
 
 
-def test_the_right_eye_is_another_view_without_holes(converted):
+def test_the_right_eye_is_a_different_view_without_holes(converted):
     source, output, report = converted
     right = pictures(output)[:, :, WIDTH:].astype(np.float32)
     left = pictures(source).astype(np.float32)
@@ -80,7 +81,7 @@ def test_shots_sound_and_title_survive(film, converted):
         assert (video.width, video.height) == (2 * WIDTH, HEIGHT)
 
 
-def test_the_work_folder_is_gone_and_the_report_is_there(converted):
+def test_the_work_folder_is_removed_and_the_report_is_written(converted):
     _, output, report = converted
     assert {p.name for p in output.parent.iterdir()} == {
         output.name,
@@ -91,7 +92,7 @@ def test_the_work_folder_is_gone_and_the_report_is_there(converted):
     assert set(report["seconds"]) == {"index", "depth", "render", "join"}
 
 
-def test_a_complete_output_is_left_alone(converted, capsys):
+def test_a_complete_output_is_not_written_again(converted, capsys):
     source, output, report = converted
     before = output.stat().st_mtime_ns
     again = stereojax.convert(source, output, config=CONFIG, codec="ffv1")
@@ -100,7 +101,7 @@ def test_a_complete_output_is_left_alone(converted, capsys):
     assert "is complete already" in capsys.readouterr().err
 
 
-def test_another_output_is_not_overwritten_unasked(converted):
+def test_another_output_is_not_overwritten(converted):
     source, output, _ = converted
     with pytest.raises(InputError, match="--overwrite"):
         stereojax.convert(source, output, config=CONFIG, codec="ffv1", divergence=3)
@@ -156,7 +157,7 @@ def test_a_preview_is_short_and_has_a_contact_sheet(film, tmp_path):
         2 * WIDTH,
         3,
     )
-    # The whole film may then have the name.
+    # The whole film may replace its preview.
     full = stereojax.convert(paths.left, output, config=CONFIG)
     assert full["frames_total"] == FRAMES
 
@@ -166,9 +167,8 @@ def test_exact_depth_gives_the_true_right_view(film, tmp_path):
     output = tmp_path / "film_3d.mkv"
     stereojax.convert(paths.left, output, depth_path=paths.disparity, codec="ffv1")
     right = pictures(output)[:, :, WIDTH:] / 255
-    for made, frame in zip(right, truth.render(), strict=True):
-        seen = frame.occlusion < 0.5
-        error = np.mean((made - frame.right)[seen] ** 2)
+    for view, frame in zip(right, truth.render(), strict=True):
+        error = np.mean((view - frame.right)[~is_hole(frame.occlusion)] ** 2)
         assert -10 * np.log10(error) > 24
 
 

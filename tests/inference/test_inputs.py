@@ -1,4 +1,4 @@
-"""Every kind of film that people have, and every kind of file that is none."""
+"""All kinds of films, and files that are no films."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_film_of_any_kind_keeps_what_it_is(kind, tmp_path):
+def test_films_of_all_kinds_keep_their_properties(kind, tmp_path):
     source = KINDS[kind](tmp_path / "film.mp4")
     output = tmp_path / "film_3d.mp4"
     stereojax.convert(source, output, config=CONFIG)
@@ -64,7 +64,7 @@ def test_a_film_of_any_kind_keeps_what_it_is(kind, tmp_path):
     assert right.max() > 0
 
 
-def nothing(path):
+def absent(path):
     return path.with_name("nothing.mp4")
 
 
@@ -86,14 +86,14 @@ def cut_short(path):
 @pytest.mark.parametrize(
     ("make", "code", "words"),
     [
-        (nothing, 2, "no such file"),
+        (absent, 2, "no such file"),
         (corrupt, 2, "not a video"),
         (empty, 2, "empty"),
         (write_sound_only, 2, "no video stream"),
         (cut_short, 1, "--allow_truncated"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_line(make, code, words, tmp_path):
+def test_an_unusable_file_is_one_line(make, code, words, tmp_path):
     source = make(tmp_path / "film.mp4")
     output = tmp_path / "out"
     output.mkdir()
@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_used_is_one_line(make, code, words, tmp_path):
     assert list(output.iterdir()) == []
 
 
-def test_what_is_left_of_a_film_can_be_converted(tmp_path):
+def test_the_readable_part_of_a_film_can_be_converted(tmp_path):
     source, output = cut_short(tmp_path / "film.mp4"), tmp_path / "o.mkv"
     with pytest.raises(RunError, match="truncated"):
         stereojax.convert(source, output, config=CONFIG)
@@ -136,7 +136,7 @@ def test_depth_of_another_film_is_refused(shape, words, tmp_path):
     assert not (tmp_path / "o.mp4").exists()
 
 
-def test_the_published_strength_is_said_in_percent(tmp_path, capfd):
+def test_the_published_strength_is_printed_in_percent(tmp_path, capfd):
     source = write_film(tmp_path / "film.mp4", 2)  # 64 pixels wide
     report = stereojax.convert(source, tmp_path / "o.mp4", config=CONFIG, max_disp=1)
     assert "--divergence=3.12, --convergence=0.5" in capfd.readouterr().err

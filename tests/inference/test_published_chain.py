@@ -26,10 +26,10 @@ PARTS = {
 
 @pytest.fixture
 def weights(tmp_path):
-    """Small random networks in the places of the published ones."""
+    """A weights root with small random networks for the published ones."""
     rng = np.random.default_rng(0)
 
-    def drawn(path, x):
+    def random_array(path, x):
         if path[-1] in ("scale", "bias"):
             return np.full(x.shape, path[-1] == "scale", np.float32)
         spread = np.sqrt(np.prod(x.shape[:-1]))
@@ -37,7 +37,7 @@ def weights(tmp_path):
 
     for part, (name, config) in PARTS.items():
         sizes = dataclasses.asdict(config)
-        state = nnx.map_state(drawn, nnx.state(build(name, sizes)))
+        state = nnx.map_state(random_array, nnx.state(build(name, sizes)))
         about = {"part": part, "class": name, "sizes": sizes}
         about |= {"source": "here", "licence": "none"}
         save(tmp_path / "weights" / part, about, nnx.to_pure_dict(state))
@@ -45,7 +45,7 @@ def weights(tmp_path):
 
 
 @pytest.mark.slow
-def test_one_command_runs_all_of_it(weights, tmp_path):
+def test_one_command_runs_the_published_chain(weights, tmp_path):
     images = [picture(i, 128, 128) for i in range(3)]
     source = write_film(tmp_path / "film.mp4", images)
     report = stereojax.convert(
@@ -54,7 +54,7 @@ def test_one_command_runs_all_of_it(weights, tmp_path):
         config="stereocrafter_parity",
         weights_dir=weights,
         layout="right",
-        tile_num=1,  # so small a picture has no two
+        tile_num=1,  # the picture is too small for two
     )
     assert report["depth"]["model"] == "depthcrafter"
     assert report["model"]["recipe"] == "published"

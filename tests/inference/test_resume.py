@@ -1,4 +1,4 @@
-"""Killed at any moment and started again: the same film, and work that was kept."""
+"""Runs that are killed and started again: the same film, and reused work."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def start(source, output):
 
 
 def kill_when(process, ready):
-    """SIGKILL as soon as `ready()`; fails if the process ends before that."""
+    """Kills a process as soon as `ready()`; fails if it ends before that."""
     deadline = time.monotonic() + 120
     while not ready():
         assert process.poll() is None, process.stderr.read()
@@ -58,7 +58,7 @@ def kill_when(process, ready):
         ("render-*/*.json", 4, 3 * SEGMENT),
     ],
 )
-def test_a_killed_run_goes_on(film, tmp_path, pattern, count, kept):
+def test_a_killed_run_is_resumed(film, tmp_path, pattern, count, kept):
     source, whole = film
     output = tmp_path / "film_3d.mp4"
     work = WorkFolder.beside(output).root
@@ -74,7 +74,7 @@ def test_a_killed_run_goes_on(film, tmp_path, pattern, count, kept):
     assert not work.exists()
 
 
-def test_other_flags_use_the_depth_and_nothing_else(film, tmp_path):
+def test_another_look_reuses_the_depth_alone(film, tmp_path):
     source, _ = film
     output = tmp_path / "film_3d.mp4"
     keep = {"config": CONFIG, "keep_work": True}
@@ -88,7 +88,7 @@ def test_other_flags_use_the_depth_and_nothing_else(film, tmp_path):
     np.testing.assert_array_equal(pictures(output), pictures(fresh))
 
 
-def test_a_damaged_segment_of_depth_is_made_again(film, tmp_path):
+def test_a_damaged_depth_file_is_made_again(film, tmp_path):
     source, _ = film
     output = tmp_path / "film_3d.mp4"
     settings = {"config": CONFIG, "segment_frames": SEGMENT}
@@ -115,7 +115,7 @@ def test_two_runs_do_not_share_a_work_folder(film, tmp_path):
         stereojax.convert(source, output, config=CONFIG)
 
 
-def test_a_report_without_its_film_is_not_a_finished_film(film, tmp_path):
+def test_a_report_without_its_film_is_not_complete(film, tmp_path):
     source, _ = film
     output = tmp_path / "film_3d.mp4"
     settings = {"config": CONFIG, "segment_frames": SEGMENT}

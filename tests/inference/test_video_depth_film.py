@@ -1,4 +1,4 @@
-"""A film with Video Depth Anything, whole and stopped in the middle of a shot."""
+"""A film with Video Depth Anything, uninterrupted and stopped inside a shot."""
 
 import pytest
 import video_depth_reference
@@ -21,7 +21,7 @@ def weights(tmp_path_factory):
     return folder / "root"
 
 
-def test_a_stopped_film_goes_on_inside_its_shot(weights, tmp_path, monkeypatch):
+def test_a_stopped_film_is_resumed_inside_its_shot(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(video_depth, "picture_size", lambda *size, **how: (28, 42))
     monkeypatch.setattr(depth_resume, "SECONDS", 0.0)
     images = [picture(i // 8, 96, 54) for i in range(FRAMES)]
@@ -32,9 +32,9 @@ def test_a_stopped_film_goes_on_inside_its_shot(weights, tmp_path, monkeypatch):
     assert whole["frames_total"] == FRAMES
     assert len(whole["shots"]) == 1
 
-    encode, read = video_depth._encode, []
+    encode, encoded = video_depth._encode, []
     monkeypatch.setattr(
-        video_depth, "_encode", lambda *given: read.append(1) or encode(*given)
+        video_depth, "_encode", lambda *args: encoded.append(1) or encode(*args)
     )
     write, written = depth_stage.write_segment, []
 
@@ -49,10 +49,10 @@ def test_a_stopped_film_goes_on_inside_its_shot(weights, tmp_path, monkeypatch):
         stereojax.convert(source, tmp_path / "again.mkv", **settings)
     assert len(written) == 5
     monkeypatch.setattr(depth_stage, "write_segment", write)
-    read.clear()
+    encoded.clear()
     again = stereojax.convert(source, tmp_path / "again.mkv", **settings)
     assert again["frames_reused"] == 50
-    # The first two windows, 54 frames, are not looked at again.
-    assert len(read) == FRAMES - 54
+    # The first two windows, 54 frames, are not encoded again.
+    assert len(encoded) == FRAMES - 54
     depth = [(tmp_path / f"{name}.mkv").read_bytes() for name in ("whole", "again")]
     assert depth[0] == depth[1]

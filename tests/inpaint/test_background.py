@@ -1,4 +1,4 @@
-"""The background fill: what it keeps, what it continues, what it never does."""
+"""The background fill: known pixels, continued structures, stability."""
 
 import cv2
 import jax.numpy as jnp
@@ -12,14 +12,14 @@ from stereojax.stage_types import HOLE, is_hole
 
 
 def filled(picture: np.ndarray, hole: np.ndarray, **options) -> np.ndarray:
-    """One picture, whose hole is emptied first."""
+    """Fills one picture after its hole is emptied."""
     warped = np.where(hole[..., None], 0, picture).astype(np.float32)
     frames = warped[None], hole[None].astype(np.float32)
     return np.asarray(fill_background(*map(jnp.asarray, frames), **options)[0])
 
 
 def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Soft random colours, between 0.1 and 0.9."""
+    """Returns soft random colours between 0.1 and 0.9."""
     noise = np.random.default_rng(seed).random((height, width, 3), np.float32)
     soft = cv2.GaussianBlur(noise, (0, 0), 3)
     soft = (soft - soft.min()) / (soft.max() - soft.min())
@@ -59,18 +59,18 @@ def test_constant_stays_constant(kind):
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "none", "all", "all but one"])
-def test_known_pixels_stay_bit_for_bit_and_nothing_is_left_empty(kind):
+def test_known_pixels_stay_bit_for_bit_and_no_pixel_stays_empty(kind):
     picture, hole = texture(60, 90), hole_of(kind)
     result = filled(picture, hole)
     np.testing.assert_array_equal(result[~hole], picture[~hole])
     assert np.isfinite(result).all()
-    # A mean of known colours: no darker and no brighter than they are.
+    # A mean of known colours is neither darker nor brighter than all of them.
     known = picture[~hole] if (~hole).any() else np.full((1, 3), 0.5)
     assert (result >= known.min(axis=0) - 1e-5).all()
     assert (result <= known.max(axis=0) + 1e-5).all()
 
 
-def test_what_a_hole_holds_is_not_read():
+def test_the_values_inside_a_hole_are_not_read():
     picture, hole = texture(60, 90), hole_of("inner")
     junk = np.where(hole[..., None], 9, picture).astype(np.float32)[None]
     other = np.asarray(
@@ -90,7 +90,7 @@ def test_the_threshold_separates_hole_from_known():
     np.testing.assert_array_equal(changed, is_hole(occlusion))
 
 
-def test_a_vertical_ramp_goes_on_through_the_hole():
+def test_a_vertical_ramp_continues_through_the_hole():
     ramp = np.linspace(0.1, 0.9, 60, dtype=np.float32)[:, None, None]
     picture = np.broadcast_to(ramp, (60, 90, 3))
     hole = hole_of("inner")
@@ -101,18 +101,18 @@ def test_a_vertical_ramp_goes_on_through_the_hole():
 
 
 def test_a_membrane_spans_a_linear_ramp():
-    """With steps enough; its ends are alike enough for all ties to be nearly full."""
+    """With many steps; its ends are similar, so all ties are nearly full."""
     ramp = 0.5 + 0.004 * np.arange(11, dtype=np.float32)[None, :, None]
     picture = np.broadcast_to(ramp, (40, 11, 3))
     hole = np.zeros((40, 11), bool)
     hole[:, 3:8] = True
     result = filled(picture, hole, steps=300, row_share=0.0)
     np.testing.assert_allclose(result, picture, atol=2e-4)
-    # And the steps are what does it.
+    # Without steps it does not.
     assert np.abs(filled(picture, hole, steps=0, row_share=0.0) - picture).max() > 0.015
 
 
-def test_a_horizontal_edge_runs_on_into_the_hole():
+def test_a_horizontal_edge_continues_into_the_hole():
     picture = np.where(np.arange(60)[:, None, None] < 31, 0.1, 0.9)
     picture = np.broadcast_to(picture, (60, 90, 3)).astype(np.float32)
     hole = hole_of("inner")
@@ -136,7 +136,7 @@ def test_the_foreground_does_not_leak_into_the_hole():
 
 @pytest.mark.parametrize("kind", ["inner", "right band"])
 def test_a_static_scene_does_not_flicker(kind):
-    """Noise in the known pixels comes out weaker, never stronger."""
+    """Noise of the known pixels is weakened in the hole."""
     sigma = 1 / 255
     picture, hole = texture(60, 90), hole_of(kind)
     rng = np.random.default_rng(0)
@@ -150,7 +150,7 @@ def test_a_static_scene_does_not_flicker(kind):
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-def test_frames_do_not_know_each_other(at_once):
+def test_frames_are_filled_independently(at_once):
     pictures = np.stack([texture(30, 40, seed) for seed in range(3)])
     holes = np.stack([np.roll(hole_of("inner", 30, 40), 3 * i, 1) for i in range(3)])
     holes[:, 10:20, 15:22] = True
@@ -162,7 +162,7 @@ def test_frames_do_not_know_each_other(at_once):
 
 
 def test_wide_holes_are_filled_to_their_ends():
-    """300 pixels: as plain as near its edge, no fading to black or grey."""
+    """300 pixels wide, without fading to black or grey."""
     picture = np.full((24, 420, 3), 0.1, np.float32)
     picture[:, 350:] = [0.9, 0.6, 0.3]
     hole = np.zeros((24, 420), bool)
@@ -172,7 +172,7 @@ def test_wide_holes_are_filled_to_their_ends():
 
 
 def test_small_pictures_average_over_less():
-    """Amounts follow the width: a fill of half the size is half the fill's size."""
+    """Settings in pixels scale with the width: fills of both sizes are alike."""
     large, hole = texture(96, 512), np.zeros((96, 512), bool)
     hole[20:80, 200:240] = True
     small = cv2.resize(large, (256, 48), interpolation=cv2.INTER_AREA)

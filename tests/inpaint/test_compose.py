@@ -9,7 +9,7 @@ from stereojax.inpaint.compose import compose, fill_share
 
 
 def scene(height: int = 40, width: int = 1024, seed: int = 0):
-    """(warped, occlusion, fill) of two frames; distances are pixels at this width."""
+    """Returns (warped, occlusion, fill) of two frames, 1024 pixels wide."""
     rng = np.random.default_rng(seed)
     warped, fill = 0.2 + 0.8 * rng.random((2, 2, height, width, 3), np.float32)
     hole = np.zeros((2, height, width), bool)
@@ -21,7 +21,7 @@ def scene(height: int = 40, width: int = 1024, seed: int = 0):
 
 
 def distance_to(hole: np.ndarray) -> np.ndarray:
-    """Euclidean distance of each pixel to the hole, the slow way."""
+    """Returns the Euclidean distance of each pixel to the hole, by brute force."""
     y, x = np.nonzero(hole)
     rows, columns = np.indices(hole.shape)
     square = (rows[..., None] - y) ** 2 + (columns[..., None] - x) ** 2
@@ -61,8 +61,8 @@ def test_amounts_scale_with_the_width():
     np.testing.assert_allclose(share[0], expected, atol=1e-6)
 
 
-def test_nothing_of_the_emptiness_shines_through():
-    """No pixel gets darker than both what was known and what was filled."""
+def test_the_black_of_holes_never_shows():
+    """No pixel is darker than both its known colour and its fill."""
     warped, occlusion, fill = scene()
     right = np.asarray(compose(*map(jnp.asarray, (warped, occlusion, fill))))
     hole = (occlusion > 0.5)[..., None]
@@ -71,7 +71,7 @@ def test_nothing_of_the_emptiness_shines_through():
 
 
 def test_a_background_fill_composes_to_itself():
-    """It equals the known pixels already, so dilation and feather change nothing."""
+    """It equals the known pixels outside of holes, so the seam has no effect."""
     warped, occlusion, _ = scene()
     warped, occlusion = jnp.asarray(warped), jnp.asarray(occlusion)
     fill = fill_background(warped, occlusion)
@@ -86,7 +86,7 @@ def test_all_known_and_all_hole(occluded):
     np.testing.assert_array_equal(right, fill if occluded else warped)
 
 
-def test_less_than_half_uncovered_is_no_hole():
+def test_pixels_less_than_half_uncovered_are_no_holes():
     warped, occlusion, fill = scene()
     occlusion = np.where(occlusion == 1, np.float32(0.49), occlusion)
     frames = [jnp.asarray(x) for x in (warped, occlusion, fill)]

@@ -12,10 +12,11 @@ import pytest
 
 from stereojax.cli import InputError
 from stereojax.inpaint import diffusion as module
-from stereojax.inpaint.blend import Synchronize
 from stereojax.inpaint.diffusion import Diffusion
 from stereojax.inpaint.networks import random_networks
 from stereojax.inpaint.noise import frame_noise, shot_key
+from stereojax.inpaint.published import PUBLISHED
+from stereojax.inpaint.tiles import Synchronize
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.svd.networks import SVDNetworks
 from stereojax.svd.vae import VAEConfig
@@ -37,7 +38,7 @@ def make(networks, **changes) -> Diffusion:
 
 
 def window(hole=np.s_[:, :]) -> tuple[jax.Array, jax.Array]:
-    """Pictures in [0, 1] and their occlusion; `hole` is where holes may be."""
+    """Returns pictures in [0, 1] and their occlusion, with holes inside `hole`."""
     rng = np.random.default_rng(0)
     occlusion = np.zeros((T, H, W), np.float32)
     occlusion[:, *hole] = rng.random((T, H, W))[:, *hole] < 0.2
@@ -50,86 +51,84 @@ def noise(diffusion: Diffusion) -> jax.Array:
 
 
 def latents(diffusion: Diffusion, hole=np.s_[:, :], known: int = 0) -> np.ndarray:
-    given = window(hole)
-    return np.asarray(diffusion.latents(*given, noise(diffusion), known=known))
+    pictures = window(hole)
+    return np.asarray(diffusion.latents(*pictures, noise(diffusion), known=known))
 
 
-def error(found, wanted) -> float:
-    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+def error(actual, expected) -> float:
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
 
 @pytest.mark.parametrize("sync", ["every_step", "end"])
-def test_tiles_one_by_one_or_together_are_the_same(networks, sync):
-    alone = latents(make(networks, tile_sync=sync, tiles_at_once=1))
+def test_tiles_denoised_singly_or_together_are_the_same(networks, sync):
+    singly = latents(make(networks, tile_sync=sync, tiles_at_once=1))
     together = latents(make(networks, tile_sync=sync, tiles_at_once=0))
-    assert np.std(alone) > 0.1
-    assert error(alone, together) < 1e-4
+    assert np.std(singly) > 0.1
+    assert error(singly, together) < 1e-4
 
 
 class Spy:
-    """Keeps what `denoise` was given."""
+    """Records the arguments of `denoise`."""
 
     def __init__(self, monkeypatch):
-        self.given, self.denoise = [], module.denoise
+        self.calls, self.denoise = [], module.denoise
         monkeypatch.setattr(module, "denoise", self)
 
-    def __call__(self, unet, start, given, *args, **kwargs):
-        self.given.append({"given": given} | kwargs)
-        return self.denoise(unet, start, given, *args, **kwargs)
+    def __call__(self, unet, start, conditioning, *args, **kwargs):
+        self.calls.append({"conditioning": conditioning} | kwargs)
+        return self.denoise(unet, start, conditioning, *args, **kwargs)
 
 
-def test_tiles_are_synchronised_when_asked_for_and_when_there_are_several(
-    networks, monkeypatch
-):
+def test_several_tiles_are_synchronised_if_the_setting_says_so(networks, monkeypatch):
     spy = Spy(monkeypatch)
     every = latents(make(networks, tile_sync="every_step"))
     end = latents(make(networks, tile_sync="end"))
     latents(make(networks, tile_sync="every_step", tile_width=1024))
-    found = [call["after_step"] for call in spy.given]
-    assert isinstance(found[0], Synchronize)
-    assert found[1:] == [None, None]
+    after_steps = [call["after_step"] for call in spy.calls]
+    assert isinstance(after_steps[0], Synchronize)
+    assert after_steps[1:] == [None, None]
     assert error(every, end) > 1e-4
 
 
 def test_a_tile_without_a_hole_is_not_denoised(networks, monkeypatch):
     spy = Spy(monkeypatch)
     diffusion = make(networks)
-    right = np.s_[:, 116:]  # only the last tile has it
-    found = latents(diffusion, right)
-    assert [call["batching"].count for call in spy.given] == [1]
+    right = np.s_[:, 116:]  # inside the last tile alone
+    before = latents(diffusion, right)
+    assert [call["batching"].count for call in spy.calls] == [1]
     begins = diffusion.plan.tiles(H, W).lefts[-1]
     assert begins == 44  # 88 pixels
-    # The tile that is denoised has the canvas to itself: it does not depend on others.
+    # The denoised tile does not depend on its inactive neighbours.
     pictures, occlusion = window(right)
     other = diffusion.latents(
         pictures.at[:, :, :80].set(0.5), occlusion, noise(diffusion)
     )
-    assert error(np.asarray(other)[:, :, begins:], found[:, :, begins:]) < 1e-5
-    assert error(np.asarray(other)[:, :, :begins], found[:, :, :begins]) > 1e-2
+    assert error(np.asarray(other)[:, :, begins:], before[:, :, begins:]) < 1e-5
+    assert error(np.asarray(other)[:, :, :begins], before[:, :, :begins]) > 1e-2
 
 
-def test_no_hole_at_all_needs_no_network(networks, monkeypatch):
+def test_without_holes_no_network_runs(networks, monkeypatch):
     monkeypatch.setattr(module, "denoise", None)
     diffusion = make(networks)
     pictures, occlusion = window(np.s_[:0, :0])
     shown = diffusion.generate(pictures, occlusion, noise(diffusion))
     np.testing.assert_array_equal(shown, pictures)
-    # The latents are what the VAE makes of them, tile by tile.
-    whole = make(networks, tile_width=1024)
-    found, wanted = (latents(d, np.s_[:0, :0]) for d in (diffusion, whole))
-    assert np.abs(found - wanted).mean() < 0.2 * np.abs(wanted).mean()
+    # The latents are those of the VAE, tile by tile.
+    untiled = make(networks, tile_width=1024)
+    actual, expected = (latents(d, np.s_[:0, :0]) for d in (diffusion, untiled))
+    assert np.abs(actual - expected).mean() < 0.2 * np.abs(expected).mean()
 
 
 def test_known_frames_have_no_mask(networks, monkeypatch):
     spy = Spy(monkeypatch)
     latents(make(networks), known=1)
-    masks = np.asarray(spy.given[0]["given"].channels[..., -1])
+    masks = np.asarray(spy.calls[0]["conditioning"].channels[..., -1])
     assert not masks[:, 0].any()
     assert masks[:, 1].any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 17)])
-def test_any_size_comes_back_as_it_was(networks, size):
+def test_any_size_keeps_its_size(networks, size):
     diffusion = make(networks, steps=2)
     pictures = jnp.full((1, *size, 3), 0.5)
     start = jnp.zeros((1, *diffusion.plan.latent_shape(*size)))
@@ -138,8 +137,8 @@ def test_any_size_comes_back_as_it_was(networks, size):
     assert 0 <= out.min() <= out.max() <= 1
 
 
-def test_a_picture_below_the_published_cut_is_refused(networks):
-    small = Diffusion(networks, SETTINGS, published=True)
+def test_a_picture_smaller_than_the_published_cut_is_refused(networks):
+    small = Diffusion(networks, SETTINGS, recipe=PUBLISHED)
     with pytest.raises(InputError, match=r"150x60 .* smaller than 128"):
         small.plan.tiles(60, 150)
 
@@ -147,7 +146,7 @@ def test_a_picture_below_the_published_cut_is_refused(networks):
 def test_published_tiles_that_do_not_fit_are_refused(networks):
     three = dataclasses.replace(SETTINGS, tile_num=3)
     with pytest.raises(InputError, match="3 tiles"):
-        Diffusion(networks, three, published=True).plan.tiles(512, 1024)
+        Diffusion(networks, three, recipe=PUBLISHED).plan.tiles(512, 1024)
 
 
 DEVICES = """
@@ -156,7 +155,7 @@ import jax, numpy as np
 sys.path.insert(0, sys.argv[1])
 jax.config.update("jax_default_matmul_precision", "highest")
 from test_diffusion import latents, SETTINGS, SMALL
-from stereojax.inpaint.blend import Synchronize
+from stereojax.inpaint.tiles import Synchronize
 from stereojax.inpaint.diffusion import Diffusion
 from stereojax.inpaint.networks import random_networks
 networks = random_networks(vae=SMALL)

@@ -8,7 +8,7 @@ from stereojax.inpaint.rows import extend_rows
 
 
 def by_hand(colors: np.ndarray, hole: np.ndarray, reach: float):
-    """One row: its fill, the distances, and what came from the right."""
+    """Returns one row's fill, its distances, and the pixels filled from the right."""
     width = len(hole)
     filled, distance = colors.astype(np.float64), np.zeros(width)
     from_right = np.ones(width, bool)
@@ -29,9 +29,9 @@ def test_each_row_against_a_loop(reach):
     hole = rng.random((20, 41)) < rng.random((20, 1))
     hole[3, 10:35] = True
     hole[:, 7] = False
-    given = np.where(hole, 7, colors).astype(np.float32)
+    emptied = np.where(hole, 7, colors).astype(np.float32)
     extended, distance, from_right = extend_rows(
-        jnp.asarray(given), jnp.asarray(hole), reach=reach
+        jnp.asarray(emptied), jnp.asarray(hole), reach=reach
     )
     for y in range(20):
         expected = by_hand(colors[:, y], hole[y], reach)
@@ -43,7 +43,7 @@ def test_each_row_against_a_loop(reach):
 
 
 def test_means_do_not_fade_along_a_wide_hole():
-    """exp(-1 / reach) ** width is 0 in float32; the mean is still there."""
+    """exp(-1 / reach) ** width is 0 in float32; the mean stays finite."""
     colors = np.zeros((3, 1, 600), np.float32)
     colors[:, 0, -2:] = [[0.2, 0.4]] * 3
     hole = np.ones((1, 600), bool)
@@ -53,12 +53,12 @@ def test_means_do_not_fade_along_a_wide_hole():
     np.testing.assert_allclose(extended[:, 0, :-2], expected, atol=1e-6)
 
 
-def test_an_unknown_row_is_as_the_nearest_known_one():
+def test_a_row_without_known_pixels_copies_the_nearest_row_with_some():
     colors = np.broadcast_to(np.arange(6, dtype=np.float32)[:, None], (3, 6, 8)) / 10
     hole = np.zeros((6, 8), bool)
     hole[2:5] = hole[0] = True
     extended, _, _ = extend_rows(jnp.asarray(colors), jnp.asarray(hole), reach=1.0)
-    # Of two rows as near, the upper one.
+    # Of two equally near rows, the upper one.
     np.testing.assert_allclose(
         extended[0, :, 0], [0.1, 0.1, 0.1, 0.1, 0.5, 0.5], atol=1e-6
     )

@@ -1,14 +1,15 @@
-"""The parity mode of the diffusion fill against the published pipeline's arithmetic.
+"""The published recipe of the diffusion fill against the published arithmetic.
 
-Small random networks, converted; three windows, the last pulled back and shorter; four
+Small random networks, converted; three windows, the last moved back and shorter; four
 tiles; a picture that is cut to 256x384. The reference is published_inpainting.py in
 tests/references.
 
-Each window is given the reference's own 8-bit frames where it goes on from the window
-before. Given ours, 15 of 300,000 samples one level apart become 1,000 a window later:
-rounding to 8 bits in between makes a difference of 1e-7 one of 1/255.
+Each window continues from the reference's own 8-bit frames of the window before.
+With ours, 15 of 300,000 samples one level apart become 1,000 a window later: rounding
+to 8 bits in between turns a difference of 1e-7 into one of 1/255.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -22,11 +23,12 @@ import torch
 from published_inpainting import Outcome, Parts
 
 from stereojax.inpaint import diffusion as module
-from stereojax.inpaint.blend import paste
 from stereojax.inpaint.conditioning import encode_window, latent_mask
 from stereojax.inpaint.diffusion import Diffusion
-from stereojax.inpaint.inpaint_window import next_window
+from stereojax.inpaint.inpaint_window import inpaint_window
 from stereojax.inpaint.noise import frame_noise, shot_key
+from stereojax.inpaint.published import PUBLISHED
+from stereojax.inpaint.tiles import merge_tiles
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
 from stereojax.svd.networks import SVDNetworks
@@ -68,12 +70,12 @@ KEY = shot_key(3, 1)
 
 @functools.cache
 def parts() -> Parts:
-    torch.manual_seed(0)  # biases begin at random
+    torch.manual_seed(0)  # for the random biases
     unet = reference.unet(UNET.in_channels, UNET)
     vae = reference.vae(VAE)
     image_encoder = reference.clip(CLIP)
     with torch.no_grad():
-        # Pictures, not black and white: most samples lie between 0 and 255.
+        # Less contrast, so that most samples are neither 0 nor 255.
         vae.decoder.conv_out.weight.mul_(0.5)
     return Parts(
         unet=unet,
@@ -88,9 +90,9 @@ def parts() -> Parts:
 
 @functools.cache
 def film() -> tuple[np.ndarray, np.ndarray]:
-    """Splatted views and masks as 8-bit video: smooth and rough, holes thick and thin.
+    """Returns splatted views and masks as 8-bit video, with thick and thin holes.
 
-    The holes' edges are soft, about the half as well.
+    The edges of holes are soft, with values around one half.
     """
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:HEIGHT, :WIDTH] / 40
@@ -118,14 +120,14 @@ def outcomes() -> list[Outcome]:
         return np.asarray(frame_noise(KEY, first, frames, (32, 48, 4)))
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # several wait for each other on a busy machine
-    found = list(published_inpainting.inpaint(parts(), *film(), noise))
+    torch.set_num_threads(1)  # threads wait for each other on a busy machine
+    windows = list(published_inpainting.inpaint(parts(), *film(), noise))
     torch.set_num_threads(threads)
-    return found
+    return windows
 
 
 class Recorded(Diffusion):
-    """Remembers the latents of the last window."""
+    """Records the latents of the last window."""
 
     def latents(self, *args, **settings):
         self.last = super().latents(*args, **settings)
@@ -134,22 +136,22 @@ class Recorded(Diffusion):
 
 @pytest.fixture(scope="module")
 def fill() -> Recorded:
-    ours = parts()
+    torch_parts = parts()
     networks = SVDNetworks(
-        _converted(UNetSpatioTemporalConditionModel, UNET, ours.unet),
-        _converted(AutoencoderKLTemporalDecoder, VAE, ours.vae),
-        _converted(CLIPVisionModelWithProjection, CLIP, ours.image_encoder),
+        _converted(UNetSpatioTemporalConditionModel, UNET, torch_parts.unet),
+        _converted(AutoencoderKLTemporalDecoder, VAE, torch_parts.vae),
+        _converted(CLIPVisionModelWithProjection, CLIP, torch_parts.image_encoder),
     )
-    return Recorded(networks, SETTINGS, published=True, devices=jax.devices()[:1])
+    return Recorded(networks, SETTINGS, recipe=PUBLISHED, devices=jax.devices()[:1])
 
 
-def _converted(cls, config, theirs):
+def _converted(cls, config, torch_module):
     model = abstract(lambda rngs: cls(config, rngs=rngs))
-    return reference.converted(model, theirs)
+    return reference.converted(model, torch_module)
 
 
 def test_the_reference_is_alive(outcomes):
-    """Windows as published, one of them pulled back; pictures of all brightnesses."""
+    """Windows as published, the last moved back; pictures of all brightnesses."""
     plan = [(w.start, w.stop, w.known) for w in outcomes]
     assert plan == [(0, 4, 0), (3, 7, 1), (5, 8, 2)]
     for window in outcomes:
@@ -166,41 +168,40 @@ def test_windows_are_the_same(fill, outcomes):
 @pytest.mark.parametrize("index", range(3))
 def test_a_window_is_the_same(fill, outcomes, index):
     window, (warped, mask) = outcomes[index], film()
-    here = slice(window.start, window.stop)
-    right = next_window(
+    frames = slice(window.start, window.stop)
+    right = inpaint_window(
         fill,
         fill.plan.windows(FRAMES)[index],
-        np.float32(warped[here]) / 255,
-        np.float32(mask[here, ..., 0]) / 255,
-        window.given[: window.known],
+        np.float32(warped[frames]) / 255,
+        np.float32(mask[frames, ..., 0]) / 255,
+        window.shown[: window.known],
         KEY,
         dilate=1.0,
         feather=4.0,
     )
     assert reference.error(fill.last, window.latents) < 1e-4
-    assert right.shape == warped[here].shape  # uncut
-    np.testing.assert_array_equal(right[: window.known], window.given[: window.known])
+    assert right.shape == warped[frames].shape  # without the cut
+    np.testing.assert_array_equal(right[: window.known], window.shown[: window.known])
     new = right[window.known :, : CANVAS[0], : CANVAS[1]]
-    apart = np.abs(new.astype(int) - window.frames[window.known :])
-    assert apart.max() <= 1
-    assert (apart > 0).mean() <= 1e-3
+    difference = np.abs(new.astype(int) - window.frames[window.known :])
+    assert difference.max() <= 1
+    assert (difference > 0).mean() <= 1e-3
 
 
-def told(change: Callable) -> Callable:
-    """`conditioning` of what `change` makes of its arguments."""
-    plain = module.conditioning
+def changed_conditioning(change: Callable) -> Callable:
+    """Returns `conditioning` with its arguments passed through `change`."""
+    unchanged = module.conditioning
 
-    def changed(shown, holes, context, **settings):
-        given = change({"latents": shown, "mask": holes} | settings)
-        return plain(context=context, **given)
+    def changed(latents, mask, context, **settings):
+        arguments = change({"latents": latents, "mask": mask} | settings)
+        return unchanged(context=context, **arguments)
 
     return changed
 
 
-def symmetric(pieces, tiles):
-    """Ramps without a 0 at their beginning."""
-    every = jnp.ones(len(tiles), bool)
-    return paste(pieces, tiles, every, jnp.zeros((len(pieces[0]), *tiles.canvas, 4)))
+def symmetric(pieces, tiles, active, otherwise):
+    """Merges tiles with ramps that do not begin with 0."""
+    return merge_tiles(pieces, tiles, active, jnp.zeros_like(otherwise))
 
 
 def second_frame(vae, image_encoder, pictures):
@@ -208,38 +209,47 @@ def second_frame(vae, image_encoder, pictures):
     return latents, encode_window(vae, image_encoder, pictures[::-1])[1]
 
 
+# What is changed: a function of the module, or a choice of the recipe.
 WRONG = {
-    "the ramps": ("paste_published", lambda: symmetric),
+    "the ramps": ("recipe.merge_tiles", lambda: symmetric),
+    "the mask's pooling": ("recipe.pooling", lambda: "max"),
     "the cut": (
-        "_fitted",
+        "_fit",
         lambda: lambda x, canvas: x[:, -canvas[0] :, -canvas[1] :],
     ),
-    "the mask's pooling": (
+    "the mask's threshold": (
         "latent_mask",
-        lambda: lambda occlusion, size, pooling: latent_mask(occlusion, size, "max"),
+        lambda: lambda occlusion, *rest: latent_mask(0.9 * occlusion, *rest),
     ),
     "the mask of known frames": (
         "conditioning",
-        lambda: told(lambda x: x | {"known": x["known"].at[:, 0].set(True)}),
+        lambda: changed_conditioning(
+            lambda x: x | {"known": x["known"].at[:, 0].set(True)}
+        ),
     ),
-    "the scale of what is shown": (
+    "the known frames by our recipe": ("recipe.marks_known_frames", lambda: True),
+    "the scale of the latents": (
         "conditioning",
-        lambda: told(lambda x: x | {"latents": 0.9 * x["latents"]}),
+        lambda: changed_conditioning(lambda x: x | {"latents": 0.9 * x["latents"]}),
     ),
     "the frame of the embedding": ("encode_window", lambda: second_frame),
 }
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_anything_wrong_shows(fill, outcomes, what, monkeypatch):
+def test_every_wrong_part_is_noticed(fill, outcomes, what, monkeypatch):
     name, wrong = WRONG[what]
-    monkeypatch.setattr(module, name, wrong())
+    if name.startswith("recipe."):
+        change = {name.removeprefix("recipe."): wrong()}
+        monkeypatch.setattr(fill, "recipe", dataclasses.replace(PUBLISHED, **change))
+    else:
+        monkeypatch.setattr(module, name, wrong())
     window = outcomes[-1]
     frames = window.stop - window.start
-    found = fill.latents(
-        jnp.float32(window.given) / 255,
+    latents = fill.latents(
+        jnp.float32(window.shown) / 255,
         jnp.float32(film()[1][window.start : window.stop, ..., 0]) / 255,
         frame_noise(KEY, window.start, frames, fill.plan.latent_shape(HEIGHT, WIDTH)),
         known=window.known,
     )
-    assert reference.error(found, window.latents) > 1e-3
+    assert reference.error(latents, window.latents) > 1e-3

@@ -1,13 +1,13 @@
-"""The published inpainting, number by number, from the parts of diffusers.
+"""The published inpainting, number by number, with the networks of diffusers.
 
-Derived anew in torch from what StereoCrafter's code does (arXiv 2409.07447; research
-licence: read for facts): the grid is cut to multiples of 128 from the top left; windows
-share frames, the last is pulled back and shorter; each window is 2x2 tiles that share
-128 pixels, denoised one by one, each with noise and an image embedding of its own;
-their latents are faded into each other in place; the whole is decoded two frames at a
-time, to 8 bits, and what the next window shares comes from there.
+Written independently in torch from what StereoCrafter's code does (arXiv 2409.07447;
+research licence: read for facts). The grid is cut to multiples of 128 from the top
+left. Windows share frames; the last is moved back and shorter. Each window is 2x2 tiles
+that share 128 pixels, denoised one by one, each with its own noise and image embedding.
+Their latents are blended in place. The canvas is decoded two frames at a time, to 8
+bits, and the next window's shared frames are these.
 
-float32 throughout; noise comes from outside.
+float32 throughout; the caller provides the noise.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ from diffusers.pipelines.stable_video_diffusion import (
     pipeline_stable_video_diffusion as svd_pipeline,
 )
 
-SHARED = 128  # pixels, of neighbouring tiles
+SHARED = 128  # pixels: the overlap of neighbouring tiles
 TILES = 2  # each way
 
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """The networks and the settings."""
+    """The networks and settings of the pipeline."""
 
     unet: torch.nn.Module
     vae: torch.nn.Module
@@ -42,18 +42,18 @@ class Parts:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Of one window."""
+    """The result of one window."""
 
     start: int
     stop: int
-    known: int  # its first frames, generated before
-    given: np.ndarray  # t h w 3, uint8, before the cut: with the known frames put in
+    known: int  # number of first frames, generated before
+    shown: np.ndarray  # t h w 3, uint8, before the cut: splats, but for known frames
     latents: np.ndarray  # t h w z
-    frames: np.ndarray  # t h w 3, uint8: all of them, also those that were known
+    frames: np.ndarray  # t h w 3, uint8: all frames, known ones included
 
 
 def windows(frames: int, window: int, overlap: int) -> list[tuple[int, int, int]]:
-    """First frame, frame after the last, known ones; as the published loop counts."""
+    """Returns (first frame, frame after the last, known frames) as published."""
     plan = []
     for i in itertools.count(0, window - overlap):
         if i + overlap >= frames:
@@ -73,15 +73,15 @@ def inpaint(
     noise: Callable[[int, int], np.ndarray],  # first frame, number: t h w z
 ) -> Iterator[Outcome]:
     height, width = (n // 128 * 128 for n in warped.shape[1:3])
-    generated = warped.copy()  # by and by
+    generated = warped.copy()  # its windows are replaced one after the other
     for start, stop, known in windows(len(warped), parts.window, parts.overlap):
-        given = warped[start:stop].copy()
+        shown = warped[start:stop].copy()
         cut = np.s_[:, :height, :width]
-        given[:known][cut] = generated[start : start + known][cut]
+        shown[:known][cut] = generated[start : start + known][cut]
         latents = tiled(
             parts,
-            pixels(given)[..., :height, :width],
-            # Grey, as the mask's video holds three channels.
+            pixels(shown)[..., :height, :width],
+            # The mask is a video of three equal channels.
             pixels(mask[start:stop])[..., :height, :width].mean(1, keepdim=True),
             torch.from_numpy(np.array(noise(start, stop - start)))
             .movedim(-1, 1)
@@ -90,14 +90,14 @@ def inpaint(
         frames = eight_bits(decoded(parts.vae, latents))
         generated[start + known : stop][cut] = frames[known:]
         last = latents.movedim(1, -1).numpy()
-        yield Outcome(start, stop, known, given, last, frames)
+        yield Outcome(start, stop, known, shown, last, frames)
 
 
 def pixels(frames: np.ndarray) -> torch.Tensor:
-    """t c h w in [0, 1].
+    """Returns t c h w in [0, 1].
 
-    Contiguous: torch's group norm of channels-last memory takes the variance as a
-    difference of float32 means, on CPUs, and is 1.5e-4 off.
+    Contiguous: on CPUs, torch's group norm of channels-last memory computes the
+    variance as a difference of float32 means, with an error of 1.5e-4.
     """
     return torch.from_numpy(frames).movedim(-1, 1).contiguous().float() / 255.0
 
@@ -105,18 +105,18 @@ def pixels(frames: np.ndarray) -> torch.Tensor:
 def tiled(
     parts: Parts, frames: torch.Tensor, mask: torch.Tensor, noise: torch.Tensor
 ) -> torch.Tensor:
-    """Latents of one window."""
+    """Returns the latents of one window."""
     size = [(n + SHARED * (TILES - 1)) // TILES for n in frames.shape[-2:]]
     tiles = {}
     for row, column in itertools.product(range(TILES), repeat=2):
         top, left = row * (size[0] - SHARED), column * (size[1] - SHARED)
-        here = np.s_[..., top : top + size[0], left : left + size[1]]
-        eighth = [slice(s.start // 8, s.stop // 8) for s in here[1:]]
+        area = np.s_[..., top : top + size[0], left : left + size[1]]
+        eighth = [slice(s.start // 8, s.stop // 8) for s in area[1:]]
         tiles[row, column] = one_tile(
-            parts, frames[here], mask[here], noise[..., *eighth]
+            parts, frames[area], mask[area], noise[..., *eighth]
         )
     shared = SHARED // 8
-    for row, column in tiles:  # row by row; what was changed is used changed
+    for row, column in tiles:  # row by row; blended tiles are blended further
         tile = tiles[row, column]
         if row:
             above = tiles[row - 1, column]
@@ -130,7 +130,7 @@ def tiled(
                 share = k / shared
                 old = before[..., before.shape[-1] - shared + k]
                 tile[..., k] = (1 - share) * old + share * tile[..., k]
-    keep = [n // 8 - shared for n in size]  # the rest is the next tile's
+    keep = [n // 8 - shared for n in size]  # the rest belongs to the next tile
     rows = []
     for row in range(TILES):
         high = slice(None if row == TILES - 1 else keep[0])
@@ -147,17 +147,17 @@ def tiled(
 def one_tile(
     parts: Parts, frames: torch.Tensor, mask: torch.Tensor, noise: torch.Tensor
 ) -> torch.Tensor:
-    """Latents of one tile of one window, `t z h w`."""
+    """Returns the latents of one tile of one window, `t z h w`."""
     height, width = frames.shape[-2:]
     context = embedded(parts.image_encoder, frames[:1])
-    shown = VaeImageProcessor().preprocess(frames, height, width)
+    normalised = VaeImageProcessor().preprocess(frames, height, width)
     shown = torch.cat(
-        [parts.vae.encode(f).latent_dist.mode() for f in shown.split(5)]
+        [parts.vae.encode(f).latent_dist.mode() for f in normalised.split(5)]
     )  # not scaled
     binary = VaeImageProcessor(do_normalize=False, do_binarize=True)
     hole = binary.preprocess(mask, height, width)
     hole = torch.nn.functional.interpolate(hole, scale_factor=1 / 8)
-    told = torch.cat([shown, hole], dim=1)[None]
+    conditioning = torch.cat([shown, hole], dim=1)[None]
     ids = torch.tensor([[7.0 - 1, 127.0, 0.0]])
     scheduler = parts.scheduler()
     x = noise[None] * scheduler.init_noise_sigma
@@ -165,7 +165,7 @@ def one_tile(
         scaled = scheduler.scale_model_input(x, time)
         v = [
             parts.unet(
-                torch.cat([scaled, on * told], dim=2),
+                torch.cat([scaled, on * conditioning], dim=2),
                 time,
                 encoder_hidden_states=on * context,
                 added_time_ids=ids,
@@ -177,7 +177,7 @@ def one_tile(
 
 
 def embedded(image_encoder: torch.nn.Module, picture: torch.Tensor) -> torch.Tensor:
-    """(1, 1, d)"""
+    """Returns the (1, 1, d) embedding of a picture."""
     size = image_encoder.config.image_size
     small = svd_pipeline._resize_with_antialiasing(2 * picture - 1, (size, size))
     normal = transformers.CLIPImageProcessor()(
@@ -192,11 +192,11 @@ def embedded(image_encoder: torch.nn.Module, picture: torch.Tensor) -> torch.Ten
 
 
 def decoded(vae: torch.nn.Module, latents: torch.Tensor) -> torch.Tensor:
-    parts = (latents / vae.config.scaling_factor).split(2)
-    return torch.cat([vae.decode(z, num_frames=len(z)).sample for z in parts])
+    pairs = (latents / vae.config.scaling_factor).split(2)
+    return torch.cat([vae.decode(z, num_frames=len(z)).sample for z in pairs])
 
 
 def eight_bits(frames: torch.Tensor) -> np.ndarray:
-    """t h w 3, of frames in [-1, 1]."""
+    """Returns t h w 3 uint8 of frames in [-1, 1]."""
     pictures = VaeImageProcessor().postprocess(frames, output_type="pil")
     return np.stack([np.array(picture) for picture in pictures])

@@ -19,7 +19,7 @@ import run_config
 from stereojax import weights
 from stereojax.records import Provenance, encode_record, to_example
 from stereojax.records.tfrecord import TFRecordWriter
-from stereojax.settings.fields import fill
+from stereojax.settings.fields import make_settings
 from stereojax.settings.train import TrainSettings
 from stereojax.splat.workloads import scene
 from stereojax.svd.clip import TINY_CLIP
@@ -86,7 +86,7 @@ def inputs(tmp_path_factory) -> Path:
 
     settings = run_config.get_config().train.to_dict() | {"seed": 7}
     initial = initial_model.load_initial_model(
-        fill(TrainSettings, settings, ""), root=root
+        make_settings(TrainSettings, settings, ""), root=root
     )
     for name, prefix, network, sizes in (
         ("part", "unet", initial_model.UNET, initial.sizes),

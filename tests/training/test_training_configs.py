@@ -12,7 +12,7 @@ import pytest
 import configs
 from stereojax import weights
 from stereojax.cli import InputError
-from stereojax.settings.fields import fill
+from stereojax.settings.fields import make_settings
 from stereojax.settings.load import load_config
 from stereojax.settings.train import TrainSettings
 
@@ -21,7 +21,7 @@ SECONDS = 120  # of CPU time
 
 
 def settings(config: str) -> TrainSettings:
-    return fill(TrainSettings, load_config(config)["train"], "")
+    return make_settings(TrainSettings, load_config(config)["train"], "")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -33,7 +33,7 @@ def test_every_config_has_the_papers_training_settings(name):
     assert (paper.steps, paper.batch, paper.learning_rate) == (26000, 8, 1e-5)
     # So the one run below represents all configs.
     local = settings("stereocrafter:runlocal")
-    assert settings(f"{name}:runlocal") == fill(
+    assert settings(f"{name}:runlocal") == make_settings(
         TrainSettings, vars(local) | {"pooling": pooling}, ""
     )
 

@@ -12,7 +12,7 @@ from stereojax import weights
 from stereojax.cli import InputError
 from stereojax.inference.choose_fill import choose_fill
 from stereojax.settings.load import resolve
-from stereojax.settings.run_options import Options
+from stereojax.settings.run_options import RunOptions
 from stereojax.svd.clip import TINY_CLIP
 from stereojax.svd.networks import build, random_arrays
 from stereojax.svd.vae import TINY_VAE
@@ -83,12 +83,12 @@ def test_infer_loads_the_exported_network(initial, root, tmp_path):
     folders = set()
     for folder in (part, tmp_path):  # the part, or the run's folder
         model, look = resolve("stereocrafter", {"unet": str(folder)})
-        choice = choose_fill(model, look, Options(weights_dir=root))
+        choice = choose_fill(model, look, RunOptions(weights_dir=root))
         folders.add(choice.networks.folders)
     assert len(folders) == 1
     with pytest.raises(InputError, match=r"--unet=.*weights: no config.json in it"):
         model, look = resolve("stereocrafter", {"unet": str(tmp_path / "weights")})
-        choose_fill(model, look, Options(weights_dir=root))
+        choose_fill(model, look, RunOptions(weights_dir=root))
     unet = choice.networks.load().unet
     _, arrays = split(unet)
     expected = {n: trainable.get(n, initial.arrays[n]) for n in initial.arrays}

@@ -22,7 +22,7 @@ import training_runs
 from training_runs import assert_refused, command, rows, run, write_data
 
 from stereojax import weights
-from stereojax.settings.fields import fill
+from stereojax.settings.fields import make_settings
 from stereojax.settings.train import TrainSettings
 from stereojax.training import initial_model
 from stereojax.training.input.pipeline import sample_order
@@ -179,7 +179,7 @@ def test_only_trainable_parameters_change(complete, root, data, environment):
         np.testing.assert_array_equal(x, frozen[1][name], err_msg=name)
         rounded = flat[0][name.removeprefix("unet.")].astype(x.dtype)
         np.testing.assert_array_equal(x, rounded, err_msg=name)
-    settings = fill(TrainSettings, run_config.get_config().train.to_dict(), "")
+    settings = make_settings(TrainSettings, run_config.get_config().train.to_dict(), "")
     assert settings.frozen_dtype == "bfloat16"  # and yet the export is not rounded
     loaded = initial_model.load_initial_model(settings, root=root).arrays
     assert flat[0].keys() == flat[1].keys() and len(flat[0]) > 100
@@ -334,7 +334,7 @@ def test_a_damaged_shard_is_named(root, data, environment):
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 255
     shard.write_bytes(content)
-    settings = fill(TrainSettings, run_config.get_config().train.to_dict(), "")
+    settings = make_settings(TrainSettings, run_config.get_config().train.to_dict(), "")
     # A seed with which the second of three updates is the first that needs it.
     seed = next(
         seed

@@ -1,5 +1,6 @@
 """Builds the frame index of a video: timestamps, shots and keyframes."""
 
+import contextlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -22,12 +23,15 @@ def index_video(
     start_s: float | None = None,
     duration_s: float | None = None,
     allow_truncated: bool = False,
+    source_hash: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> VideoIndex:
     """Decodes a video, or a time range of it, once and returns its index.
 
     Frames are not stored. `start_s` counts from the first frame of the video; a range
-    has at least one frame. `progress` is called with 1 after each frame.
+    has at least one frame. `source_hash` is the file's `content_hash` if the caller
+    knows it; else the file is hashed meanwhile. `progress` is called with 1 after each
+    frame.
 
     Raises:
       cli.InputError: the file has no video, or no frame in the range.
@@ -36,7 +40,8 @@ def index_video(
     """
     info = probe(Path(path))
     first, stop = _range(info, start_s, duration_s)
-    with Digest(info.path) as digest:
+    no_digest = contextlib.nullcontext()
+    with Digest(info.path) if source_hash is None else no_digest as digest:
         result = scan(info, first, stop, progress)
         if not result.pts:
             raise cli.InputError(
@@ -51,7 +56,7 @@ def index_video(
         keyframes = [] if result.log.clock_jumped else result.keyframes
         return VideoIndex(
             info=info,
-            source_hash=digest.result(),
+            source_hash=source_hash or digest.result(),
             pts=np.array(result.pts, np.int64),
             last_duration=result.last_duration(),
             keyframes=np.array(keyframes, np.int64),

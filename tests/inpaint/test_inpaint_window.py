@@ -1,4 +1,4 @@
-"""A shot, window by window: what is kept, what is mixed, what is matched."""
+"""Inpainting of windows: known pixels, shared frames, matched colours."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,10 +6,11 @@ import pytest
 
 from stereojax.inpaint.compose import fill_share
 from stereojax.inpaint.diffusion import Diffusion
-from stereojax.inpaint.inpaint_window import next_window
+from stereojax.inpaint.inpaint_window import inpaint_window
 from stereojax.inpaint.match_colors import match_colors
 from stereojax.inpaint.networks import random_networks
 from stereojax.inpaint.noise import frame_noise, shot_key
+from stereojax.inpaint.published import PUBLISHED
 from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.svd.vae import VAEConfig
 from stereojax.windows import Window
@@ -34,11 +35,11 @@ def splats(frames: int) -> tuple[np.ndarray, np.ndarray]:
     return np.float32(codes / 255) * (1 - occlusion[..., None]), occlusion
 
 
-def nothing(dtype=np.uint8) -> np.ndarray:
+def no_frames(dtype=np.uint8) -> np.ndarray:
     return np.zeros((0, H, W, 3), dtype)
 
 
-def test_windows_go_on_from_what_is_there(diffusion, monkeypatch):
+def test_a_window_starts_from_the_views_of_the_window_before(diffusion, monkeypatch):
     seen = []
 
     def generate(self, pictures, *args, **kwargs):
@@ -49,15 +50,15 @@ def test_windows_go_on_from_what_is_there(diffusion, monkeypatch):
     warped, occlusion = splats(3)
     before = np.random.default_rng(5).integers(0, 256, (2, H, W, 3)).astype(np.uint8)
     window = Window(4, 7, 2)
-    next_window(diffusion, window, warped, occlusion, before, KEY, **LOOK)
+    inpaint_window(diffusion, window, warped, occlusion, before, KEY, **LOOK)
     np.testing.assert_allclose(seen[0][:2], before / 255, atol=1e-6)
     np.testing.assert_array_equal(seen[0][2], warped[2])
 
 
-def test_known_pixels_are_the_splats_and_holes_are_not(diffusion):
+def test_known_pixels_are_the_splats_and_holes_are_generated(diffusion):
     warped, occlusion = splats(2)
-    right = next_window(
-        diffusion, Window(0, 2, 0), warped, occlusion, nothing(), KEY, **LOOK
+    right = inpaint_window(
+        diffusion, Window(0, 2, 0), warped, occlusion, no_frames(), KEY, **LOOK
     )
     known = np.asarray(fill_share(jnp.asarray(occlusion), **floats(LOOK))) == 0
     assert 0.5 < known.mean() < 0.95
@@ -69,7 +70,7 @@ def floats(look):
     return {name: float(value) for name, value in look.items()}
 
 
-def test_shared_frames_fade_from_the_old_to_the_new(diffusion, monkeypatch):
+def test_shared_frames_cross_fade(diffusion, monkeypatch):
     calls = []
 
     def generate(self, pictures, *args, known):
@@ -77,16 +78,16 @@ def test_shared_frames_fade_from_the_old_to_the_new(diffusion, monkeypatch):
         return jnp.full(pictures.shape, 100 / 255)
 
     monkeypatch.setattr(Diffusion, "generate", generate)
-    # Colours are matched to nothing where nothing is known.
+    # Without any known pixel, colours are not matched.
     warped, occlusion = np.zeros((3, H, W, 3), np.float32), np.ones((3, H, W), "f")
     before = np.full((2, H, W, 3), 10, np.uint8)
     window = Window(4, 7, 2)
-    mixed = next_window(diffusion, window, warped, occlusion, before, KEY, **LOOK)
+    mixed = inpaint_window(diffusion, window, warped, occlusion, before, KEY, **LOOK)
     assert calls == [2]
     assert (mixed == np.array([40, 70, 100])[:, None, None, None]).all()
 
 
-def test_short_shots_share_a_length_and_one_picture_stays_one(diffusion, monkeypatch):
+def test_lengths_are_rounded_up_and_a_single_frame_stays_one(diffusion, monkeypatch):
     lengths = []
 
     def spy(self, pictures, *args, **kwargs):
@@ -95,36 +96,36 @@ def test_short_shots_share_a_length_and_one_picture_stays_one(diffusion, monkeyp
 
     monkeypatch.setattr(Diffusion, "generate", spy)
     for frames in (1, 2, 3, 4):
-        right = next_window(
-            diffusion, Window(0, frames, 0), *splats(frames), nothing(), KEY, **LOOK
+        right = inpaint_window(
+            diffusion, Window(0, frames, 0), *splats(frames), no_frames(), KEY, **LOOK
         )
         assert len(right) == frames
     assert lengths == [1, 4, 4, 4]
 
 
-def test_sixteen_bits_stay_sixteen(diffusion, monkeypatch):
+def test_16_bit_films_give_16_bit_views(diffusion, monkeypatch):
     monkeypatch.setattr(
         Diffusion, "generate", lambda self, pictures, *_, **__: pictures
     )
     warped, occlusion = splats(1)
-    right = next_window(
+    right = inpaint_window(
         diffusion,
         Window(0, 1, 0),
-        *(warped, occlusion, nothing(np.uint16), KEY),
+        *(warped, occlusion, no_frames(np.uint16), KEY),
         **LOOK,
     )
     assert right.dtype == np.uint16
     np.testing.assert_array_equal(right[0, 0], np.rint(65535 * warped[0, 0]))
 
 
-def test_published_keeps_shared_frames_and_replaces_all_of_the_others(diffusion):
+def test_published_keeps_shared_frames_and_replaces_all_others(diffusion):
     settings = DiffusionSettings(steps=2, window=8, overlap=2)
-    published = Diffusion(random_networks(vae=SMALL), settings, published=True)
+    published = Diffusion(random_networks(vae=SMALL), settings, recipe=PUBLISHED)
     rng = np.random.default_rng(2)
     warped = rng.random((2, 130, 140, 3)).astype(np.float32)
     before = rng.integers(0, 256, (1, 130, 140, 3)).astype(np.uint8)
     occlusion = np.zeros(warped.shape[:3], np.float32)
-    right = next_window(
+    right = inpaint_window(
         published, Window(3, 5, 1), warped, occlusion, before, KEY, **LOOK
     )
     np.testing.assert_array_equal(right[0], before[0])
@@ -134,16 +135,16 @@ def test_published_keeps_shared_frames_and_replaces_all_of_the_others(diffusion)
     np.testing.assert_array_equal(right[1, :, 128:], splatted[:, 128:])
 
 
-def test_noise_belongs_to_the_frame_and_to_the_shot():
-    whole = frame_noise(KEY, 0, 5, (2, 3, 4))
-    np.testing.assert_array_equal(frame_noise(KEY, 3, 2, (2, 3, 4)), whole[3:])
+def test_noise_depends_on_frame_and_shot_alone():
+    all_frames = frame_noise(KEY, 0, 5, (2, 3, 4))
+    np.testing.assert_array_equal(frame_noise(KEY, 3, 2, (2, 3, 4)), all_frames[3:])
     other = frame_noise(shot_key(0, 1), 0, 5, (2, 3, 4))
-    assert not np.isclose(other, whole).any(axis=(1, 2, 3)).all()
-    assert abs(float(whole.mean())) < 0.3
-    assert np.unique(whole).size == whole.size
+    assert not np.isclose(other, all_frames).any(axis=(1, 2, 3)).all()
+    assert abs(float(all_frames.mean())) < 0.3
+    assert np.unique(all_frames).size == all_frames.size
 
 
-def test_colors_are_matched_to_what_is_known_around_the_hole():
+def test_colors_are_matched_to_the_known_pixels_around_the_hole():
     y, x = np.mgrid[:H, :W] / 64
     truth = np.stack([0.3 + 0.2 * x, 0.5 - 0.2 * y, 0.4 + 0 * x], -1)[None]
     texture = np.random.default_rng(0).normal(scale=0.02, size=truth.shape)
@@ -159,7 +160,7 @@ def test_colors_are_matched_to_what_is_known_around_the_hole():
     assert np.abs(matched - truth)[hole].max() < 0.01
 
 
-def test_colors_that_are_right_are_left_alone():
+def test_correct_colors_are_not_changed():
     rng = np.random.default_rng(0)
     picture = jnp.asarray(rng.random((1, H, W, 3)), jnp.float32)
     known = jnp.ones((1, H, W)).at[:, :, 30:].set(0)
@@ -167,7 +168,7 @@ def test_colors_that_are_right_are_left_alone():
     np.testing.assert_allclose(matched, picture, atol=1e-6)
 
 
-def test_nothing_known_is_nothing_to_match():
+def test_without_known_pixels_colors_are_not_changed():
     picture = jnp.full((1, H, W, 3), 0.5)
     unknown = jnp.zeros((1, H, W))
     np.testing.assert_array_equal(match_colors(picture, 0 * picture, unknown), picture)

@@ -1,4 +1,4 @@
-"""What the stage makes of a depth file: ranges of shots, and a steady scale."""
+"""Depth of a film from its depth file: ranges of shots, and a steady scale."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stereojax.depth.files.depth_file import join_segments, write_segment
-from stereojax.inference.depth_stage import Disparity
+from stereojax.inference.film_depth import FilmDepth
 from stereojax.stage_types import Shot, VideoIndex, VideoInfo
 
 SHOTS = (Shot(0, 0, 30), Shot(1, 30, 50))
@@ -15,7 +15,7 @@ SHOTS = (Shot(0, 0, 30), Shot(1, 30, 50))
 
 @pytest.fixture(scope="module")
 def frames():
-    """Two still shots that breathe."""
+    """Two still shots whose depth changes its scale from frame to frame."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:40, :70]
     pictures = [1 + y / 40 + np.sin(x / 9), 2 + x / 70 + np.cos(y / 7)]
@@ -49,36 +49,36 @@ def index(shots=SHOTS):
     return VideoIndex(info, "", nothing, 0, nothing, shots)
 
 
-def wander(disparity, shot):
-    """Mean change of the scale from frame to frame."""
-    ranges = [np.ptp(d) for d in disparity.depth(shot.start, shot.stop)]
+def scale_change(depth, shot):
+    """Returns the mean change of the scale from frame to frame."""
+    ranges = [np.ptp(d) for d in depth.read(shot.start, shot.stop)]
     return np.abs(np.diff(ranges)).mean() / np.mean(ranges)
 
 
-def test_depth_of_single_frames_gets_a_steady_scale(frames, tmp_path):
+def test_per_frame_depth_gets_a_steady_scale(frames, tmp_path):
     file = depth_file(tmp_path, frames, "depth_anything_v2_small")
-    raw = Disparity.of(file, index(), (0.0, 100.0))
-    steady = Disparity.of(file, index(), (0.0, 100.0), steady=12.0)
+    raw = FilmDepth.measure(file, index(), (0.0, 100.0))
+    steady = FilmDepth.measure(file, index(), (0.0, 100.0), steady=12.0)
     for shot in SHOTS:
-        assert wander(raw, shot) > 0.05
-        assert wander(steady, shot) < 0.01
-        # The range is that of the depth that is read.
-        read = np.stack(list(steady.depth(shot.start, shot.stop)))
+        assert scale_change(raw, shot) > 0.05
+        assert scale_change(steady, shot) < 0.01
+        # The range is that of the steadied depth.
+        read = np.stack(list(steady.read(shot.start, shot.stop)))
         far, near = steady.ranges[shot.index]
         assert (far, near) == pytest.approx((read.min(), read.max()), rel=1e-3)
         assert near < raw.ranges[shot.index][1]
-    # Whatever part is read, a frame has the same depth.
-    part = list(steady.depth(33, 36))
-    whole = list(steady.depth(30, 50))
-    np.testing.assert_array_equal(part, whole[3:6])
+    # A frame has the same depth in every part of the shot that is read.
+    part = list(steady.read(33, 36))
+    shot = list(steady.read(30, 50))
+    np.testing.assert_array_equal(part, shot[3:6])
 
 
-def test_a_film_that_begins_later_in_the_file(frames, tmp_path):
+def test_a_film_whose_first_frame_is_later_in_the_file(frames, tmp_path):
     file = depth_file(tmp_path, frames, "depth_anything_v2_small")
     shot = Shot(0, 0, 20)
-    late = Disparity.of(file, index((shot,)), (0.0, 100.0), 30, steady=12.0)
-    whole = Disparity.of(file, index(), (0.0, 100.0), steady=12.0)
-    np.testing.assert_array_equal(list(late.depth(0, 20)), list(whole.depth(30, 50)))
+    late = FilmDepth.measure(file, index((shot,)), (0.0, 100.0), 30, steady=12.0)
+    whole = FilmDepth.measure(file, index(), (0.0, 100.0), steady=12.0)
+    np.testing.assert_array_equal(list(late.read(0, 20)), list(whole.read(30, 50)))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_film_that_begins_later_in_the_file(frames, tmp_path):
         ("depth_anything_v2_small", "pixels"),
     ],
 )
-def test_other_depth_is_left_as_it_is(frames, tmp_path, model, units):
+def test_other_depth_is_not_changed(frames, tmp_path, model, units):
     file = depth_file(tmp_path, frames, model, units)
-    disparity = Disparity.of(file, index(), (0.0, 100.0), steady=12.0)
-    np.testing.assert_array_equal(list(disparity.depth(0, 50)), list(file.read()))
+    depth = FilmDepth.measure(file, index(), (0.0, 100.0), steady=12.0)
+    np.testing.assert_array_equal(list(depth.read(0, 50)), list(file.read()))

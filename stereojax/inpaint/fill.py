@@ -1,0 +1,54 @@
+"""The contract of a fill, and the fills that need no networks."""
+
+from typing import Protocol, runtime_checkable
+
+from stereojax.inpaint.background import fill_background
+from stereojax.shapes import Array, Float
+from stereojax.stage_types import FrameRange, Splat
+
+
+@runtime_checkable
+class Fill(Protocol):
+    """Fills the holes of a film's splatted views.
+
+    A fill that needs more frames than it is called with reads them itself: it may
+    generate a whole shot at the first of its frames and keep the result until then.
+    """
+
+    # The pictures are right views already: known pixels are not to be composed in.
+    composed: bool
+
+    def __call__(self, splat: Splat, frames: FrameRange) -> Float[Array, "t h w 3"]:
+        """Returns complete pictures in [0, 1] for the splats of `frames`.
+
+        `splat` may be padded behind with copies of its last frame.
+        """
+        ...
+
+    def release(self, stop: int) -> None:
+        """Called when the film's frames before `stop` are encoded."""
+        ...
+
+
+class BackgroundFill:
+    """Extends the background into the hole, frame by frame."""
+
+    composed = False
+
+    def __call__(self, splat: Splat, frames: FrameRange) -> Float[Array, "t h w 3"]:
+        return fill_background(splat.warped, splat.occlusion)
+
+    def release(self, stop: int) -> None:
+        pass
+
+
+class NoFill:
+    """Leaves holes black: for callers that need the splats alone."""
+
+    composed = True
+
+    def __call__(self, splat: Splat, frames: FrameRange) -> Float[Array, "t h w 3"]:
+        return splat.warped
+
+    def release(self, stop: int) -> None:
+        pass

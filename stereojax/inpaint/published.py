@@ -1,0 +1,146 @@
+"""The recipe of StereoCrafter's published code, number by number.
+
+Derived from what that code does (arXiv 2409.07447; research licence: read for facts).
+Pictures are cut to multiples of 128 pixels; tiles are counted and not sized; the last
+window is shorter; the mask takes the top left pixel of each block; the network is not
+shown which frames are known; every tile is denoised; frames are decoded two by two;
+everything inside the cut is replaced by what was generated.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stereojax.inpaint.background import fill_background
+from stereojax.inpaint.compose import compose
+from stereojax.inpaint.recipe import Recipe
+from stereojax.inpaint.tiles import Tiles
+from stereojax.settings.diffusion import DiffusionSettings
+from stereojax.shapes import Array, Bool, Float, Shaped
+from stereojax.windows import Window, check_overlap
+
+CROP = 128  # pixels: a canvas is a multiple of this
+OVERLAP = 16  # latents: the overlap of neighbouring tiles
+
+
+def plan_windows(frames: int, window: int, overlap: int) -> tuple[Window, ...]:
+    """Plans the published windows: the last is moved back, and shorter.
+
+    With no more frames than `overlap` the published code generates nothing; here there
+    is one window then.
+    """
+    check_overlap(window, overlap)
+    plan = [Window(0, min(window, frames), 0)]
+    for start in range(window - overlap, frames - overlap, window - overlap):
+        too_long = start + window > frames
+        first = max(0, frames + overlap - window) if too_long else start
+        stop = min(first + window, frames)
+        plan.append(Window(first, stop, start - first + overlap))
+    return tuple(plan)
+
+
+def cut_canvas(height: int, width: int, multiple: int) -> tuple[int, int]:
+    """Returns the largest multiples of 128 inside the picture."""
+    return height // CROP * CROP, width // CROP * CROP
+
+
+def plan_tiles(
+    canvas: tuple[int, int], settings: DiffusionSettings, factor: int, multiple: int
+) -> Tiles:
+    """Plans `tile_num` tiles each way that overlap by 16 latents.
+
+    Raises:
+      ValueError: the picture is too small, or cannot be divided into so many tiles;
+        which numbers fit depends on its size.
+    """
+    if 0 in canvas:
+        raise ValueError(f"it is smaller than {CROP} px")
+    count = max(1, settings.tile_num)
+    sizes = [(total + OVERLAP * (count - 1)) / count for total in canvas]
+    for size in sizes:
+        if size % 8 or (count > 1 and size <= OVERLAP):
+            raise ValueError(
+                f"{count} tiles of {canvas[0]}x{canvas[1]} latents would be {size:g} "
+                f"long, which is no multiple of 8 above {OVERLAP}"
+            )
+    starts = [tuple(i * (int(size) - OVERLAP) for i in range(count)) for size in sizes]
+    return Tiles(canvas, (int(sizes[0]), int(sizes[1])), *starts)
+
+
+def merge_tiles(
+    pieces: Float[Array, "n t h w z"],
+    tiles: Tiles,
+    active: Bool[Array, " n"],
+    otherwise: Float[Array, "t h2 w2 z"],
+) -> Float[Array, "t h2 w2 z"]:
+    """Returns the canvas, each tile blended onto the tiles before it.
+
+    The newer tile's weight is k / 16 at row or column k of the overlap: first with the
+    finished tile above, then with the finished tile to the left. All tiles are active,
+    so `otherwise` is not read.
+    """
+    height, width = tiles.size
+    canvas = jnp.zeros((pieces.shape[1], *tiles.canvas, pieces.shape[-1]))
+    # The whole finished tile above is needed, not only what the canvas keeps of it.
+    above: list[Array] = []
+    for i, top in enumerate(tiles.tops):
+        row: list[Array] = []
+        for j, left in enumerate(tiles.lefts):
+            tile = pieces[i * len(tiles.lefts) + j]
+            if i:
+                shared = tiles.tops[i - 1] + height - top
+                ramp = (jnp.arange(shared) / shared)[:, None, None]
+                mixed = (1 - ramp) * above[j][:, -shared:] + ramp * tile[:, :shared]
+                tile = tile.at[:, :shared].set(mixed)
+            if j:
+                shared = tiles.lefts[j - 1] + width - left
+                ramp = (jnp.arange(shared) / shared)[:, None]
+                mixed = (1 - ramp) * row[j - 1][:, :, -shared:]
+                mixed += ramp * tile[:, :, :shared]
+                tile = tile.at[:, :, :shared].set(mixed)
+            row.append(tile)
+            canvas = canvas.at[:, top : top + height, left : left + width].set(tile)
+        above = row
+    return canvas
+
+
+@functools.partial(jax.jit, static_argnames=("dilate", "feather"))
+def replace(
+    generated: Float[Array, "t h2 w2 3"],
+    warped: Float[Array, "t h w 3"],
+    occlusion: Float[Array, "t h w"],
+    dilate: float | int,
+    feather: float | int,
+) -> Float[Array, "t h w 3"]:
+    """Returns what was generated; beyond the cut, the background fill.
+
+    `dilate` and `feather` have no effect: nothing is composed inside the cut.
+    """
+    right = compose(warped, occlusion, fill_background(warped, occlusion))
+    return right.at[:, : generated.shape[1], : generated.shape[2]].set(generated)
+
+
+def keep_shared(
+    before: Shaped[np.ndarray, "k h w 3"], right: Shaped[np.ndarray, "t h w 3"]
+) -> Shaped[np.ndarray, "t h w 3"]:
+    """Returns the shared frames of the window before, then the new ones."""
+    return np.concatenate([before, right[len(before) :]])
+
+
+PUBLISHED = Recipe(
+    plan_windows=plan_windows,
+    canvas=cut_canvas,
+    plan_tiles=plan_tiles,
+    window_length=lambda frames, longest: frames,
+    merge_tiles=merge_tiles,
+    compose=replace,
+    join=keep_shared,
+    pooling="nearest",
+    skips_complete=False,
+    marks_known_frames=False,
+    synchronizes=False,
+    drops_last_level=False,
+    decode_chunk=2,
+)
