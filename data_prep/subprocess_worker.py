@@ -6,12 +6,13 @@ worker, and runners then retry such work endlessly, or wait for it forever.
 
 import atexit
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
+
+from stereojax.worker_process import exit_with_parent
 
 
 class WorkerDied(RuntimeError):
@@ -80,19 +81,13 @@ atexit.register(SHARED_WORKER.stop)
 
 def _serve_calls(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    exit_with_parent()
     while True:
         try:
             function, arguments = connection.recv()
         except EOFError:
             return
         connection.send(function(*arguments))
-
-
-def _exit_with_parent() -> None:
-    """Exits when the parent ends: a parent that is killed cannot stop its child."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _death_message(code: int | None) -> str:

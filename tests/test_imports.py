@@ -20,7 +20,7 @@ LINES = [
     "svd splat video records synthetic",
     "weights",
     "storage ops windows settings",
-    "stage_types cli",
+    "stage_types cli worker_process",
     "shapes",
 ]
 RANK = {name: i for i, line in enumerate(LINES) for name in line.split()}

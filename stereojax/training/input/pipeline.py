@@ -7,10 +7,8 @@ samples.
 """
 
 import dataclasses
-import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +20,7 @@ from stereojax.settings.train import TrainSettings
 from stereojax.training.input.clips import Clip, Clips
 from stereojax.training.input.latent_cache import Key, LatentCache
 from stereojax.training.step import INDEX
+from stereojax.worker_process import exit_with_parent
 
 NAMES = "names"  # key of a batch: the names of its samples' clips
 
@@ -195,9 +194,4 @@ def ignore_signals(worker: int, workers: int) -> None:
     del worker, workers
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-
-
-def _exit_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    exit_with_parent()
