@@ -4,10 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 
 import cv2
-import jax.numpy as jnp
 import numpy as np
 
-from stereojax import pipeline
 from stereojax.shapes import Bool, Float
 from stereojax.splat import forward_splat, sharpness_for
 from stereojax.stage_types import is_hole
@@ -48,7 +46,7 @@ class FillInput:
 
     left: Float[np.ndarray, "t h w 3"]  # in [0, 1]
     disparity: Float[np.ndarray, "t h w"]  # pixels, of the left view; NaN = unknown
-    warped: Float[np.ndarray, "t h w 3"]  # the published splat, as `pipeline.warp`
+    warped: Float[np.ndarray, "t h w 3"]  # composited by the published formula
     occlusion: Float[np.ndarray, "t h w"]
     warped_disparity: Float[np.ndarray, "t h w"]  # of the right view; NaN in the hole
 
@@ -90,25 +88,30 @@ class Case:
 
 
 def splatted(
-    left: Float[np.ndarray, "t h w 3"], disparity: Float[np.ndarray, "t h w"]
+    left: Float[np.ndarray, "t h w 3"],
+    disparity: Float[np.ndarray, "t h w"],
+    compositing: str = "published",  # the scored hole is always that of this formula
 ) -> FillInput:
     """Splats a left view, and its disparity, to the right eye."""
-    frames = [_splat_frame(*frame) for frame in zip(left, disparity, strict=True)]
+    frames = [
+        _splat_frame(*frame, compositing) for frame in zip(left, disparity, strict=True)
+    ]
     warped, occlusion, moved = (np.stack(x) for x in zip(*frames, strict=True))
     return FillInput(left, disparity, warped, occlusion, moved)
 
 
-def _splat_frame(left, disparity):
-    splat = pipeline.warp(left[None], jnp.asarray(disparity)[None])
-    occlusion = np.asarray(splat.occlusion[0])
-    # The splat is linear in what it moves, so disparity needs no range.
-    moved = forward_splat(
-        np.nan_to_num(disparity)[..., None],
+def _splat_frame(left, disparity, compositing):
+    # Disparity is splatted like a colour; it needs no range.
+    image = np.concatenate([left, np.nan_to_num(disparity)[..., None]], axis=-1)
+    splat = forward_splat(
+        image,
         disparity,
+        compositing=compositing,
         sharpness=sharpness_for(left.shape[1]),
-    ).warped[..., 0]
-    moved = np.where(is_hole(occlusion), np.nan, moved)
-    return np.asarray(splat.warped[0]), occlusion, moved.astype(np.float32)
+    )
+    image, occlusion = (np.asarray(x) for x in (splat.warped, splat.occlusion))
+    moved = np.where(is_hole(occlusion), np.nan, image[..., 3])
+    return image[..., :3], occlusion, moved.astype(np.float32)
 
 
 def inner_hole(hole: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:

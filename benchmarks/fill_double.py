@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 
 from benchmarks.fill_cases import Case, middle, splatted, to_float
-from stereojax.depth.edges import clean_edges
 from stereojax.depth.prior import depth_prior
 from stereojax.shapes import Float, UInt8
 
 DIVERGENCE = 0.04  # of the width
+LEVELS = 4  # steps between the depth layers: few, so that holes are wide and coherent
+MEDIAN = 1 / 25  # side of the median window, of the width
 BLUR = 0.5  # pixels
 # Depth edges of a network wander about the true ones: standard deviation and extent of
 # the smooth random displacement, of the width.
@@ -35,9 +36,9 @@ def clip_case(
     wander = edge_displacement(np.random.default_rng(5), height, width)
     lefts, disparities = [], []
     for frame, raw in zip(frames, depth, strict=True):
-        normal = np.clip((raw - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
-        normal = np.asarray(clean_edges(normal, height, width))
-        disparity = left_disparity((normal - 0.5) * DIVERGENCE * width)
+        normal = np.clip((raw - low) / max(high - low, 1e-6), 0, 1)
+        layered = layers(normal, height, width)
+        disparity = left_disparity((layered - 0.5) * DIVERGENCE * width)
         lefts.append(degraded(to_left(frame, disparity)))
         disparities.append(
             cv2.remap(
@@ -107,6 +108,19 @@ def to_left(
     x = (np.arange(width) - disparity).astype(np.float32)
     y = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
     return cv2.remap(right, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def layers(
+    depth: Float[np.ndarray, "hd wd"], height: int, width: int
+) -> Float[np.ndarray, "h w"]:
+    """Returns normalised depth in few layers, without crumbs, at the picture's size.
+
+    The depth need not be right, because the frame is the truth for any disparity; but
+    its edges must form silhouettes, as those of a good network do.
+    """
+    eight = (255 * cv2.resize(depth, (width, height)) + 0.5).astype(np.uint8)
+    eight = cv2.medianBlur(eight, 2 * round(MEDIAN * width / 2) + 1)
+    return (np.round(eight / 255 * LEVELS) / LEVELS).astype(np.float32)
 
 
 def edge_displacement(

@@ -6,7 +6,7 @@ import cv2
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.fill_cases import FillInput
+from benchmarks.fill_cases import FillInput, splatted
 from stereojax.inpaint.background import fill_background
 from stereojax.shapes import Float
 from stereojax.stage_types import is_hole
@@ -60,6 +60,17 @@ def grown(pixels: int) -> FrameFill:
     return fill
 
 
+def coverage_splat(fill: FrameFill) -> Fill:
+    """Makes a fill of one for single frames, on coverage-true splats."""
+
+    def fill_frames(given: FillInput, frames: Sequence[int]):
+        wanted = list(frames)
+        again = splatted(given.left[wanted], given.disparity[wanted], "coverage")
+        return framewise(fill)(again, range(len(wanted)))
+
+    return fill_frames
+
+
 def opencv(method: int) -> FrameFill:
     def fill(warped, occlusion, disparity):
         pixels = (255 * warped + 0.5).astype(np.uint8)
@@ -85,6 +96,8 @@ FILLS: dict[str, Fill] = {
     OURS: framewise(background),
     "grown 1 px": framewise(grown(1)),
     "grown 2 px": framewise(grown(2)),
+    "coverage splat": coverage_splat(background),
+    "coverage, grown 1 px": coverage_splat(grown(1)),
     "row extension": framewise(row_extension),
     "Telea": framewise(opencv(cv2.INPAINT_TELEA)),
     "Navier-Stokes": framewise(opencv(cv2.INPAINT_NS)),
