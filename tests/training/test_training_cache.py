@@ -221,5 +221,7 @@ def test_an_unwritable_folder_is_an_error(tmp_path):
 
 
 def test_pixel_losses_are_refused_with_cached_latents():
-    with pytest.raises(InputError, match="cached_draws=2: expected 0, because pixel_l1"):
+    with pytest.raises(
+        InputError, match="cached_draws=2: expected 0, because pixel_l1"
+    ):
         dataclasses.replace(CACHED, pixel_l1=1.0)
