@@ -67,7 +67,8 @@ def test_hard_cuts_are_found_at_their_frame(tmp_path, lengths, codec):
 def test_flash_is_not_a_cut(tmp_path, length):
     images = [picture(i, 96, 64) for i in range(40)]
     images[20 : 20 + length] = [np.full_like(images[0], 255)] * length
-    index = index_video(write_film(tmp_path / "a.mkv", images))
+    # Lossless: traces of the flash in later frames would depend on the encoder.
+    index = index_video(write_film(tmp_path / "a.mkv", images, codec="ffv1"))
     assert index.shots == (Shot(0, 0, 40),)
 
 
