@@ -10,7 +10,7 @@ import numpy as np
 from stereojax.depth.estimator import State
 from stereojax.storage.atomic import atomic_write
 
-SECONDS = 30.0  # between two states: work that a crash loses beside its window
+SECONDS = 30.0  # between two states: the work that a crash can lose, plus one window
 
 
 class ShotStateStore:
