@@ -58,7 +58,7 @@ def test_converted_video_depth_is_preferred(tmp_path, monkeypatch, capfd):
         choose_depth("video_depth_anything_large", options)
 
 
-def test_without_network_the_prior_is_used_and_named(tmp_path, monkeypatch, capfd):
+def test_without_network_the_fallback_is_the_prior(tmp_path, monkeypatch, capfd):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # a port without a server
     source = write_film(tmp_path / "film.mp4", 2)
