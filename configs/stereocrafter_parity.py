@@ -42,6 +42,7 @@ def get_config(variant: str = "") -> ConfigDict:
             "depth_high": 100.0,
             "edge_sharpen": 0.0,
             "edge_dilate": 0.0,
+            "compositing": "published",
             "steps": 8,
             "schedule": "karras",
             "guidance": 1.01,

@@ -27,6 +27,7 @@ class RenderLook:
     convergence: float
     edge_sharpen: float
     edge_dilate: float
+    compositing: str
     hole_dilate: float
     feather: float
 
@@ -61,7 +62,7 @@ def render_window(
     """
     disparity = disparity_of(depth, look, left.shape[1:3])
     if splat is None:
-        splat = splat_left(left, disparity)
+        splat = splat_left(left, disparity, look.compositing)
     filled = fill(splat, frames)
     right = filled if fill.composed else compose_right(splat, filled, look)
     return StereoFrames(right, splat.warped, splat.occlusion, disparity)
@@ -85,13 +86,18 @@ def disparity_of(
     )
 
 
-@jax.jit
+@functools.partial(jax.jit, static_argnames="compositing")
 def splat_left(
-    left: Shaped[Array, "t h w 3"], disparity: Float[Array, "t h w"]
+    left: Shaped[Array, "t h w 3"], disparity: Float[Array, "t h w"], compositing: str
 ) -> Splat:
     """Splats the left view to the right eye."""
-    sharpness = sharpness_for(left.shape[2])
-    return forward_splat(as_float(left), disparity, sharpness=sharpness, mask="soft")
+    return forward_splat(
+        as_float(left),
+        disparity,
+        compositing=compositing,
+        sharpness=sharpness_for(left.shape[2]),
+        mask="soft",
+    )
 
 
 def compose_right(

@@ -53,7 +53,8 @@ class Renderer:
         """The splat implementation of this film on this machine, with the reason."""
         info = self.source.info
         shape = (batch_size(info), info.height, info.width, 3)
-        return choose(shape, sharpness_for(info.width))
+        compositing = self.settings.compositing
+        return choose(shape, sharpness_for(info.width), compositing=compositing)
 
     def film(self, segments: Sequence[Segment], folder: Path) -> RenderedFilm:
         """Renders those of `segments` that `folder` does not hold yet."""

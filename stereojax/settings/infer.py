@@ -18,6 +18,7 @@ LAYOUTS = (
     "right",
     "left_right_files",
 )
+COMPOSITING = ("coverage", "published")
 ANAGLYPHS = ("dubois", "color", "half_color", "gray", "optimized", "true")
 CODECS = ("h264", "hevc", "av1", "ffv1")
 DEPTH_MODELS = (
@@ -116,6 +117,11 @@ class InferSettings(DiffusionSettings):
         "radius within which soft depth edges become steps, px; 0: off",
         low=0,
         high=32,
+    )
+    compositing: str = setting(
+        "coverage",
+        "splat compositing: by area, which keeps thin things thin, or StereoCrafter's",
+        choices=COMPOSITING,
     )
     edge_dilate: float = setting(
         2.0, "growth of the foreground in depth, px", low=0, high=32
