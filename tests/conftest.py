@@ -2,15 +2,12 @@
 
 import logging
 import os
-import pathlib
 import sys
 
+from compiled_programs import compiled_folder
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# What one test or the program that it starts has compiled, the next need not.
-os.environ.setdefault(
-    "JAX_COMPILATION_CACHE_DIR",
-    str(pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"),
-)
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compiled_folder()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
@@ -21,7 +18,7 @@ jax.config.update("jax_default_matmul_precision", "highest")
 
 @pytest.fixture(autouse=True)
 def loggers():
-    """What a test has silenced, the next one may listen for."""
+    """Restores log levels and hooks that a test has changed."""
     found = [logging.getLogger(name) for name in ("absl", "asyncio")]
     levels, hook = [logger.level for logger in found], sys.unraisablehook
     yield
