@@ -24,11 +24,10 @@ import torch
 from flax import nnx
 
 from benchmarks import measure
-from convert_weights.engine import convert_tensors
-from convert_weights.table import Table
+from convert_weights.engine import Table, convert_tensors
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
-from stereojax.weights import fill
+from stereojax.weights import load_state
 from stereojax.weights.abstract import abstract
 
 
@@ -163,7 +162,7 @@ def same(network: type, config: Any, theirs: torch.nn.Module) -> nnx.Module:
     """Returns this project's network with the weights of `theirs`."""
     model = abstract(lambda rngs: network(config, rngs=rngs))
     name = network.__name__
-    return fill(
+    return load_state(
         model, convert_tensors(model, Weights(theirs), Table(), what=name), what=name
     )
 

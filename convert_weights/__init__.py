@@ -1,7 +1,7 @@
-"""Converts PyTorch weights to StereoJAX parts: one strict engine, one table a model.
+"""Converts PyTorch weights to StereoJAX parts: one strict engine, a table per model.
 
-`convert` is imported when it is first used, so that `convert_weights.diffusers_folder`
-can be imported without any converter.
+`convert` is imported at its first use, so that importing
+`convert_weights.diffusers_folder` loads no converter.
 """
 
 from typing import Any

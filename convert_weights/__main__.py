@@ -1,11 +1,11 @@
-"""Converts published weights, once, to what StereoJAX reads.
+"""Converts published PyTorch weights to parts of the weights root.
 
 python -m convert_weights --source DIR_OR_REPO [--output DIR] [--model NAME]
 
 The source is a folder, a file (.safetensors, .pth, .pt.tar), the web address of a file,
 or a repository on the Hugging Face hub, such as
-depth-anything/Depth-Anything-V2-Small-hf. A pipeline in the layout of diffusers is
-converted network by network.
+depth-anything/Depth-Anything-V2-Small-hf. All networks of a diffusers pipeline are
+converted.
 
 See also python -m convert_weights.export and python -m convert_weights.verify.
 """
@@ -17,23 +17,24 @@ from stereojax import cli
 from stereojax.weights import read_config, root
 
 _SOURCE = flags.DEFINE_string(
-    "source", None, "folder, file, web address or hub repository"
+    "source", None, "folder, file, web address or hub repository of the weights"
 )
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "weights root to write to; default $STEREOJAX_WEIGHTS, ~/.cache/stereojax/weights",
+    "weights root to write to; default $STEREOJAX_WEIGHTS, else "
+    "~/.cache/stereojax/weights",
 )
 _MODEL = flags.DEFINE_string(
     "model",
     None,
-    f"what the source must be ({', '.join(MODELS)}); default: see by itself",
+    f"part to convert to ({', '.join(MODELS)}); default: detected from the source",
 )
 _INIT_MASK_CHANNEL = flags.DEFINE_bool(
     "init_mask_channel",
     False,
-    "of an 8-channel U-Net, such as SVD's, make the 9-channel one that training of "
-    "StereoCrafter begins with: zeros in the channel of the mask",
+    "add an input channel for the mask, with zero weights, to an 8-channel U-Net such "
+    "as SVD's: the initial model for training StereoCrafter",
 )
 
 

@@ -1,4 +1,4 @@
-"""From a checkpoint in torch's layout to a part on disk."""
+"""Converts checkpoints in PyTorch's layout to parts of a weights root."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from convert_weights import (
     tcmonodepth,
     video_depth_anything,
 )
-from convert_weights.detected_model import Part
+from convert_weights.detected_model import DetectedModel
 from convert_weights.engine import convert_tensors
-from convert_weights.pipeline_components import components
+from convert_weights.pipeline_components import network_folders
 from convert_weights.sources import Checkpoint, Folder, open_source, read_checkpoint
 from stereojax.cli import InputError
 from stereojax.weights import save
@@ -20,13 +20,16 @@ from stereojax.weights.catalogue import CATALOGUE
 
 FAMILIES = (depth_anything, video_depth_anything, tcmonodepth, svd, lpips)
 MODELS = tuple(name for family in FAMILIES for name in family.MODELS)
-DOWNLOADS = ".fetch"
+DOWNLOADS = ".fetch"  # folder in the weights root
 
 
 def convert(
     source: str | Path, output: str | Path, *, model: str | None = None
 ) -> Path:
-    """As `convert_all`, of a source that holds one network; returns its folder."""
+    """Converts a source that holds one network; returns the part's folder.
+
+    The arguments and errors are those of `convert_all`.
+    """
     folders = convert_all(source, output, model=model)
     if len(folders) > 1:
         raise InputError(f"{source}: holds {len(folders)} networks, expected one")
@@ -40,86 +43,92 @@ def convert_all(
     model: str | None = None,
     init_mask_channel: bool = False,
 ) -> list[Path]:
-    """Converts the weights at `source` into the weights root `output`.
+    """Converts the weights at `source` to parts of the weights root `output`.
 
     Args:
-      source: a folder, a file (.safetensors, .pth, .pt.tar), the web address of one or
-        a hub repository (owner/name). Of a pipeline, its networks one after the other.
-      output: the root; or the folder of the part itself, if it has the part's name.
-      model: what the source must be; by default whatever it is found to be.
-      init_mask_channel: only the U-Net, of 8 channels, which gets a ninth of zeros.
+      source: a folder, a file (.safetensors, .pth, .pt.tar), the web address of a file
+        or a hub repository (owner/name). All networks of a pipeline are converted.
+      output: the weights root; or the part's own folder, if it has the part's name.
+      model: name of the part to convert to; detected by default.
+      init_mask_channel: converts only the U-Net, which must have 8 input channels, and
+        adds a ninth of zeros.
 
     Returns:
       The folders of the parts.
 
     Raises:
-      InputError: the source is missing, gated, broken, or no model that is known.
-      RunError: the server cannot be reached or breaks off.
+      InputError: the source is missing, gated or damaged, or is no supported model.
+      RunError: the server cannot be reached, or the connection breaks.
     """
     if model is not None and model not in MODELS:
         raise InputError(f"--model={model}: expected one of {', '.join(MODELS)}")
     output = Path(output).expanduser()
-    # Of a pipeline only the U-Net then.
-    wanted = model or (svd.WITH_MASK_CHANNEL if init_mask_channel else None)
+    # With a mask channel, only a pipeline's U-Net is converted.
+    selected = model or (svd.WITH_MASK_CHANNEL if init_mask_channel else None)
     with open_source(source, output / DOWNLOADS) as folder:
         return [
             convert_folder(
-                part, output, model=model, init_mask_channel=init_mask_channel
+                network_folder, output, model=model, init_mask_channel=init_mask_channel
             )
-            for part in components(folder, model=wanted)
+            for network_folder in network_folders(folder, model=selected)
         ]
 
 
 def convert_folder(
     folder: Folder, output: Path, *, model: str | None, init_mask_channel: bool = False
 ) -> Path:
-    """As `convert`, from a folder that is open."""
+    """Converts the network in an open folder, as `convert` does."""
     checkpoint = read_checkpoint(folder)
-    part = detect(checkpoint)
-    name = _agreed(part.name, model, checkpoint.label, part.also)
-    extended = svd.masked_part(part) if init_mask_channel else None
-    network = abstract(part.build)
-    state = convert_tensors(network, checkpoint.tensors, part.table, what=name)
+    detected = detect(checkpoint)
+    part = _part_name(detected, model, checkpoint.label)
+    extended = svd.with_mask_channel(detected) if init_mask_channel else None
+    network = abstract(detected.build)
+    state = convert_tensors(network, checkpoint.tensors, detected.table, what=part)
     if extended:
         svd.add_mask_channel(state)
-        part, name = extended, extended.name
-    published = CATALOGUE.get(name)
+        detected, part = extended, extended.part
+    published = CATALOGUE.get(part)
     config = {
-        "part": name,
+        "part": part,
         "class": type(network).__name__,
-        "sizes": part.sizes,
+        "sizes": detected.sizes,
         "source": checkpoint.label,
         "licence": published.licence if published else "not known; see the source",
     }
-    return save(_place(output, name), config, state)
+    return save(_part_folder(output, part), config, state)
 
 
-def detect(checkpoint: Checkpoint) -> Part:
-    """What a checkpoint holds; InputError if that is nothing known."""
+def detect(checkpoint: Checkpoint) -> DetectedModel:
+    """Returns the model that a checkpoint holds.
+
+    Raises:
+      InputError: no family recognises the checkpoint, or its variant is unsupported.
+    """
     for family in FAMILIES:
-        if part := family.detect(checkpoint):
-            return part
+        if detected := family.detect(checkpoint):
+            return detected
     names = sorted(checkpoint.tensors.shapes)
-    some = f"its tensors are {', '.join(names[:3])}, ..." if names else "it is empty"
+    content = f"its tensors are {', '.join(names[:3])}, ..." if names else "it is empty"
     raise InputError(
-        f"{checkpoint.label}: not a model that can be converted ({some}); expected "
+        f"{checkpoint.label}: not a model that can be converted ({content}); expected "
         + " or ".join(family.EXPECTED for family in FAMILIES)
     )
 
 
-def _agreed(
-    found: str, wanted: str | None, label: str, also: tuple[str, ...] = ()
-) -> str:
-    """`wanted` if what was found is that, or of its family in sizes of its own."""
-    if wanted is None or found == wanted:
-        return found
-    if wanted.startswith(found) or wanted in also:
-        return wanted
-    if found.startswith(wanted):
-        return found
-    raise InputError(f"{label}: holds {found}, expected {wanted}")
+def _part_name(detected: DetectedModel, model: str | None, label: str) -> str:
+    """Returns the part to write: `model`, if the detected network can be it.
+
+    A network of unpublished sizes is detected by its family's name, which is the start
+    of the names of the published sizes.
+    """
+    part = detected.part
+    if model is None or part.startswith(model):
+        return part
+    if model.startswith(part) or model in detected.alternatives:
+        return model
+    raise InputError(f"{label}: holds {part}, expected {model}")
 
 
-def _place(output: Path, name: str) -> Path:
-    names = tuple(name.split("/"))
-    return output if output.parts[-len(names) :] == names else output / name
+def _part_folder(output: Path, part: str) -> Path:
+    names = tuple(part.split("/"))
+    return output if output.parts[-len(names) :] == names else output / part

@@ -1,13 +1,12 @@
-"""Depth Anything V2, in the layout of its authors and in that of transformers."""
+"""Converts Depth Anything V2 from the authors' layout and from transformers'."""
 
-import dataclasses
 import math
 import re
 from typing import Any
 
-from convert_weights.detected_model import Part
+from convert_weights.detected_model import DetectedModel, preset_name, shape_of
+from convert_weights.engine import Rename, Table, map_tensors
 from convert_weights.sources import Checkpoint
-from convert_weights.table import Rename, Table, pieces
 from stereojax.cli import InputError
 from stereojax.depth.networks.depth_anything_v2 import (
     PRESETS,
@@ -19,14 +18,14 @@ FAMILY = "depth_anything_v2"
 MODELS = (FAMILY, *PRESETS)
 EXPECTED = "Depth Anything V2 as its authors or transformers publish it"
 
-# In every checkpoint, read by no one: the token of masked training, and the skip of the
-# coarsest map, which has nothing to skip to.
-UNUSED = (
+# Every checkpoint holds two modules that inference does not use: the token of masked
+# training, and the skip connection of the coarsest map, which has no finer input.
+IGNORED = (
     r"pretrained\.mask_token",
     r"depth_head\.scratch\.refinenet4\.resConfUnit1\..*",
 )
 
-ORIGINAL = Table(unused=UNUSED)
+ORIGINAL = Table(ignored=IGNORED)
 
 _LAYER = r"backbone\.encoder\.layer\.(\d+)"
 _QKV = tuple(
@@ -34,7 +33,7 @@ _QKV = tuple(
     for long, short in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"))
 )
 TRANSFORMERS = Table(
-    unused=UNUSED,
+    ignored=IGNORED,
     renames=(
         Rename(r"backbone\.embeddings\.(cls_token|mask_token)", r"pretrained.\1"),
         Rename(r"backbone\.embeddings\.position_embeddings", r"pretrained.pos_embed"),
@@ -60,7 +59,7 @@ TRANSFORMERS = Table(
             r"neck\.reassemble_stage\.layers\.(\d)\.resize",
             r"depth_head.resize_layers.\1",
         ),
-        # Here they count from 0, and the fusion from the coarsest map.
+        # transformers numbers the layers from 0, and the fusion from the coarsest map.
         *(
             Rename(rf"neck\.convs\.{i}", rf"depth_head.scratch.layer{i + 1}_rn")
             for i in range(4)
@@ -83,11 +82,11 @@ TRANSFORMERS = Table(
 )
 
 
-def detect(checkpoint: Checkpoint) -> Part | None:
-    """The part that `checkpoint` holds; None if it is of another family.
+def detect(checkpoint: Checkpoint) -> DetectedModel | None:
+    """Returns the model that `checkpoint` holds; None if it is of another family.
 
     Raises:
-      InputError: a variant that is not supported, or one without what gives its sizes.
+      InputError: the variant is unsupported, or a tensor that gives sizes is missing.
     """
     names = checkpoint.tensors.shapes
     if _any(names, "pretrained.") and _any(names, "depth_head."):
@@ -96,44 +95,47 @@ def detect(checkpoint: Checkpoint) -> Part | None:
         table = TRANSFORMERS
     else:
         return None
-    refuse_metric(checkpoint, "Depth-Anything-V2-Small, Base or Large")
-    config = DepthAnythingV2Config(**sizes(checkpoint, table, head="depth_head"))
-    name = next((name for name, preset in PRESETS.items() if preset == config), FAMILY)
-    return Part(
-        name,
-        dataclasses.asdict(config),
-        table,
-        lambda rngs: DepthAnythingV2(config, rngs=rngs),
-    )
+    check_relative(checkpoint, "Depth-Anything-V2-Small, Base or Large")
+    config = DepthAnythingV2Config(**read_sizes(checkpoint, table, head="depth_head"))
+    part = preset_name(config, PRESETS, FAMILY)
+    return DetectedModel.of(part, DepthAnythingV2, config, table)
 
 
 def _any(names: dict[str, Any], prefix: str) -> bool:
     return any(name.startswith(prefix) for name in names)
 
 
-def refuse_metric(checkpoint: Checkpoint, relative: str) -> None:
-    """Raises InputError where the checkpoint is not of relative inverse depth."""
+def check_relative(checkpoint: Checkpoint, expected: str) -> None:
+    """Raises InputError if the model estimates metric instead of relative depth.
+
+    Args:
+      expected: the names of the relative models, for the error.
+    """
     metric = checkpoint.config.get("depth_estimation_type") == "metric"
     if metric or "metric" in checkpoint.file:
         raise InputError(
             f"{checkpoint.label}: a metric model, whose depth grows with distance; "
-            f"expected a relative one ({relative})"
+            f"expected a relative one ({expected})"
         )
 
 
-def sizes(checkpoint: Checkpoint, table: Table, *, head: str) -> dict[str, Any]:
-    """From the shapes; what they do not tell, from the config or as published."""
+def read_sizes(checkpoint: Checkpoint, table: Table, *, head: str) -> dict[str, Any]:
+    """Returns the fields of the network's config, read from the tensors' shapes.
+
+    Sizes that no shape determines come from config.json, else from the published models
+    of the same depth.
+
+    Args:
+      head: the name of the DPT head in the authors' layout.
+
+    Raises:
+      InputError: a tensor that gives sizes is missing, or nothing gives the taps.
+    """
     tensors = checkpoint.tensors.shapes
-    shapes = {p.target: tensors[p.source] for p in pieces(tensors, table)}
+    shapes = {m.target: tensors[m.source] for m in map_tensors(tensors, table)}
 
     def shape(name: str, axes: int = 4) -> tuple[int, ...]:
-        found = shapes.get(name, ())
-        if len(found) != axes:
-            raise InputError(
-                f"{checkpoint.label}: {name}, which gives the sizes, is "
-                f"{f'of shape {found}' if name in shapes else 'missing'}"
-            )
-        return found
+        return shape_of(name, shapes, label=checkpoint.label, axes=axes)
 
     dim, _, patch, _ = shape("pretrained.patch_embed.proj.weight")
     blocks = (re.match(r"pretrained\.blocks\.(\d+)\.", name) for name in shapes)
@@ -153,6 +155,7 @@ def sizes(checkpoint: Checkpoint, table: Table, *, head: str) -> dict[str, Any]:
 
 
 def _taps(backbone: dict[str, Any], depth: int, label: str) -> tuple[int, ...]:
+    """Returns the transformer blocks whose outputs the head uses, counted from 0."""
     stages = backbone.get("out_indices") or [
         int(name.removeprefix("stage")) for name in backbone.get("out_features") or ()
     ]
@@ -163,5 +166,5 @@ def _taps(backbone: dict[str, Any], depth: int, label: str) -> tuple[int, ...]:
             return preset.taps
     raise InputError(
         f"{label}: {depth} transformer blocks and no config.json that says which of "
-        "them are used; published models have 12 or 24"
+        "their outputs the head uses; the published models have 12 or 24 blocks"
     )

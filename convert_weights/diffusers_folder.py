@@ -1,31 +1,30 @@
-"""A converted network as the folder that diffusers, or transformers, loads."""
+"""Writes a converted network to a folder that diffusers or transformers loads."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from flax import nnx
 
-from convert_weights.torch_layout import leaves
+from convert_weights.torch_layout import torch_layouts
 from stereojax.cli import InputError
+from stereojax.storage.atomic import atomic_folder
 from stereojax.svd.networks import NETWORKS, build
 from stereojax.weights.names import State
 from stereojax.weights.strict import Problems
 
 
 def write_folder(folder: Path, name: str, sizes: dict[str, Any], state: State) -> Path:
-    """Writes the network of class `name` to `folder`, which must not be there yet.
+    """Writes the network of class `name` to the new folder `folder`.
 
     Args:
-      sizes: as the part's config.json has them.
-      state: its arrays; stored in the types that they have.
+      sizes: the sizes in the part's config.json.
+      state: the network's arrays; their dtypes are kept.
 
     Raises:
-      InputError: the class is none of diffusers' or transformers', `folder` is there,
-        or the arrays are not the network's.
+      InputError: neither diffusers nor transformers has the class, `folder` exists, or
+        the arrays do not fit the network.
     """
     from safetensors.numpy import save_file
 
@@ -35,45 +34,42 @@ def write_folder(folder: Path, name: str, sizes: dict[str, Any], state: State) -
         raise InputError(f"{folder}: exists; give another --output")
     tensors = to_torch(build(name, sizes), state, what=name)
     file = "model" if name.startswith("CLIP") else "diffusion_pytorch_model"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    try:
-        beside.mkdir()
-        config = json.dumps(published_config(name, sizes), indent=2, sort_keys=True)
-        (beside / "config.json").write_text(config + "\n")
-        # transformers asks for the format.
-        save_file(tensors, beside / f"{file}.safetensors", {"format": "pt"})
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    config = json.dumps(diffusers_config(name, sizes), indent=2, sort_keys=True)
+    with atomic_folder(folder) as part:
+        (part / "config.json").write_text(config + "\n")
+        # transformers requires the format's name in the metadata.
+        save_file(tensors, part / f"{file}.safetensors", {"format": "pt"})
     return folder
 
 
 def to_torch(model: nnx.Module, state: State, *, what: str) -> dict[str, np.ndarray]:
-    """The arrays of `model` under torch's names, in torch's layout.
+    """Returns the arrays of `model` by PyTorch's names, in PyTorch's layout.
+
+    Args:
+      what: the network's name, for errors.
 
     Raises:
       InputError: every missing, misshapen or unused array, in one line.
     """
-    given = dict(nnx.traversals.flatten_mapping(state))
+    arrays = dict(nnx.traversals.flatten_mapping(state))
     tensors, problems = {}, Problems()
-    for leaf in leaves(model):
-        array = given.pop(leaf.path, None)
+    for layout in torch_layouts(model):
+        array = arrays.pop(layout.path, None)
         if array is None:
-            problems.missing(leaf.name, leaf.shape)
+            problems.missing(layout.name, layout.shape)
             continue
-        array = leaf.to_torch(array)
-        if array.shape != leaf.shape:
-            problems.misshapen(leaf.name, array.shape, leaf.shape)
-        tensors[leaf.name] = array
-    for path, array in given.items():
+        tensor = layout.to_torch(array)
+        if tensor.shape != layout.shape:
+            problems.misshapen(layout.name, tensor.shape, layout.shape)
+        tensors[layout.name] = tensor
+    for path, array in arrays.items():
         problems.unused(".".join(map(str, path)), array.shape)
     problems.check(f"exporting {what}")
     return tensors
 
 
-def published_config(name: str, sizes: dict[str, Any]) -> dict[str, Any]:
-    """The config.json by which diffusers, or transformers, builds the network."""
+def diffusers_config(name: str, sizes: dict[str, Any]) -> dict[str, Any]:
+    """Returns the config.json from which diffusers or transformers builds a network."""
     if name.startswith("CLIP"):
         return {
             **sizes,
@@ -94,14 +90,15 @@ def published_config(name: str, sizes: dict[str, Any]) -> dict[str, Any]:
             "sample_size": 768,
             "force_upcast": True,
         }
-    above = levels - 1
+    # The lowest level has no cross-attention.
+    attention_levels = levels - 1
     return {
         **sizes,
         "_class_name": name,
-        "down_block_types": ["CrossAttnDownBlockSpatioTemporal"] * above
+        "down_block_types": ["CrossAttnDownBlockSpatioTemporal"] * attention_levels
         + ["DownBlockSpatioTemporal"],
         "up_block_types": ["UpBlockSpatioTemporal"]
-        + ["CrossAttnUpBlockSpatioTemporal"] * above,
+        + ["CrossAttnUpBlockSpatioTemporal"] * attention_levels,
         "projection_class_embeddings_input_dim": 3 * sizes["addition_time_embed_dim"],
         "transformer_layers_per_block": 1,
         "sample_size": 96,

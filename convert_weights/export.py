@@ -1,9 +1,10 @@
-"""Takes converted weights back to folders that diffusers and transformers load.
+"""Exports converted weights to folders that diffusers and transformers load.
 
 python -m convert_weights.export --source DIR --output DIR
 
 The source is a part (a folder such as WEIGHTS/stereocrafter/unet) or a folder of parts
-(WEIGHTS/svd), whose folders are then made below the output. Arrays stay as they are.
+(WEIGHTS/svd); each of them is exported to a folder of its name below the output. Values
+and dtypes of the arrays are kept.
 """
 
 from pathlib import Path
@@ -22,7 +23,7 @@ def export(source: str | Path, output: str | Path) -> list[Path]:
       The folders written.
 
     Raises:
-      InputError: there is no part, one cannot be exported, or the output is there.
+      InputError: there is no part, one cannot be exported, or the output exists.
     """
     source, output = Path(source).expanduser(), Path(output).expanduser()
     return [
@@ -32,22 +33,22 @@ def export(source: str | Path, output: str | Path) -> list[Path]:
 
 
 def parts_below(source: Path) -> list[Path]:
-    """`source` if it is a part, else the parts in it.
+    """Returns `source` if it is a part, else the parts up to two levels below it.
 
     Raises:
-      InputError: there is none.
+      InputError: there is no part.
     """
     if (source / CONFIG).is_file():
         return [source]
-    found = sorted(
+    parts = sorted(
         f.parent for glob in ("*", "*/*") for f in source.glob(f"{glob}/{CONFIG}")
     )
-    if not found:
+    if not parts:
         raise cli.InputError(
-            f"--source={source}: no converted weights there; expected a folder that "
+            f"--source={source}: contains no converted weights; expected a folder that "
             "python -m convert_weights has written"
         )
-    return found
+    return parts
 
 
 def _export(folder: Path, output: Path) -> Path:
@@ -63,6 +64,6 @@ def _run() -> None:
 
 
 if __name__ == "__main__":
-    _SOURCE = flags.DEFINE_string("source", None, "part, or folder of parts")
-    _OUTPUT = flags.DEFINE_string("output", None, "folder to write")
+    _SOURCE = flags.DEFINE_string("source", None, "folder of one part, or of several")
+    _OUTPUT = flags.DEFINE_string("output", None, "new folder to export to")
     cli.main(_run)

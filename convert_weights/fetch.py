@@ -1,4 +1,4 @@
-"""A part of the weights, fetched and converted the first time it is needed."""
+"""Fetches and converts a part of the weights at its first use."""
 
 import sys
 from pathlib import Path
@@ -11,8 +11,8 @@ from stereojax.weights.catalogue import CATALOGUE
 from stereojax.weights.remote import RemoteFolder
 
 
-class _Files:
-    """The files of a repository that a part is made of, without asking for its list."""
+class _ListedFiles:
+    """The files of a repository that a part needs, without a request for its list."""
 
     def __init__(self, repo: RemoteFolder, files: tuple[str, ...]):
         self.label, self.get, self._files = repo.label, repo.get, files
@@ -21,16 +21,18 @@ class _Files:
         return list(self._files)
 
 
-def ensure(part: str, *, root: Path, offline: bool = False) -> Path:
-    """The folder of `part` in `root`; fetched and converted if it may be and must.
+def find_or_fetch(part: str, *, root: Path, offline: bool = False) -> Path:
+    """Returns the folder of `part` in `root`; fetches and converts an absent part.
 
-    Only weights that are free for any use are fetched unasked. The download does not
-    stay; what is not whole, or not the part, is never put in its place.
+    Only weights whose licence permits any use are fetched without a request. The
+    download is deleted after the conversion. An incomplete or different download never
+    becomes the part.
 
     Raises:
-      InputError: it is not there and not to be fetched; the line says what to run.
-      RunError: it could not be fetched (a NetworkError, within seconds, if the server
-        was not reached), or what came is not the part.
+      InputError: the part is absent and must not be fetched; the line has the command
+        to run.
+      RunError: fetching failed (a NetworkError, within seconds, if the server cannot be
+        reached), or the download is not the part.
     """
     if folder := find(part, root=root):
         return folder
@@ -39,15 +41,16 @@ def ensure(part: str, *, root: Path, offline: bool = False) -> Path:
         return require(part, root=root)
     try:
         with open_remote(published.repo, root / DOWNLOADS) as repo:
-            if folder := find(part, root=root):  # by another process, meanwhile
+            # Another process may have converted the part while this one waited.
+            if folder := find(part, root=root):
                 return folder
             print(
                 f"fetching {part} from {repo.label}, once "
                 f"(licence: {published.licence})",
                 file=sys.stderr,
             )
-            return convert_folder(_Files(repo, published.files), root, model=part)
-    except InputError as error:  # of the server's making, not of the user's
+            return convert_folder(_ListedFiles(repo, published.files), root, model=part)
+    except InputError as error:  # caused by the server's content, not by the user
         raise RunError(f"cannot fetch {part}: {error}") from error
     except OSError as error:
         raise RunError(f"cannot fetch {part} to {root}: {error}") from error

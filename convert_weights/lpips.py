@@ -1,12 +1,12 @@
-"""LPIPS of AlexNet's features: the state dict of `lpips.LPIPS(net="alex")`."""
+"""Converts LPIPS on AlexNet: the state dict of `lpips.LPIPS(net="alex")`."""
 
 import re
 
 import numpy as np
 
-from convert_weights.detected_model import Part
+from convert_weights.detected_model import DetectedModel
+from convert_weights.engine import Rename, Table
 from convert_weights.sources import Checkpoint
-from convert_weights.table import Rename, Table
 from stereojax.cli import InputError
 from stereojax.metrics.lpips import CHANNELS, LPIPS, PART, SCALE, SHIFT
 from stereojax.weights.catalogue import CATALOGUE
@@ -15,24 +15,24 @@ MODELS = (PART,)
 EXPECTED = "LPIPS(net='alex') of the package lpips"
 
 TABLE = Table(
-    # The convolutions keep their numbers in torchvision's AlexNet.
+    # The package numbers the convolutions as torchvision's AlexNet does.
     renames=(
         *(
             Rename(rf"net\.slice{i}\.{number}", f"net.slice{i}")
             for i, number in enumerate((0, 3, 6, 8, 10), 1)
         ),
-        Rename(r"lin(\d)\.model\.1", r"lin\1"),  # 0 is a dropout
+        Rename(r"lin(\d)\.model\.1", r"lin\1"),  # layer 0 is a dropout
     ),
-    # The same layers once more, in a list; and constants, which `detect` compares.
-    unused=(r"lins\.\d\.model\.1\.weight", r"scaling_layer\.(shift|scale)"),
+    # `lins` lists the layers `lin0` to `lin4` again; `detect` compares the constants.
+    ignored=(r"lins\.\d\.model\.1\.weight", r"scaling_layer\.(shift|scale)"),
 )
 
 
-def detect(checkpoint: Checkpoint) -> Part | None:
-    """The part that `checkpoint` holds; None if it is of another family.
+def detect(checkpoint: Checkpoint) -> DetectedModel | None:
+    """Returns the model that `checkpoint` holds; None if it is of another family.
 
     Raises:
-      InputError: it is of another network or version, or has no network.
+      InputError: the weights are of another network or version, or have no AlexNet.
     """
     shapes = checkpoint.tensors.shapes
     lins = {
@@ -44,22 +44,24 @@ def detect(checkpoint: Checkpoint) -> Part | None:
         return None
     if not any(name.startswith("net.") for name in shapes):
         raise InputError(
-            f"{checkpoint.label}: only the last layers of LPIPS; expected its network, "
-            f"too; run: {CATALOGUE[PART].made_by}"
+            f"{checkpoint.label}: only the last layers of LPIPS; expected AlexNet's "
+            f"weights too; run: {CATALOGUE[PART].made_by}"
         )
-    found = tuple(lins[i][1] for i in sorted(lins) if len(lins[i]) == 4)
-    if found != CHANNELS:
+    channels = tuple(lins[i][1] for i in sorted(lins) if len(lins[i]) == 4)
+    if channels != CHANNELS:
         raise InputError(
-            f"{checkpoint.label}: LPIPS of features of {found} channels; expected "
+            f"{checkpoint.label}: LPIPS of features of {channels} channels; expected "
             f"{CHANNELS}, those of net='alex'"
         )
-    for name, ours in (("shift", SHIFT), ("scale", SCALE)):
-        full = f"scaling_layer.{name}"
-        if full in shapes:
-            theirs = checkpoint.tensors.read(full).ravel()
-            if not np.array_equal(theirs, np.array(ours, theirs.dtype)):
+    for name, expected in (
+        ("scaling_layer.shift", SHIFT),
+        ("scaling_layer.scale", SCALE),
+    ):
+        if name in shapes:
+            constant = checkpoint.tensors.read(name).ravel()
+            if not np.array_equal(constant, np.array(expected, constant.dtype)):
                 raise InputError(
-                    f"{checkpoint.label}: {full} is {theirs.tolist()}; expected "
-                    f"{list(ours)}"
+                    f"{checkpoint.label}: {name} is {constant.tolist()}; expected "
+                    f"{list(expected)}"
                 )
-    return Part(PART, {}, TABLE, lambda rngs: LPIPS(rngs=rngs))
+    return DetectedModel(PART, {}, TABLE, lambda rngs: LPIPS(rngs=rngs))

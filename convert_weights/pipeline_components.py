@@ -1,4 +1,4 @@
-"""The networks of a source: itself, or those in the folders of a pipeline."""
+"""Finds the networks of a source: the folder itself, or a pipeline's subfolders."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ CONFIG = "config.json"
 
 
 class SubFolder:
-    """A folder in a folder."""
+    """A folder in a `Folder`."""
 
     def __init__(self, parent: Folder, name: str):
         self.label = f"{parent.label}/{name}"
@@ -25,36 +25,39 @@ class SubFolder:
         return self._parent.get(self._prefix + name)
 
 
-def components(folder: Folder, *, model: str | None = None) -> list[Folder]:
-    """The folders of one network each; of those that `model` may be, if it is given.
+def network_folders(folder: Folder, *, model: str | None = None) -> list[Folder]:
+    """Returns the folders of the networks in `folder`, of one network each.
 
-    A pipeline of diffusers has a folder for each of its networks, with a config.json
-    and weights. Only the configs are read here.
+    A pipeline of diffusers has a folder with a config.json and weights for each of its
+    networks. Only the configs are read.
+
+    Args:
+      model: returns only the folders of a pipeline that can hold this part.
 
     Raises:
-      InputError: it is a pipeline, but none of its networks can be converted.
+      InputError: `folder` is a pipeline without a network that can be converted.
     """
     names = folder.names()
-    here = {n for n in names if "/" not in n}
+    top_files = {n for n in names if "/" not in n}
     subfolders = sorted(
         sub
         for sub, _, file in (n.partition("/") for n in names)
         if file == CONFIG
         and any(n.startswith(f"{sub}/") and n.endswith(WEIGHTS) for n in names)
     )
-    if not subfolders or (CONFIG in here and any(n.endswith(WEIGHTS) for n in here)):
+    is_network = CONFIG in top_files and any(n.endswith(WEIGHTS) for n in top_files)
+    if is_network or not subfolders:
         return [folder]
-    found, others = [], []
+    networks, others = [], []
     for sub in subfolders:
         config = read_json(folder.get(f"{sub}/{CONFIG}"))
-        part = svd.component(config)
-        if part is None:
+        component = svd.component_of(config)
+        if component is None:
             others.append(f"{sub} ({config.get('_class_name', 'no class')})")
-        elif model is None or model.endswith(f"/{part}"):
-            found.append(SubFolder(folder, sub))
-    if not found:
-        held = f"; it holds {', '.join(others)}" if others else ""
-        raise InputError(
-            f"{folder.label}: holds no {model or 'network that can be converted'}{held}"
-        )
-    return found
+        elif model is None or model.endswith(f"/{component}"):
+            networks.append(SubFolder(folder, sub))
+    if not networks:
+        content = f"; it holds {', '.join(others)}" if others else ""
+        expected = model or "network that can be converted"
+        raise InputError(f"{folder.label}: holds no {expected}{content}")
+    return networks

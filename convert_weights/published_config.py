@@ -1,4 +1,4 @@
-"""A published config.json, read strictly: what is not built here is refused."""
+"""Reads a published config.json strictly: unsupported settings are refused."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from convert_weights.sources import Checkpoint
 from stereojax.cli import InputError
 
 
-class Settings:
-    """The config beside a checkpoint.
+class PublishedConfig:
+    """The published config.json of a checkpoint.
 
-    Raises InputError, from every method, for what is not there or cannot be converted.
+    Every method raises InputError if a setting is absent or cannot be converted.
     """
 
     def __init__(self, checkpoint: Checkpoint):
@@ -19,7 +19,7 @@ class Settings:
             raise InputError(f"{self._label}, which gives the sizes, is missing")
 
     def number(self, name: str, default: float) -> Any:
-        """A number; where a list has it once for each level, they must be equal."""
+        """Returns a number; a list of one number per level must repeat one number."""
         value = self._config.get(name, default)
         values = set(value) if isinstance(value, list) and value else {value}
         number = values.pop()
@@ -30,7 +30,7 @@ class Settings:
     def sequence(
         self, name: str, default: tuple[int, ...], *, length: int | None = None
     ) -> tuple[int, ...]:
-        """Integers; a single one stands for `length` of it."""
+        """Returns integers; repeats a single integer `length` times."""
         value = self._config.get(name, default)
         if isinstance(value, int) and length:
             value = [value] * length
@@ -44,7 +44,11 @@ class Settings:
         return tuple(value)
 
     def must_be(self, name: str, supported: Any, *, default: Any = None) -> None:
-        """`name` is `supported`, or not there while `default`, if given, is."""
+        """Checks that a setting has the only supported value.
+
+        Args:
+          default: the value of an absent setting; by default the supported one.
+        """
         value = self._config.get(name, supported if default is None else default)
         if value != supported:
             raise InputError(

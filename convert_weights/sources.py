@@ -1,4 +1,4 @@
-"""What `--source` names: a folder, file, hub repository or web address; its content."""
+"""Opens the source that `--source` names: folder, file, hub repository, web address."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ WEIGHTS = (".safetensors", *TORCH)
 
 
 class Folder(Protocol):
-    """Files by name, wherever they lie; of folders in it as `folder/name`."""
+    """A local or remote folder; files of its subfolders are named `subfolder/name`."""
 
     label: str
 
@@ -27,7 +27,7 @@ class Folder(Protocol):
 
 
 class LocalFolder:
-    """A folder, or one of its files with the folder's `config.json`."""
+    """A local folder, or a single file of it with the folder's `config.json`."""
 
     def __init__(self, path: Path):
         self.label = str(path)
@@ -47,10 +47,14 @@ class LocalFolder:
 def open_source(
     source: str | Path, downloads: Path
 ) -> contextlib.AbstractContextManager[Folder]:
-    """The folder that `source` stands for; remote files are fetched to `downloads`.
+    """Returns a context of the source's folder.
+
+    Args:
+      downloads: the folder for the files of a remote source.
 
     Raises:
-      InputError: it is neither there nor shaped like a repository's name or an address.
+      InputError: `source` neither exists nor has the form of a repository's name or a
+        web address.
     """
     path = Path(source).expanduser()
     if path.exists():
@@ -64,7 +68,7 @@ def open_source(
 
 
 def open_remote(source: str, downloads: Path) -> RemoteFolder | None:
-    """The hub repository or web address `source`; None if it is shaped like neither."""
+    """Returns the hub repository or web address; None if `source` is neither."""
     if re.match(r"https?://[^/]+/", source):
         return WebFile(source, downloads)
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
@@ -74,22 +78,22 @@ def open_remote(source: str, downloads: Path) -> RemoteFolder | None:
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """The tensors of one network, and the config that lies beside them."""
+    """The tensors of one network, and the config.json of their folder."""
 
     label: str
-    file: str  # the name of the file of tensors, or of their index
-    config: dict[str, Any]  # of config.json; empty where there is none
+    file: str  # name of the weights file, or of the index of its shards
+    config: dict[str, Any]  # content of config.json; empty without one
     tensors: Tensors
 
 
 def read_checkpoint(folder: Folder) -> Checkpoint:
-    """Opens the weights in `folder`; no tensor is read yet.
+    """Opens the weights in `folder`, without reading a tensor.
 
     Raises:
-      InputError: there are none, too many to choose from, or they are not whole.
+      InputError: there are no weights, several weights files, or incomplete ones.
     """
     names = [name for name in folder.names() if "/" not in name]
-    name = choose(names, folder.label)
+    name = choose_weights(names, folder.label)
     config = read_json(folder.get("config.json")) if "config.json" in names else {}
     if name.endswith(".json"):
         tensors = Safetensors([folder.get(shard) for shard in _shards(folder, name)])
@@ -100,38 +104,41 @@ def read_checkpoint(folder: Folder) -> Checkpoint:
     return Checkpoint(folder.label, name, config, tensors)
 
 
-def choose(names: list[str], label: str) -> str:
-    """The one file of weights, or index of its shards, among `names`.
+def choose_weights(names: list[str], label: str) -> str:
+    """Returns the weights file, or the index of its shards, among `names`.
 
-    Safetensors come before torch's own files; and a variant in half
-    precision (`.fp16.`), which the published pipelines load, before the full one.
+    Safetensors are preferred to PyTorch's own files, and a half-precision variant
+    (`.fp16.`), which the published pipelines load, to the full one.
+
+    Raises:
+      InputError: there is none, or several are equally preferred.
     """
-    whole = [
+    unsharded = [
         n
         for n in names
         if n.endswith(".safetensors") and not re.search(r"-\d+-of-\d+\.", n)
     ]
     indexes = [n for n in names if re.search(r"\.safetensors\.index(\.\w+)?\.json$", n)]
     torch_files = [n for n in names if n.endswith(TORCH)]
-    for found in (whole, indexes, torch_files):
-        half = {n for n in found if ".fp16." in n}
-        found = [n for n in found if not half & {*_half_names(n)}]
-        if len(found) == 1:
-            return found[0]
-        if found:
+    for candidates in (unsharded, indexes, torch_files):
+        half = {n for n in candidates if ".fp16." in n}
+        candidates = [n for n in candidates if not half & {*_half_names(n)}]
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
             raise InputError(
-                f"{label}: several files of weights ({', '.join(found)}); give one of "
-                "them as --source"
+                f"{label}: several weights files ({', '.join(candidates)}); give one "
+                "of them as --source"
             )
     raise InputError(
-        f"{label}: no weights there; expected a file ending in .safetensors, .pth or "
-        ".pt.tar"
+        f"{label}: contains no weights; expected a file ending in .safetensors, .pth "
+        "or .pt.tar"
     )
 
 
 def _half_names(name: str) -> list[str]:
-    """What the half precision variant of a file, or of an index, would be called."""
-    return [f"{name[:i]}.fp16{name[i:]}" for i, sign in enumerate(name) if sign == "."]
+    """Returns the possible names of the half-precision variant of a file."""
+    return [f"{name[:i]}.fp16{name[i:]}" for i, char in enumerate(name) if char == "."]
 
 
 def _shards(folder: Folder, index: str) -> list[str]:
@@ -143,7 +150,7 @@ def _shards(folder: Folder, index: str) -> list[str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Raises InputError where the file is not JSON, or no object."""
+    """Reads a JSON object; raises InputError if the file holds anything else."""
     try:
         content = json.loads(path.read_text())
     except ValueError as error:

@@ -1,19 +1,19 @@
-"""The networks of Stable Video Diffusion, StereoCrafter and DepthCrafter.
+"""Converts the networks of Stable Video Diffusion, StereoCrafter and DepthCrafter.
 
-Attribute names here are those of diffusers and transformers, so hardly anything is
-renamed; what has to be seen to is that the config stands for what is built here.
+The networks have the attribute names of diffusers and transformers, so the tables are
+almost empty. The published configs are checked: settings that the networks do not
+support are refused.
 """
 
-import dataclasses
 from typing import Any
 
-from convert_weights.detected_model import Part
-from convert_weights.published_config import Settings
+from convert_weights.detected_model import DetectedModel
+from convert_weights.engine import Rename, Table
+from convert_weights.published_config import PublishedConfig
 from convert_weights.sources import Checkpoint
-from convert_weights.table import Rename, Table
 from stereojax.cli import InputError
+from stereojax.svd import networks
 from stereojax.svd.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
-from stereojax.svd.networks import with_mask_channel
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
 from stereojax.svd.vae import AutoencoderKLTemporalDecoder, VAEConfig
 from stereojax.weights.names import State
@@ -28,7 +28,7 @@ EXPECTED = (
 
 UNET = Table()
 VAE = Table(
-    # As diffusers named them before 0.17.
+    # The names of diffusers before 0.17.
     renames=tuple(
         Rename(
             rf"(.*)\.mid_block\.attentions\.0\.{old}",
@@ -42,14 +42,14 @@ VAE = Table(
         )
     )
 )
-IMAGE_ENCODER = Table(unused=(r"vision_model\.embeddings\.position_ids",))
+IMAGE_ENCODER = Table(ignored=(r"vision_model\.embeddings\.position_ids",))
 
 
-def detect(checkpoint: Checkpoint) -> Part | None:
-    """The part that `checkpoint` holds; None if it is of another family.
+def detect(checkpoint: Checkpoint) -> DetectedModel | None:
+    """Returns the model that `checkpoint` holds; None if it is of another family.
 
     Raises:
-      InputError: a variant that is not supported, or one without what gives its sizes.
+      InputError: the variant is unsupported, or config.json is missing.
     """
     names = checkpoint.tensors.shapes
     if "add_embedding.linear_1.weight" in names and any(
@@ -65,22 +65,25 @@ def detect(checkpoint: Checkpoint) -> Part | None:
     return None
 
 
-def component(config: dict[str, Any]) -> str | None:
-    """Which part of a pipeline has this config.json: "unet", "vae", "image_encoder"."""
+def component_of(config: dict[str, Any]) -> str | None:
+    """Returns the component of a pipeline that has this config.json.
+
+    It is "unet", "vae" or "image_encoder"; None for any other network.
+    """
     name = str(config.get("_class_name") or (config.get("architectures") or [""])[0])
-    for known, part in (
+    for known, component in (
         ("UNetSpatioTemporalConditionModel", "unet"),
         ("AutoencoderKLTemporalDecoder", "vae"),
         ("CLIPVisionModelWithProjection", "image_encoder"),
     ):
-        if known in name:  # DepthCrafter's class has the name of diffusers' in it
-            return part
+        if known in name:  # the name of DepthCrafter's class contains diffusers' name
+            return component
     return None
 
 
-def _unet(checkpoint: Checkpoint) -> Part:
-    settings = Settings(checkpoint)
-    widths = settings.sequence("block_out_channels", (320, 640, 1280, 1280))
+def _unet(checkpoint: Checkpoint) -> DetectedModel:
+    published = PublishedConfig(checkpoint)
+    widths = published.sequence("block_out_channels", (320, 640, 1280, 1280))
     levels = len(widths)
     for name, kind, last in (
         ("down_block_types", "DownBlockSpatioTemporal", -1),
@@ -88,21 +91,21 @@ def _unet(checkpoint: Checkpoint) -> Part:
     ):
         types = ["CrossAttn" + kind] * levels
         types[last] = kind
-        settings.must_be(name, types)
-    settings.must_be("transformer_layers_per_block", 1)
-    time_ids = settings.number("addition_time_embed_dim", 256)
-    settings.must_be("projection_class_embeddings_input_dim", 3 * time_ids)
+        published.must_be(name, types)
+    published.must_be("transformer_layers_per_block", 1)
+    time_ids = published.number("addition_time_embed_dim", 256)
+    published.must_be("projection_class_embeddings_input_dim", 3 * time_ids)
     config = UNetConfig(
-        in_channels=settings.number("in_channels", 8),
-        out_channels=settings.number("out_channels", 4),
+        in_channels=published.number("in_channels", 8),
+        out_channels=published.number("out_channels", 4),
         block_out_channels=widths,
-        layers_per_block=settings.number("layers_per_block", 2),
-        num_attention_heads=settings.sequence(
+        layers_per_block=published.number("layers_per_block", 2),
+        num_attention_heads=published.sequence(
             "num_attention_heads", (5, 10, 20, 20), length=levels
         ),
-        cross_attention_dim=settings.number("cross_attention_dim", 1024),
+        cross_attention_dim=published.number("cross_attention_dim", 1024),
         addition_time_embed_dim=time_ids,
-        num_frames=settings.number("num_frames", 25),
+        num_frames=published.number("num_frames", 25),
     )
     if config.in_channels not in (8, 9):
         raise InputError(
@@ -110,75 +113,72 @@ def _unet(checkpoint: Checkpoint) -> Part:
             "expected 8 (SVD, DepthCrafter) or 9 (StereoCrafter)"
         )
     if config.in_channels == 9:
-        name, also = "stereocrafter/unet", (WITH_MASK_CHANNEL,)
-    else:  # the same but for the name
-        about = f"{checkpoint.label} {checkpoint.config.get('_class_name')}".lower()
-        names = ["svd/unet", "depthcrafter/unet"]
-        name, *also = reversed(names) if "depthcrafter" in about else names
-    return _part(name, UNET, UNetSpatioTemporalConditionModel, config, tuple(also))
+        part, alternatives = "stereocrafter/unet", (WITH_MASK_CHANNEL,)
+    else:  # only names distinguish SVD's U-Net from DepthCrafter's
+        names = f"{checkpoint.label} {checkpoint.config.get('_class_name')}".lower()
+        parts = ["svd/unet", "depthcrafter/unet"]
+        part, *alternatives = reversed(parts) if "depthcrafter" in names else parts
+    return DetectedModel.of(
+        part,
+        UNetSpatioTemporalConditionModel,
+        config,
+        UNET,
+        alternatives=tuple(alternatives),
+    )
 
 
-def _vae(checkpoint: Checkpoint) -> Part:
-    settings = Settings(checkpoint)
-    widths = settings.sequence("block_out_channels", (128, 256, 512, 512))
-    settings.must_be("down_block_types", ["DownEncoderBlock2D"] * len(widths))
-    settings.must_be("in_channels", 3)
-    settings.must_be("out_channels", 3)
+def _vae(checkpoint: Checkpoint) -> DetectedModel:
+    published = PublishedConfig(checkpoint)
+    widths = published.sequence("block_out_channels", (128, 256, 512, 512))
+    published.must_be("down_block_types", ["DownEncoderBlock2D"] * len(widths))
+    published.must_be("in_channels", 3)
+    published.must_be("out_channels", 3)
     config = VAEConfig(
-        latent_channels=settings.number("latent_channels", 4),
+        latent_channels=published.number("latent_channels", 4),
         block_out_channels=widths,
-        layers_per_block=settings.number("layers_per_block", 2),
-        scaling_factor=settings.number("scaling_factor", 0.18215),
+        layers_per_block=published.number("layers_per_block", 2),
+        scaling_factor=published.number("scaling_factor", 0.18215),
     )
-    return _part("svd/vae", VAE, AutoencoderKLTemporalDecoder, config)
+    return DetectedModel.of("svd/vae", AutoencoderKLTemporalDecoder, config, VAE)
 
 
-def _image_encoder(checkpoint: Checkpoint) -> Part:
-    settings = Settings(checkpoint)
-    # transformers leaves out what is as it is by default: these are its defaults.
-    settings.must_be("hidden_act", "gelu", default="quick_gelu")
-    settings.must_be("layer_norm_eps", 1e-5)
-    settings.must_be("num_channels", 3)
+def _image_encoder(checkpoint: Checkpoint) -> DetectedModel:
+    published = PublishedConfig(checkpoint)
+    # transformers omits settings that have its default values, which are used here.
+    published.must_be("hidden_act", "gelu", default="quick_gelu")
+    published.must_be("layer_norm_eps", 1e-5)
+    published.must_be("num_channels", 3)
     config = CLIPVisionConfig(
-        hidden_size=settings.number("hidden_size", 768),
-        intermediate_size=settings.number("intermediate_size", 3072),
-        num_hidden_layers=settings.number("num_hidden_layers", 12),
-        num_attention_heads=settings.number("num_attention_heads", 12),
-        image_size=settings.number("image_size", 224),
-        patch_size=settings.number("patch_size", 32),
-        projection_dim=settings.number("projection_dim", 512),
+        hidden_size=published.number("hidden_size", 768),
+        intermediate_size=published.number("intermediate_size", 3072),
+        num_hidden_layers=published.number("num_hidden_layers", 12),
+        num_attention_heads=published.number("num_attention_heads", 12),
+        image_size=published.number("image_size", 224),
+        patch_size=published.number("patch_size", 32),
+        projection_dim=published.number("projection_dim", 512),
     )
-    return _part(
-        "svd/image_encoder", IMAGE_ENCODER, CLIPVisionModelWithProjection, config
-    )
-
-
-def _part(
-    name: str, table: Table, network: type, config: Any, also: tuple[str, ...] = ()
-) -> Part:
-    return Part(
-        name,
-        dataclasses.asdict(config),
-        table,
-        lambda rngs: network(config, rngs=rngs),
-        also,
+    return DetectedModel.of(
+        "svd/image_encoder", CLIPVisionModelWithProjection, config, IMAGE_ENCODER
     )
 
 
-def masked_part(part: Part) -> Part:
-    """Returns the description of `part`, an 8-channel U-Net, with a mask channel.
+def with_mask_channel(unet: DetectedModel) -> DetectedModel:
+    """Returns the description of an 8-channel U-Net extended by a mask channel.
 
     Raises:
-      InputError: the part is none.
+      InputError: the model is not a U-Net with 8 input channels.
     """
-    if part.name not in UNETS or part.sizes["in_channels"] != 8:
+    if unet.part not in UNETS or unet.sizes["in_channels"] != 8:
         raise InputError(
-            f"--init_mask_channel: needs a U-Net with 8 input channels, not {part.name}"
+            f"--init_mask_channel: needs a U-Net with 8 input channels, not {unet.part}"
         )
-    config = UNetConfig.from_dict({**part.sizes, "in_channels": 9})
-    return _part(WITH_MASK_CHANNEL, UNET, UNetSpatioTemporalConditionModel, config)
+    config = UNetConfig.from_dict({**unet.sizes, "in_channels": 9})
+    return DetectedModel.of(
+        WITH_MASK_CHANNEL, UNetSpatioTemporalConditionModel, config, UNET
+    )
 
 
 def add_mask_channel(state: State) -> None:
-    """Adds a ninth input channel of zeros to `state`, an 8-channel U-Net."""
-    state["conv_in"]["kernel"] = with_mask_channel(state["conv_in"]["kernel"])
+    """Adds a ninth input channel of zeros to the arrays of an 8-channel U-Net."""
+    kernel = state["conv_in"]["kernel"]
+    state["conv_in"]["kernel"] = networks.with_mask_channel(kernel)

@@ -1,11 +1,11 @@
-"""Named tensors of a checkpoint's files, read one at a time."""
+"""Reads the named tensors of a checkpoint's files, one at a time."""
 
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-import ml_dtypes  # noqa: F401 - numpy learns bfloat16
+import ml_dtypes  # noqa: F401 - registers bfloat16 with NumPy
 import numpy as np
 
 from convert_weights.torch_legacy import TorchLegacy
@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 
 
 class Tensors(Protocol):
-    """What a checkpoint holds."""
+    """The tensors of a checkpoint: their shapes by name, and a reader of one."""
 
     shapes: dict[str, Shape]
 
@@ -25,7 +25,7 @@ class Tensors(Protocol):
 
 
 class Safetensors:
-    """One or several safetensors files; needs no torch."""
+    """The tensors of safetensors files, read without PyTorch."""
 
     def __init__(self, files: Iterable[Path]):
         from safetensors import SafetensorError, safe_open
@@ -42,27 +42,28 @@ class Safetensors:
                 raise InputError(f"{path}: the file is missing") from None
             except SafetensorError as error:
                 raise InputError(
-                    f"{path}: not a whole safetensors file ({error}); get it again"
+                    f"{path}: not a complete safetensors file ({error}); get it again"
                 ) from error
 
     def read(self, name: str) -> np.ndarray:
         from safetensors import safe_open
 
-        # Opened for each tensor: what is mapped stays in memory until it is closed.
+        # Opened for each tensor: mapped pages stay in memory until the file is closed.
         with safe_open(self._file[name], framework="numpy") as file:
             return file.get_tensor(name)
 
 
 class TorchFile:
-    """A state dict that torch saved, read without torch; its pickles call nothing."""
+    """The state dict of a PyTorch file, read without PyTorch and without its code."""
 
     def __init__(self, path: Path):
         try:
-            kind = TorchZip if zipfile.is_zipfile(path) else TorchLegacy
-            file = kind(path)
-        except Exception as error:  # of many kinds, depending on what is broken
+            reader = TorchZip if zipfile.is_zipfile(path) else TorchLegacy
+            file = reader(path)
+        except Exception as error:  # the type depends on the kind of damage
             raise InputError(
-                f"{path}: not a whole torch file ({type(error).__name__}); get it again"
+                f"{path}: not a complete torch file ({type(error).__name__}); "
+                "get it again"
             ) from error
         state = file.content
         if not isinstance(state, dict) or not all(

@@ -1,6 +1,7 @@
-"""How torch stores each array of a Flax network: its name, and its axes.
+"""The name and axis order of each array of a Flax network in PyTorch.
 
-General, by the kind of layer, so that a model's table lists only true renames.
+The rules are general, by kind of layer, so that a model's table lists true renames
+only.
 """
 
 import dataclasses
@@ -8,40 +9,38 @@ import dataclasses
 import numpy as np
 from flax import nnx
 
-_NORMS = (nnx.LayerNorm, nnx.GroupNorm)
-
 
 @dataclasses.dataclass(frozen=True)
-class Leaf:
-    """One array of a network."""
+class TorchLayout:
+    """The PyTorch layout of one array of a network."""
 
-    path: tuple[str | int, ...]  # in the network
-    name: str  # as torch calls it
-    shape: tuple[int, ...]  # as torch has it
-    axes: tuple[int, ...]  # of torch's tensor, in our order
-    flip: bool = False  # the spatial axes run backwards
+    path: tuple[str | int, ...]  # of the array in the Flax network
+    name: str  # in PyTorch's state dict
+    shape: tuple[int, ...]  # in PyTorch
+    axes: tuple[int, ...]  # PyTorch's axes in Flax's order
+    flip: bool = False  # whether the spatial axes are reversed
 
     def from_torch(self, tensor: np.ndarray) -> np.ndarray:
-        """A contiguous copy in our layout."""
-        ours = tensor.transpose(self.axes)
-        return np.array(np.flip(ours, (0, 1)) if self.flip else ours, order="C")
+        """Returns a contiguous copy in Flax's layout."""
+        array = tensor.transpose(self.axes)
+        return np.array(np.flip(array, (0, 1)) if self.flip else array, order="C")
 
     def to_torch(self, array: np.ndarray) -> np.ndarray:
-        """A contiguous copy in torch's layout: `from_torch` undone."""
-        ours = np.flip(array, (0, 1)) if self.flip else array
-        return np.array(ours.transpose(np.argsort(self.axes)), order="C")
+        """Returns a contiguous copy in PyTorch's layout; inverts `from_torch`."""
+        array = np.flip(array, (0, 1)) if self.flip else array
+        return np.array(array.transpose(np.argsort(self.axes)), order="C")
 
 
-def leaves(model: nnx.Module) -> list[Leaf]:
-    """Every array of `model`, which may be abstract (of `ops.abstract`)."""
+def torch_layouts(model: nnx.Module) -> list[TorchLayout]:
+    """Returns the layout of every array of `model`, which may be abstract."""
     modules = dict(nnx.iter_modules(model))
     return [
-        _leaf(path, variable.shape, modules[path[:-1]])
+        _layout(path, variable.shape, modules[path[:-1]])
         for path, variable in nnx.to_flat_state(nnx.state(model))
     ]
 
 
-def _leaf(path: tuple, shape: tuple[int, ...], owner: nnx.Module) -> Leaf:
+def _layout(path: tuple, shape: tuple[int, ...], owner: nnx.Module) -> TorchLayout:
     *prefix, attribute = path
     name, axes, flip = attribute, tuple(range(len(shape))), False
     match owner, attribute:
@@ -60,4 +59,5 @@ def _leaf(path: tuple, shape: tuple[int, ...], owner: nnx.Module) -> Leaf:
         case _, "kernel" | "scale" | "embedding":
             raise TypeError(f"no rule for {attribute} of {type(owner).__name__}")
     torch_shape = tuple(shape[axes.index(i)] for i in range(len(shape)))
-    return Leaf(path, ".".join(map(str, (*prefix, name))), torch_shape, axes, flip)
+    full_name = ".".join(map(str, (*prefix, name)))
+    return TorchLayout(path, full_name, torch_shape, axes, flip)

@@ -1,7 +1,7 @@
-"""The pickles in files that torch saved, read without torch.
+"""Unpickles the state dicts in PyTorch files, without PyTorch.
 
-A pickle can call any function. The unpickler here builds tensors and plain containers;
-anything else is an error.
+A pickle can call any function. This unpickler builds only tensors and plain containers
+and refuses everything else.
 """
 
 import collections
@@ -29,11 +29,11 @@ _TYPES = {
 
 @dataclasses.dataclass(frozen=True)
 class StoredTensor:
-    """A tensor's place in its storage."""
+    """The position of a tensor in its storage."""
 
     key: str  # of the storage
     dtype: np.dtype
-    numel: int  # of the whole storage
+    numel: int  # number of elements of the whole storage
     offset: int  # of the first element in the storage, in elements
     shape: tuple[int, ...]
     strides: tuple[int, ...]  # in elements
@@ -46,7 +46,7 @@ class StoredTensor:
             raise ValueError("a tensor reaches beyond its storage")
 
     def take(self, raw: bytes) -> np.ndarray:
-        """A copy of the tensor; `raw` is the whole storage."""
+        """Returns a copy of the tensor; `raw` holds the whole storage."""
         storage = np.frombuffer(raw, self.dtype, self.numel)
         size = self.dtype.itemsize
         return np.lib.stride_tricks.as_strided(
@@ -60,12 +60,12 @@ class TensorUnpickler(pickle.Unpickler):
     """Loads `StoredTensor`s in plain containers.
 
     Raises:
-      pickle.UnpicklingError: the pickle calls something else.
+      pickle.UnpicklingError: the pickle calls any other function.
     """
 
     def __init__(self, file: IO[bytes]):
         super().__init__(file)
-        self.bytes_of: dict[str, int] = {}  # of each storage that was referred to
+        self.bytes_of: dict[str, int] = {}  # size of each referenced storage, by key
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -76,11 +76,11 @@ class TensorUnpickler(pickle.Unpickler):
             return lambda tensor, *_: tensor
         if module == "torch" and name in _TYPES:
             return np.dtype(_TYPES[name])
-        raise pickle.UnpicklingError(f"{module}.{name} is not to be called")
+        raise pickle.UnpicklingError(f"refused to call {module}.{name}")
 
     def persistent_load(self, pid: Any) -> Any:
         kind, dtype, key, _, numel, *view = pid
-        # Only files older than torch 1.6 have the last entry: a part of a storage.
+        # Only files from before 1.6 have the last entry: a view of a part of a storage.
         if kind != "storage" or any(part is not None for part in view):
             raise pickle.UnpicklingError(f"a reference to a {kind}")
         self.bytes_of[key] = numel * dtype.itemsize

@@ -1,7 +1,7 @@
-"""Tensors of a file that torch saved since version 1.6, read without torch.
+"""Reads files that PyTorch 1.6 or later saved, without PyTorch.
 
-Such a file is a zip archive, uncompressed: `data.pkl` pickles the dict, in which every
-tensor is a reference into `data/KEY`, its raw numbers.
+Such a file is an uncompressed zip archive. `data.pkl` pickles the dict, in which every
+tensor is a reference to a storage: the raw elements in `data/KEY`.
 """
 
 import zipfile
@@ -13,10 +13,10 @@ from convert_weights.torch_pickle import StoredTensor, TensorUnpickler
 
 
 class TorchZip:
-    """The dict of tensors in a zip file of torch's.
+    """The dict of tensors in such a file.
 
     Raises:
-      ValueError: it is not whole, or holds something else.
+      ValueError: the file is incomplete, or of another format.
     """
 
     def __init__(self, path: Path):
@@ -28,12 +28,12 @@ class TorchZip:
             self._folder = pickles[0].removesuffix("data.pkl")
             order = f"{self._folder}byteorder"
             if order in archive.namelist() and archive.read(order) != b"little":
-                raise ValueError("numbers are big-endian")
+                raise ValueError("its elements are big-endian")
             with archive.open(pickles[0]) as file:
                 self.content = TensorUnpickler(file).load()
 
     def read(self, tensor: StoredTensor) -> np.ndarray:
-        """A copy of one tensor."""
+        """Returns a copy of one tensor."""
         tensor.check()
         with zipfile.ZipFile(self._path) as archive:
             return tensor.take(archive.read(f"{self._folder}data/{tensor.key}"))

@@ -1,12 +1,11 @@
-"""Video Depth Anything, in the layout of its authors, the only one there is."""
+"""Converts Video Depth Anything from the authors' layout, the only one."""
 
-import dataclasses
 import re
 
-from convert_weights.depth_anything import refuse_metric, sizes
-from convert_weights.detected_model import Part
+from convert_weights.depth_anything import check_relative, read_sizes
+from convert_weights.detected_model import DetectedModel, preset_name
+from convert_weights.engine import Table
 from convert_weights.sources import Checkpoint
-from convert_weights.table import Table
 from stereojax.depth.networks.video_depth_anything import (
     PRESETS,
     VideoDepthAnything,
@@ -17,38 +16,34 @@ FAMILY = "video_depth_anything"
 MODELS = (FAMILY, *PRESETS)
 EXPECTED = "Video Depth Anything as its authors publish it"
 
-_PLACES = r"head\.motion_modules\.\d\..*\.pos_encoder\.pe"  # sines: computed here
+# Sinusoidal positional encodings; the network computes them.
+_ENCODINGS = r"head\.motion_modules\.\d\..*\.pos_encoder\.pe"
 TABLE = Table(
-    # The token of masked training, and the skip of the coarsest map, are never read.
-    unused=(
+    # The mask token is for masked training only, and the coarsest map has no skip
+    # connection.
+    ignored=(
         r"pretrained\.mask_token",
         r"head\.scratch\.refinenet4\.resConfUnit1\..*",
-        _PLACES,
+        _ENCODINGS,
     )
 )
 
 
-def detect(checkpoint: Checkpoint) -> Part | None:
-    """The part that `checkpoint` holds; None if it is of another family.
+def detect(checkpoint: Checkpoint) -> DetectedModel | None:
+    """Returns the model that `checkpoint` holds; None if it is of another family.
 
     Raises:
-      InputError: a variant that is not supported, or one without what gives its sizes.
+      InputError: the variant is unsupported, or a tensor that gives sizes is missing.
     """
     shapes = checkpoint.tensors.shapes
-    starts = ("pretrained.", "head.motion_modules.")
-    if not all(any(name.startswith(start) for name in shapes) for start in starts):
+    prefixes = ("pretrained.", "head.motion_modules.")
+    if not all(any(name.startswith(prefix) for name in shapes) for prefix in prefixes):
         return None
-    refuse_metric(checkpoint, "Video-Depth-Anything-Small, Base or Large")
-    # The length of a window is that of the table of places.
-    places = [shape for name, shape in shapes.items() if re.fullmatch(_PLACES, name)]
-    lengths = {"frames": places[0][1]} if places and len(places[0]) == 3 else {}
-    config = VideoDepthAnythingConfig(
-        **sizes(checkpoint, TABLE, head="head"), **lengths
-    )
-    name = next((name for name, preset in PRESETS.items() if preset == config), FAMILY)
-    return Part(
-        name,
-        dataclasses.asdict(config),
-        TABLE,
-        lambda rngs: VideoDepthAnything(config, rngs=rngs),
-    )
+    check_relative(checkpoint, "Video-Depth-Anything-Small, Base or Large")
+    # The window is as long as the table of positional encodings.
+    tables = [shape for name, shape in shapes.items() if re.fullmatch(_ENCODINGS, name)]
+    frames = {"frames": tables[0][1]} if tables and len(tables[0]) == 3 else {}
+    sizes = read_sizes(checkpoint, TABLE, head="head")
+    config = VideoDepthAnythingConfig(**sizes, **frames)
+    part = preset_name(config, PRESETS, FAMILY)
+    return DetectedModel.of(part, VideoDepthAnything, config, TABLE)

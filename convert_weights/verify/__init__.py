@@ -1,1 +1,1 @@
-"""Compares a converted network with the published one."""
+"""Verifies a converted network against the published one."""

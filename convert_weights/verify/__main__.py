@@ -1,11 +1,12 @@
-"""Compares converted weights with the published ones, by running both networks.
+"""Verifies converted weights: compares their network with the published one.
 
 python -m convert_weights.verify --source DIR_OR_REPO --converted DIR
 
-The source is what was converted; the other is a part (WEIGHTS/svd/unet) or the weights
-root. The published network is run by diffusers (or transformers) on a CPU, ours beside
-it on the same inputs, and the difference is printed stage by stage. Exit code 1 if a
-tensor is not the source's, or if a stage differs by over 0.0001 of its largest value.
+--source is the source of the conversion; --converted is a part (WEIGHTS/svd/unet) or
+the weights root. diffusers or transformers runs the published network on a CPU,
+StereoJAX runs the converted one on the same inputs, and the relative error of each
+stage's output is printed. The exit code is 1 if a tensor differs from the source's, or
+if an output differs by more than 0.0001 of its largest value.
 """
 
 import importlib.util
@@ -18,11 +19,11 @@ from flax import nnx
 
 from convert_weights import svd
 from convert_weights.conversion import DOWNLOADS, detect
-from convert_weights.detected_model import Part
+from convert_weights.detected_model import DetectedModel
 from convert_weights.engine import convert_tensors
-from convert_weights.pipeline_components import components
+from convert_weights.pipeline_components import network_folders
 from convert_weights.sources import Checkpoint, Folder, open_source, read_checkpoint
-from convert_weights.verify.comparison import compare, reference_of
+from convert_weights.verify.comparison import build_reference, compare
 from stereojax import cli, weights
 from stereojax.svd.networks import NETWORKS, build
 from stereojax.weights.names import State
@@ -32,11 +33,11 @@ TOLERANCE = 1e-4
 
 
 def verify(source: str | Path, converted: str | Path) -> None:
-    """Prints the differences of every network of `source` that is in `converted`.
+    """Compares every network of `source` with its part in `converted`; prints errors.
 
     Raises:
       InputError: there is nothing to compare.
-      RunError: something differs; the line says what, and where first.
+      RunError: a tensor or an output differs; the line names the first ones.
     """
     for package in ("torch", "diffusers", "transformers"):
         if importlib.util.find_spec(package) is None:
@@ -45,82 +46,100 @@ def verify(source: str | Path, converted: str | Path) -> None:
                 "run: pip install 'stereojax[convert]'"
             )
     converted = Path(converted).expanduser()
-    parts = 0
+    count = 0
     with open_source(source, converted / DOWNLOADS) as folder:
-        for component in components(folder):
-            parts += _verify(component, converted)
-    if not parts:
-        raise cli.InputError(f"--converted={converted}: no part of {source} there")
+        for network_folder in network_folders(folder):
+            count += _verify(network_folder, converted)
+    if not count:
+        raise cli.InputError(f"--converted={converted}: contains no part of {source}")
 
 
 def _verify(folder: Folder, converted: Path) -> int:
-    """The number of parts of `converted` that were compared with `folder`."""
+    """Compares the parts of the network in `folder`; returns their number."""
     checkpoint = read_checkpoint(folder)
-    part = detect(checkpoint)
-    names = (part.name, *part.also)
-    if part.name in svd.UNETS and part.sizes["in_channels"] == 8:
+    model = detect(checkpoint)
+    names = (model.part, *model.alternatives)
+    if model.part in svd.UNETS and model.sizes["in_channels"] == 8:
         names = (*names, svd.WITH_MASK_CHANNEL)
-    found = [
+    parts = [
         converted / name for name in names if (converted / name / CONFIG).is_file()
     ]
     if (converted / CONFIG).is_file():
-        found = [converted]
-    for place in found:
-        _verify_part(checkpoint, part, place)
-    return len(found)
+        parts = [converted]
+    for part in parts:
+        _verify_part(checkpoint, model, part)
+    return len(parts)
 
 
-def _verify_part(checkpoint: Checkpoint, part: Part, place: Path) -> None:
-    config, state = weights.load(place)
+def _verify_part(checkpoint: Checkpoint, model: DetectedModel, part: Path) -> None:
+    config, state = weights.load(part)
     name, sizes = config["class"], config["sizes"]
     if name not in NETWORKS:
-        raise cli.InputError(f"{place}: {name} cannot be verified")
-    print(f"{place}, converted from {config['source']}, beside {checkpoint.label}")
-    widened = config["part"] == svd.WITH_MASK_CHANNEL and part.sizes["in_channels"] == 8
-    wanted = svd.masked_part(part) if widened else part
-    if json.loads(json.dumps(wanted.sizes)) != sizes:
-        raise cli.RunError(f"{place}: has sizes {sizes}; the source, {wanted.sizes}")
-    wrong = _unequal(checkpoint, part, name, state, widened=widened)
+        raise cli.InputError(f"{part}: {name} cannot be verified")
+    print(f"{part}, converted from {config['source']}, against {checkpoint.label}")
+    extended = (
+        config["part"] == svd.WITH_MASK_CHANNEL and model.sizes["in_channels"] == 8
+    )
+    expected = svd.with_mask_channel(model) if extended else model
+    if json.loads(json.dumps(expected.sizes)) != sizes:
+        raise cli.RunError(f"{part}: has sizes {sizes}; the source, {expected.sizes}")
+
+    # The tensors: some errors do not show in the outputs.
+    unequal = _unequal_arrays(checkpoint, model, name, state, extended=extended)
     count = len(checkpoint.tensors.shapes)
-    print(f"  tensors equal to the source's: {count - len(wrong)} of {count}")
+    print(f"  tensors equal to the source's: {count - len(unequal)} of {count}")
     if sizes.get("in_channels") == 9:
         print(f"  {_mask_channel(state)}")
-    worst, first_bad = 0.0, None
+
+    # The outputs, stage by stage.
+    largest, first = 0.0, None
     for stage, error in compare(
-        name, sizes, state, lambda: reference_of(name, checkpoint, part.table)
+        name, sizes, state, lambda: build_reference(name, checkpoint, model.table)
     ):
-        good = error <= TOLERANCE  # not if it is NaN
-        print(f"  {stage:<40} {error:.1e}{'' if good else '  DIFFERS'}")
-        worst = max(worst, error)
-        first_bad = first_bad or (None if good else f"{stage} by {error:.1e}")
-    if wrong or first_bad:
-        tensors = f"{len(wrong)} tensors are not the source's ({', '.join(wrong[:3])})"
-        outputs = f"{first_bad} of its largest value" if first_bad else "no output"
+        passed = error <= TOLERANCE  # False if the error is NaN
+        print(f"  {stage:<40} {error:.1e}{'' if passed else '  DIFFERS'}")
+        largest = max(largest, error)
+        first = first or (None if passed else f"{stage} by {error:.1e}")
+    if unequal or first:
+        names = ", ".join(unequal[:3])
+        tensors = f"{len(unequal)} tensors are not the source's ({names})"
+        outputs = f"{first} of its largest value" if first else "no output"
         raise cli.RunError(
-            f"{place}: differs from {checkpoint.label}: {outputs}"
-            + (f"; {tensors}" if wrong else "")
+            f"{part}: differs from {checkpoint.label}: {outputs}"
+            + (f"; {tensors}" if unequal else "")
         )
-    print(f"  the same: the largest difference is {worst:.1e} of the largest value")
+    print(f"  the same: the largest difference is {largest:.1e} of the largest value")
 
 
-def _unequal(
-    checkpoint: Checkpoint, part: Part, name: str, state: State, *, widened: bool
+def _unequal_arrays(
+    checkpoint: Checkpoint,
+    model: DetectedModel,
+    name: str,
+    state: State,
+    *,
+    extended: bool,
 ) -> list[str]:
-    """Names of the arrays that are not what converting makes of the source."""
+    """Returns the names of arrays that differ from a new conversion of the source.
+
+    Args:
+      name: the class of the network.
+      extended: whether the part is the source with a mask channel added.
+    """
     expected = convert_tensors(
-        build(name, part.sizes), checkpoint.tensors, part.table, what=part.name
+        build(name, model.sizes), checkpoint.tensors, model.table, what=model.part
     )
-    if widened:
+    if extended:
         svd.add_mask_channel(expected)
-    arrays, others = (nnx.traversals.flatten_mapping(s) for s in (state, expected))
+    arrays = nnx.traversals.flatten_mapping(state)
     return [
         ".".join(map(str, path))
-        for path, array in others.items()
+        for path, array in nnx.traversals.flatten_mapping(expected).items()
         if path not in arrays or not np.array_equal(arrays[path], array)
     ]
 
 
 def _mask_channel(state: State) -> str:
+    """Returns a sentence that says whether the U-Net can see the mask."""
     largest = np.abs(state["conv_in"]["kernel"][:, :, 8].astype(np.float32)).max()
     if largest == 0:
         return "conv_in's mask channel is all zero: the network does not see the mask"
@@ -129,11 +148,15 @@ def _mask_channel(state: State) -> str:
 
 def _run() -> None:
     if not _SOURCE.value or not _CONVERTED.value:
-        raise cli.InputError("--source and --converted: expected one each")
+        raise cli.InputError("--source and --converted: both are required")
     verify(_SOURCE.value, _CONVERTED.value)
 
 
 if __name__ == "__main__":
-    _SOURCE = flags.DEFINE_string("source", None, "folder, file or hub repository")
-    _CONVERTED = flags.DEFINE_string("converted", None, "part, or root of weights")
+    _SOURCE = flags.DEFINE_string(
+        "source", None, "folder, file, web address or hub repository of the weights"
+    )
+    _CONVERTED = flags.DEFINE_string(
+        "converted", None, "folder of the converted part, or weights root"
+    )
     cli.main(_run)

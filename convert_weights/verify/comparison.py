@@ -1,4 +1,4 @@
-"""The published network, run by diffusers, beside ours on the same inputs."""
+"""Compares the outputs of the published network, in PyTorch, and the converted one."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,39 +7,43 @@ import jax
 import numpy as np
 from flax import nnx
 
+from convert_weights.engine import Table, map_tensors
 from convert_weights.sources import Checkpoint
-from convert_weights.table import Table, pieces
-from convert_weights.verify.verify_inputs import Pass, passes
+from convert_weights.verify.forward_passes import ForwardPass, forward_passes
 from stereojax.svd.networks import build
-from stereojax.weights import fill
+from stereojax.weights import load_state
 from stereojax.weights.names import State
 
-Records = dict[str, np.ndarray]  # by stage; channels last
+Outputs = dict[str, np.ndarray]  # by stage; channels last
 
 
 def compare(
     name: str, sizes: dict[str, Any], state: State, reference: Callable[[], Any]
 ) -> Iterator[tuple[str, float]]:
-    """Yields each stage and its relative error, max |ours - theirs| / max |theirs|.
+    """Yields each stage and its relative error.
 
-    Everything is float32. `reference` makes the torch module; it is gone before ours is
-    made, so that only one of them is in memory.
+    The error is max |actual - expected| / max |expected|. Both networks compute in
+    float32.
+
+    Args:
+      reference: builds the PyTorch module. It is freed before the Flax network is
+        built, so that only one of them is in memory.
     """
-    ways = passes(name, sizes)
-    theirs = _run_torch(reference(), ways)
-    model = fill(build(name, sizes), state, what=name)
-    for way, expected in zip(ways, theirs, strict=True):
+    passes = forward_passes(name, sizes)
+    expected_outputs = _run_torch(reference(), passes)
+    model = load_state(build(name, sizes), state, what=name)
+    for forward, expected in zip(passes, expected_outputs, strict=True):
         with jax.default_matmul_precision("highest"):
-            actual = _run(model, way)
+            actual = _run_flax(model, forward)
         for stage, value in expected.items():
             yield stage, _error(np.asarray(actual[stage]), value)
 
 
-def reference_of(name: str, checkpoint: Checkpoint, table: Table) -> Any:
-    """The published network as diffusers or transformers builds it, float32.
+def build_reference(name: str, checkpoint: Checkpoint, table: Table) -> Any:
+    """Builds the published network with diffusers or transformers, in float32.
 
     Raises:
-      RuntimeError: a tensor that the network has is not in the checkpoint.
+      RuntimeError: the checkpoint lacks a tensor of the network.
     """
     import diffusers
     import torch
@@ -52,9 +56,8 @@ def reference_of(name: str, checkpoint: Checkpoint, table: Table) -> Any:
         )
     else:
         network = getattr(diffusers, name).from_config(config)
-    sources = {
-        piece.target: piece.source for piece in pieces(checkpoint.tensors.shapes, table)
-    }
+    mappings = map_tensors(checkpoint.tensors.shapes, table)
+    sources = {mapping.target: mapping.source for mapping in mappings}
     with torch.no_grad():
         for key, tensor in network.state_dict().items():
             if key not in sources:
@@ -64,73 +67,75 @@ def reference_of(name: str, checkpoint: Checkpoint, table: Table) -> Any:
     return network.float().eval()
 
 
-def _run_torch(network: Any, ways: list[Pass]) -> list[Records]:
+def _run_torch(network: Any, passes: list[ForwardPass]) -> list[Outputs]:
     import torch
 
     modules = dict(network.named_modules())
-    return [_run_torch_pass(torch, network, modules, way) for way in ways]
+    return [_run_torch_pass(torch, network, modules, forward) for forward in passes]
 
 
-def _run_torch_pass(torch: Any, network: Any, modules: Any, way: Pass) -> Records:
-    records: Records = {}
+def _run_torch_pass(
+    torch: Any, network: Any, modules: Any, forward: ForwardPass
+) -> Outputs:
+    outputs: Outputs = {}
 
-    def note(stage: str) -> Callable[..., None]:
-        def hook(module: Any, given: Any, out: Any) -> None:
-            out = _first(out)
-            out = out.movedim(1, -1) if out.ndim >= 4 else out
-            records[stage] = out.numpy()
+    def recorder(stage: str) -> Callable[..., None]:
+        def hook(module: Any, inputs: Any, output: Any) -> None:
+            output = _first(output)
+            output = output.movedim(1, -1) if output.ndim >= 4 else output
+            outputs[stage] = output.numpy()
 
         return hook
 
-    hooks = [modules[s].register_forward_hook(note(s)) for s in way.stages]
+    hooks = [modules[s].register_forward_hook(recorder(s)) for s in forward.stages]
     with torch.no_grad():
-        out = way.theirs(network, *map(torch.from_numpy, way.inputs))
+        output = forward.run_torch(network, *map(torch.from_numpy, forward.inputs))
     for hook in hooks:
         hook.remove()
-    return {**records, way.name: out.numpy()}
+    return {**outputs, forward.name: output.numpy()}
 
 
-class _Noting(nnx.Module):
-    """A layer whose output is noted."""
+class _Recorded(nnx.Module):
+    """A layer that passes its output to `record` too."""
 
-    def __init__(self, layer: nnx.Module, note: Callable[[Any], None]):
-        self.layer, self.note = layer, note
+    def __init__(self, layer: nnx.Module, record: Callable[[Any], None]):
+        self.layer, self.record = layer, record
 
     def __call__(self, *args: Any) -> Any:
-        out = self.layer(*args)
-        self.note(_first(out))
-        return out
+        output = self.layer(*args)
+        self.record(_first(output))
+        return output
 
 
-def _run(model: nnx.Module, way: Pass) -> dict[str, jax.Array]:
+def _run_flax(model: nnx.Module, forward: ForwardPass) -> dict[str, jax.Array]:
     @jax.jit
     def run(model: nnx.Module, *inputs: jax.Array) -> dict[str, jax.Array]:
-        records = {}  # filled while this is traced
-        for stage in way.stages:
+        outputs = {}  # filled during tracing
+        for stage in forward.stages:
             _wrap(
-                model, stage.split("."), lambda out, s=stage: records.update({s: out})
+                model, stage.split("."), lambda out, s=stage: outputs.update({s: out})
             )
-        return {way.name: way.ours(model, *inputs), **records}
+        return {forward.name: forward.run_flax(model, *inputs), **outputs}
 
-    return run(model, *way.inputs)
+    return run(model, *forward.inputs)
 
 
-def _wrap(node: Any, path: list[str], note: Callable[[Any], None]) -> None:
-    """Puts `_Noting` around the layer at `path`."""
+def _wrap(node: Any, path: list[str], record: Callable[[Any], None]) -> None:
+    """Wraps the layer at `path` in `_Recorded`."""
     *parents, last = path
     for key in parents:
         node = node[int(key)] if key.isdigit() else getattr(node, key)
     if last.isdigit():
-        node[int(last)] = _Noting(node[int(last)], note)
+        node[int(last)] = _Recorded(node[int(last)], record)
     else:
-        setattr(node, last, _Noting(getattr(node, last), note))
+        setattr(node, last, _Recorded(getattr(node, last), record))
 
 
-def _first(out: Any) -> Any:
-    return out[0] if isinstance(out, tuple) else out
+def _first(output: Any) -> Any:
+    return output[0] if isinstance(output, tuple) else output
 
 
 def _error(actual: np.ndarray, expected: np.ndarray) -> float:
-    """NaN where either is not finite."""
+    """Returns the relative error; NaN if a value is not finite."""
     difference = np.abs(actual.reshape(-1) - expected.reshape(-1)).max()
     return float(difference / np.abs(expected).max())

@@ -58,14 +58,14 @@ def choose_depth(
         return _depthcrafter(options, model)
     if name != "auto":
         return _network(name, options)
-    from stereojax.weights import command, find, root
+    from stereojax.weights import convert_command, find, root
 
     if find(BEST, root=root(options.weights_dir)):
         return _network(BEST, options)
     try:
         return _network(DEFAULT, options)
     except (InputError, RunError) as error:
-        how = command(DEFAULT, root(options.weights_dir))
+        how = convert_command(DEFAULT, root(options.weights_dir))
         why = str(error) if how in str(error) else f"{error}; {how}"
         print(f"depth: the embedded prior (lower is nearer): {why}", file=sys.stderr)
         return _prior()
@@ -90,7 +90,7 @@ def _prior() -> DepthChoice:
 
 
 def _network(name: str, options: RunOptions) -> DepthChoice:
-    from convert_weights.fetch import ensure
+    from convert_weights.fetch import find_or_fetch
     from stereojax.depth.depth_anything import DepthAnything
     from stereojax.depth.tcmonodepth import TCMonoDepth
     from stereojax.depth.video_depth import VideoDepth
@@ -99,7 +99,9 @@ def _network(name: str, options: RunOptions) -> DepthChoice:
     estimators = {"video_": VideoDepth, "tcmonodepth": TCMonoDepth}
     by_prefix = (e for prefix, e in estimators.items() if name.startswith(prefix))
     estimator = next(by_prefix, DepthAnything)
-    folder = ensure(name, root=root(options.weights_dir), offline=options.offline)
+    folder = find_or_fetch(
+        name, root=root(options.weights_dir), offline=options.offline
+    )
     load = functools.partial(estimator.load, folder)
     return DepthChoice(name, f"{name} {fingerprint(folder)}", load)
 

@@ -1,27 +1,28 @@
-"""Weights on disk: one root, one folder a part, strictly loaded.
+"""Weights on disk: one root folder, one subfolder per part, loaded strictly.
 
-A part is `config.json` and an Orbax checkpoint in `arrays`; `convert_weights` makes it.
+A part is `config.json` and an Orbax checkpoint in `arrays`; `convert_weights` and
+training write parts.
 """
 
 from stereojax.weights.load_network import (
     check_class,
     compute_dtype,
-    fill,
     load_network,
+    load_state,
 )
 from stereojax.weights.part import fingerprint, load, read_config, save
-from stereojax.weights.root import command, find, require, trained_part
+from stereojax.weights.root import convert_command, find, require, trained_part
 from stereojax.weights.root import weights_root as root
 
 __all__ = [
     "check_class",
-    "command",
     "compute_dtype",
-    "fill",
+    "convert_command",
     "find",
     "fingerprint",
     "load",
     "load_network",
+    "load_state",
     "read_config",
     "require",
     "root",

@@ -1,20 +1,20 @@
-"""The parts whose public source is known, and under which licence they come."""
+"""Catalogue of the parts with a public source, and their licences."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """Where a part's weights are published."""
+    """The public source of a part's weights."""
 
-    # On the Hugging Face hub, the web address of a file, or the file that `made_by`
-    # makes.
+    # A repository on the Hugging Face hub, the web address of a file, or the file that
+    # the command `made_by` writes.
     repo: str
     licence: str
-    fetch: bool = False  # may be fetched without being asked for: free for any use
-    files: tuple[str, ...] = ("config.json", "model.safetensors")  # all it takes
-    made_by: str = ""  # a command: where no repository holds the whole
-    sha256: str | None = None  # of the file at a web address
+    fetch: bool = False  # fetched at first use; only if the licence permits any use
+    files: tuple[str, ...] = ("config.json", "model.safetensors")  # files to fetch
+    made_by: str = ""  # command; for weights that no repository holds completely
+    sha256: str | None = None  # of the file at the web address
 
 
 _SVD = Published(

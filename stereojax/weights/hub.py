@@ -1,4 +1,4 @@
-"""Repositories on the Hugging Face hub, fetched by huggingface_hub."""
+"""Fetches files from the Hugging Face hub with huggingface_hub."""
 
 import sys
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from stereojax.weights.remote import (
     endpoint,
 )
 
-RESTARTS = 3  # at byte 0, by a server that breaks off and cannot resume
+RESTARTS = 3  # restarts at byte 0 before a download fails
 
 
 class HubRepo(RemoteFolder):
-    """A repository, by its name (owner/name)."""
+    """A repository on the hub; its label is its name, owner/name."""
 
     def __init__(self, repo: str, downloads: Path):
         super().__init__(repo, endpoint(), downloads / repo.replace("/", "--"))
@@ -48,7 +48,8 @@ class HubRepo(RemoteFolder):
                 etag_timeout=SECONDS_TO_CONNECT,
                 tqdm_class=_BoundedRestarts,
             )
-        if etag is not None and len(etag) == 64:  # of a large file: its SHA-256
+        # The entity tag of a large file is its SHA-256.
+        if etag is not None and len(etag) == 64:
             check_sha256(target, etag, url)
 
 
@@ -57,7 +58,7 @@ def _hub_errors(repo: str, name: str = "") -> Iterator[None]:
     """Turns huggingface_hub's errors into InputError or NetworkError, one line each."""
     from huggingface_hub import errors
 
-    what = f"{endpoint()}/{repo}/{name}".rstrip("/")
+    url = f"{endpoint()}/{repo}/{name}".rstrip("/")
     try:
         yield
     except (InputError, RunError):
@@ -73,24 +74,25 @@ def _hub_errors(repo: str, name: str = "") -> Iterator[None]:
             "name, or run: hf auth login"
         ) from error
     except errors.EntryNotFoundError as error:
-        raise InputError(f"{what}: not found; check the name") from error
+        raise InputError(f"{url}: not found; check the name") from error
     except errors.HfHubHTTPError as error:
         status = getattr(error.response, "status_code", "an error")
-        raise NetworkError(f"{what}: the hub answered {status}; try again") from error
+        raise NetworkError(f"{url}: the hub answered {status}; try again") from error
     except OSError as error:
-        if error.errno is None:  # not of the disk
-            raise NetworkError(f"{what}: {line_of(error)}") from error
+        if error.errno is None:  # a network error, not a disk error
+            raise NetworkError(f"{url}: {line_of(error)}") from error
         raise
-    # The HTTP client's own errors have no common base over its versions.
+    # The HTTP client's errors share no base class across its versions.
     except Exception as error:
-        raise NetworkError(f"{what}: {line_of(error)}") from error
+        raise NetworkError(f"{url}: {line_of(error)}") from error
 
 
 class _BoundedRestarts(tqdm):
-    """A progress bar that ends a download which restarts at byte 0 again and again.
+    """A progress bar that stops a download after `RESTARTS` restarts at byte 0.
 
-    huggingface_hub would retry without end: each byte received resets its counter. It
-    rolls the bar back when it restarts.
+    huggingface_hub alone retries forever if the server breaks off and cannot resume,
+    because every received byte resets its counter of retries. It sets the bar back at
+    each restart.
     """
 
     def __init__(self, *args, **kwargs):

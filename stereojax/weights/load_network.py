@@ -24,9 +24,9 @@ def load_network(
     """Returns a network with the weights of a part, and the part's config.
 
     Args:
-      folder: of the part.
-      network: the class that the part must hold weights of.
-      build: makes the network, abstract or not, from the config's sizes.
+      folder: the part's folder.
+      network: the class that the part's config must name.
+      build: builds the network, abstract or not, from the config's sizes.
 
     Raises:
       InputError: the part is absent, damaged or of another class, or an array is
@@ -34,7 +34,7 @@ def load_network(
     """
     config, state = load(folder)
     check_class(config, network, folder)
-    return fill(build(config["sizes"]), state, what=config["part"]), config
+    return load_state(build(config["sizes"]), state, what=config["part"]), config
 
 
 def check_class(config: dict[str, Any], network: type, folder: object) -> None:
@@ -45,12 +45,12 @@ def check_class(config: dict[str, Any], network: type, folder: object) -> None:
         )
 
 
-def fill(model: Network, state: State, *, what: str) -> Network:
-    """Returns `model` with the arrays of `state`, converted to the model's own types.
+def load_state(model: Network, state: State, *, what: str) -> Network:
+    """Returns `model` with the arrays of `state`, converted to the model's dtypes.
 
     Args:
-      model: may be abstract; is not changed.
-      state: nested as the model is.
+      model: the network, abstract or not; it is not changed.
+      state: its arrays, nested like the model.
       what: the part's name, for the error.
 
     Raises:
@@ -67,9 +67,9 @@ def fill(model: Network, state: State, *, what: str) -> Network:
 
 
 def compute_dtype(name: Dtype | None = None) -> Dtype:
-    """Returns the type to compute in: `name`, or by device if it is None or "auto".
+    """Returns the dtype to compute in.
 
-    By default float32 on a CPU, bfloat16 elsewhere.
+    For None and "auto" it is float32 on a CPU and bfloat16 on accelerators.
     """
     if name is None or name == "auto":
         return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16

@@ -1,4 +1,4 @@
-"""Names of arrays: nested dictionaries as on disk, or flat with dots.
+"""Converts between nested dictionaries of arrays and flat ones with dotted names.
 
 `{"conv_in": {"kernel": x}}` is `{"conv_in.kernel": x}`; list entries are integers in
 the nested form and digits in the flat one.
@@ -20,7 +20,7 @@ def flatten(state: State, prefix: str = "") -> dict[str, Any]:
 
 
 def unflatten(arrays: Mapping[str, Any], prefix: str = "") -> State:
-    """Returns the arrays whose names begin with `prefix`, nested and without it."""
+    """Returns the arrays whose names begin with `prefix`, nested, without `prefix`."""
     state: State = {}
     for name, array in arrays.items():
         if not name.startswith(prefix):

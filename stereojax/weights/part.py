@@ -1,4 +1,4 @@
-"""One part on disk: `config.json` beside an Orbax checkpoint."""
+"""Saves and loads parts: a folder of `config.json` and an Orbax checkpoint."""
 
 import json
 from pathlib import Path
@@ -8,20 +8,21 @@ from stereojax.cli import InputError
 from stereojax.storage.atomic import atomic_folder
 from stereojax.weights import arrays as checkpoint
 from stereojax.weights.names import State, flatten, unflatten
-from stereojax.weights.root import CONFIG, command_for
+from stereojax.weights.root import CONFIG, convert_command_for
 
 ARRAYS = "arrays"
-VERSION = 1  # of the layout and of the converted names
+VERSION = 1  # of the part's layout and of the names of the arrays
 
 
 def save(folder: Path, config: dict[str, Any], state: State) -> Path:
-    """Writes a part beside `folder`, then renames; a part that was there is replaced.
+    """Writes a part atomically; replaces an existing part.
 
-    `config` says class, sizes, source and licence; dtype, version and digests of the
-    arrays and of their files are added.
+    Args:
+      config: class, sizes, source and licence. The dtype, the version and the digests
+        of the arrays and of their files are added.
 
     Raises:
-      InputError: `folder` holds something that is not a part.
+      InputError: `folder` exists and is not a part.
     """
     if folder.exists() and not (folder / CONFIG).is_file():
         raise InputError(
@@ -42,40 +43,42 @@ def save(folder: Path, config: dict[str, Any], state: State) -> Path:
 
 
 def load(folder: Path) -> tuple[dict[str, Any], State]:
-    """The config and the arrays of a part, as numpy arrays in the types on disk.
+    """Returns the config and the NumPy arrays of a part, with their dtypes on disk.
 
     Raises:
-      InputError: there is no part, or it is damaged or of another version.
+      InputError: the part is absent, damaged or of another version.
     """
     config = read_config(folder)
     if checkpoint.files_digest(folder / ARRAYS) != config.get("files_digest"):
         raise InputError(
-            f"{folder}: damaged, not the files that were written; {command_for(folder)}"
+            f"{folder}: damaged, not the files that were written; "
+            f"{convert_command_for(folder)}"
         )
     return config, unflatten(checkpoint.read(folder / ARRAYS))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a part.
+    """Returns the `config.json` of a part.
 
     Raises:
-      InputError: there is no part, or it is of another version.
+      InputError: the part is absent or of another version.
     """
-    again = command_for(folder)
+    command = convert_command_for(folder)
     try:
         config = json.loads((folder / CONFIG).read_text())
     except FileNotFoundError:
-        raise InputError(f"{folder}: no weights; {again}") from None
+        raise InputError(f"{folder}: no weights; {command}") from None
     except ValueError as error:
-        raise InputError(f"{folder / CONFIG}: not JSON ({error}); {again}") from error
+        raise InputError(f"{folder / CONFIG}: not JSON ({error}); {command}") from error
     version = config.get("conversion_version")
     if version != VERSION:
         raise InputError(
-            f"{folder}: converted as version {version} where {VERSION} is read; {again}"
+            f"{folder}: converted as version {version} where {VERSION} was expected; "
+            f"{command}"
         )
     return config
 
 
 def fingerprint(folder: Path) -> str:
-    """What tells these weights from any other."""
+    """Returns a hash that identifies the weights of a part."""
     return read_config(folder)["digest"]

@@ -1,4 +1,4 @@
-"""Weights on a server, as a folder that fetches its files; failures take seconds."""
+"""Remote folders of weights, which fetch their files; failures take seconds."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from stereojax.storage.atomic import atomic_write
 from stereojax.weights.catalogue import CATALOGUE
 
 SECONDS_TO_CONNECT = 5
-SECONDS_OF_SILENCE = 15
+SECONDS_OF_SILENCE = 15  # without data, before a download fails
 
 
 class NetworkError(RunError):
@@ -61,12 +61,12 @@ class RemoteFolder:
         raise NotImplementedError
 
     def get(self, name: str) -> Path:
-        """Returns the file `name`, fetched if it is not here yet.
+        """Returns the local copy of the file `name`; fetches it at the first call.
 
         Raises:
-          InputError: the server does not have it, or refuses it.
+          InputError: the server does not have the file, or refuses access.
           NetworkError: the connection failed.
-          RunError: its SHA-256 is not the expected one.
+          RunError: the file's SHA-256 is not the expected one.
         """
         target = self._folder / name
         if not target.is_file():
@@ -78,9 +78,10 @@ class RemoteFolder:
 
 
 class WebFile(RemoteFolder):
-    """One file of weights at a web address.
+    """A single weights file at a web address.
 
-    Its SHA-256 must be that of the catalogue if a part there has this address.
+    If the catalogue has a part with this address, the file's SHA-256 must be the
+    catalogue's.
     """
 
     def __init__(self, url: str, downloads: Path):
@@ -88,8 +89,8 @@ class WebFile(RemoteFolder):
         folder = downloads / f"{parts.netloc}{parts.path}".replace("/", "--")
         super().__init__(url, f"{parts.scheme}://{parts.netloc}", folder)
         self._name = Path(parts.path).name
-        known = (part.sha256 for part in CATALOGUE.values() if part.repo == url)
-        self._sha256 = next(known, None)
+        hashes = (part.sha256 for part in CATALOGUE.values() if part.repo == url)
+        self._sha256 = next(hashes, None)
 
     def names(self) -> list[str]:
         return [self._name]
@@ -125,8 +126,8 @@ def is_offline() -> bool:
     """Returns whether HF_HUB_OFFLINE forbids the network."""
     from huggingface_hub import constants
 
-    now = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    return now or constants.is_offline_mode()
+    value = os.environ.get("HF_HUB_OFFLINE", "").upper()
+    return value in ("1", "ON", "YES", "TRUE") or constants.is_offline_mode()
 
 
 def check_reachable(server: str) -> None:
@@ -145,7 +146,7 @@ def check_reachable(server: str) -> None:
         except Exception as error:
             failure[0] = line_of(error)
 
-    # In a thread, because looking up a host name has no time limit of its own.
+    # A thread limits the time, because looking up a host name has no timeout.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(SECONDS_TO_CONNECT)
@@ -159,4 +160,6 @@ def check_sha256(path: Path, expected: str, source: str) -> None:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != expected:
         path.unlink()
-        raise RunError(f"{source}: arrived changed (SHA-256); try again")
+        raise RunError(
+            f"{source}: download differs from the published file (SHA-256); try again"
+        )

@@ -1,4 +1,4 @@
-"""Strict comparison of arrays with a network: every problem in one error."""
+"""Compares arrays with a network strictly: one error lists every problem."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,32 +12,36 @@ class Problems:
     """Collects missing, misshapen and unused arrays; `check` raises them together."""
 
     def __init__(self) -> None:
-        self._found: list[str] = []
+        self._lines: list[str] = []
 
     def missing(self, name: str, shape: Shape) -> None:
-        self._found.append(f"missing {name} {shape}")
+        self._lines.append(f"missing {name} {shape}")
 
     def misshapen(self, name: str, shape: Shape, expected: Shape) -> None:
-        self._found.append(f"shape {name} {shape} where {expected} was expected")
+        self._lines.append(f"shape {name} {shape} where {expected} was expected")
 
     def unused(self, name: str, shape: Shape) -> None:
-        self._found.append(f"unused {name} {shape}")
+        self._lines.append(f"unused {name} {shape}")
 
-    def check(self, doing: str) -> None:
-        """Raises InputError if there are problems; `doing`: such as "loading unet"."""
-        if count := len(self._found):
+    def check(self, action: str) -> None:
+        """Raises InputError if there are problems.
+
+        Args:
+          action: what was done with the arrays, such as "loading unet".
+        """
+        if count := len(self._lines):
             noun = "problem" if count == 1 else "problems"
-            raise InputError(f"{count} {noun} {doing}: {'; '.join(self._found)}")
+            raise InputError(f"{count} {noun} {action}: {'; '.join(self._lines)}")
 
 
 def check_arrays(
-    given: Mapping[str, Any], expected: Mapping[str, Any], *, what: str
+    arrays: Mapping[str, Any], expected: Mapping[str, Any], *, what: str
 ) -> dict[str, Any]:
-    """Returns the given arrays in the order of `expected`.
+    """Returns the arrays in the order of `expected`.
 
     Args:
-      given: arrays by dotted name.
-      expected: anything with a shape, by dotted name.
+      arrays: arrays by dotted name.
+      expected: arrays or abstract arrays by dotted name; only shapes are compared.
       what: the network's name, for the error.
 
     Raises:
@@ -45,12 +49,12 @@ def check_arrays(
     """
     problems = Problems()
     for name, like in expected.items():
-        if name not in given:
+        if name not in arrays:
             problems.missing(name, like.shape)
-        elif given[name].shape != like.shape:
-            problems.misshapen(name, given[name].shape, like.shape)
-    for name, array in given.items():
+        elif arrays[name].shape != like.shape:
+            problems.misshapen(name, arrays[name].shape, like.shape)
+    for name, array in arrays.items():
         if name not in expected:
             problems.unused(name, array.shape)
     problems.check(f"loading {what}")
-    return {name: given[name] for name in expected}
+    return {name: arrays[name] for name in expected}

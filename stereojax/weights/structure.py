@@ -18,7 +18,7 @@ class ModelStructure:
 
     graph: nnx.GraphDef
     paths: tuple[tuple[str | int, ...], ...]
-    kinds: tuple[type, ...]  # of nnx.Variable
+    kinds: tuple[type, ...]  # subclasses of nnx.Variable
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Depth Anything V2 from both layouts, at the command line, and what is refused."""
+"""Conversion of Depth Anything V2: both layouts, the command, refused models."""
 
 import json
 import shutil
@@ -13,7 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from convert_weights import convert
+from convert_weights import conversion, convert
+from convert_weights.detected_model import DetectedModel
+from convert_weights.engine import Table
 from stereojax import weights
 from stereojax.cli import InputError
 
@@ -32,7 +34,7 @@ def converted(hub, tmp_path_factory):
 
 @pytest.fixture
 def copy(hub, tmp_path):
-    """Of the checkpoint, to be spoiled: its folder, its tensors, and how to save."""
+    """A copy of the checkpoint's folder that a test may change."""
     folder = tmp_path / "hub"
     shutil.copytree(hub, folder)
     return folder
@@ -52,7 +54,7 @@ def equal(a, b):
     return jax.tree.all(jax.tree.map(np.array_equal, a, b))
 
 
-def test_the_part_says_what_it_is(hub, converted):
+def test_config_json_of_the_part(hub, converted):
     config = json.loads((converted / "config.json").read_text())
     assert converted.name == config["part"] == "depth_anything_v2"
     assert config["class"] == "DepthAnythingV2"
@@ -76,12 +78,14 @@ def test_the_original_layout_gives_the_same_arrays(hub, converted, tmp_path):
     tensors = reference.original(tensors_of(hub))
     folder = tmp_path / "original"
     folder.mkdir()
-    shutil.copy(hub / "config.json", folder)  # tiny: no published size tells the taps
+    shutil.copy(
+        hub / "config.json", folder
+    )  # gives the taps: no published model is so small
     torch.save(tensors, folder / "depth_anything_v2_vitx.pth")
     assert equal(convert(folder, tmp_path / "root"), converted)
 
 
-def test_the_names_that_transformers_has_in_memory(converted, copy, tmp_path):
+def test_the_names_of_transformers_loaded_modules(converted, copy, tmp_path):
     tensors = {
         name.replace("attention.attention.query", "attention.q_proj")
         .replace("attention.attention.key", "attention.k_proj")
@@ -107,29 +111,29 @@ def test_half_precision_and_shards(hub, converted, tmp_path):
     )
 
 
-def test_without_the_unread_tensors_too(converted, copy, tmp_path):
+def test_unused_tensors_are_optional(converted, copy, tmp_path):
     tensors = tensors_of(copy)
-    unread = [
+    unused = [
         name
         for name in tensors
         if "mask_token" in name or "fusion_stage.layers.0.residual_layer1" in name
     ]
-    assert len(unread) == 5
-    for name in unread:
+    assert len(unused) == 5
+    for name in unused:
         del tensors[name]
     save_file(tensors, copy / "model.safetensors")
     assert equal(convert(copy, tmp_path / "root"), converted)
 
 
-def test_problems_are_told_together_and_nothing_is_written(copy, tmp_path):
+def test_one_error_lists_all_problems_and_nothing_is_written(copy, tmp_path):
     tensors = tensors_of(copy)
     del tensors["backbone.layernorm.bias"]
     tensors["head.conv1.weight"] = torch.zeros(8, 15, 3, 3)
     tensors["backbone.extra"] = torch.zeros(4)
     save_file(tensors, copy / "model.safetensors")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as error:
         convert(copy, tmp_path / "root")
-    assert str(caught.value) == (
+    assert str(error.value) == (
         "3 problems converting depth_anything_v2: "
         "shape head.conv1.weight (8, 15, 3, 3) where (8, 16, 3, 3) was expected; "
         "missing pretrained.norm.bias (32,); unused backbone.extra (4,)"
@@ -137,14 +141,14 @@ def test_problems_are_told_together_and_nothing_is_written(copy, tmp_path):
     assert not (tmp_path / "root").exists()
 
 
-def test_the_output_may_be_the_part_itself(hub, tmp_path):
-    for _ in range(2):  # the second time over the first
+def test_the_output_may_be_the_parts_own_folder(hub, tmp_path):
+    for _ in range(2):  # the second conversion replaces the first
         part = convert(hub, tmp_path / "depth_anything_v2")
         assert part == tmp_path / "depth_anything_v2"
     assert {p.name for p in tmp_path.iterdir()} == {"depth_anything_v2"}
 
 
-def test_a_folder_that_is_no_part_is_left_alone(hub, tmp_path):
+def test_a_folder_that_is_not_a_part_is_not_replaced(hub, tmp_path):
     other = tmp_path / "depth_anything_v2"
     other.mkdir()
     (other / "diary.txt").write_text("dear")
@@ -153,7 +157,7 @@ def test_a_folder_that_is_no_part_is_left_alone(hub, tmp_path):
     assert (other / "diary.txt").read_text() == "dear"
 
 
-def test_the_model_can_be_said(hub, tmp_path):
+def test_the_model_can_be_selected(hub, tmp_path):
     part = convert(hub, tmp_path, model="depth_anything_v2_small")
     assert part.name == "depth_anything_v2_small"
     assert weights.read_config(part)["licence"] == "Apache-2.0"
@@ -161,11 +165,10 @@ def test_the_model_can_be_said(hub, tmp_path):
         convert(hub, tmp_path, model="unet")
 
 
-def test_another_published_size_is_not_taken_for_it(copy, tmp_path):
-    from convert_weights.conversion import _agreed
-
+def test_another_published_size_than_the_selected_is_refused():
+    base = DetectedModel("depth_anything_v2_base", {}, Table(), None)
     with pytest.raises(InputError, match="holds depth_anything_v2_base, expected dep"):
-        _agreed("depth_anything_v2_base", "depth_anything_v2_small", "x")
+        conversion._part_name(base, "depth_anything_v2_small", "x")
 
 
 def test_a_metric_model_is_refused(copy, tmp_path):
@@ -182,7 +185,7 @@ def test_another_model_is_refused(tmp_path):
         convert(tmp_path, tmp_path / "root")
 
 
-def test_what_gives_the_sizes_must_be_there(copy, tmp_path):
+def test_tensors_that_give_the_sizes_are_required(copy, tmp_path):
     tensors = tensors_of(copy)
     del tensors["backbone.embeddings.position_embeddings"]
     save_file(tensors, copy / "model.safetensors")
@@ -190,7 +193,7 @@ def test_what_gives_the_sizes_must_be_there(copy, tmp_path):
         convert(copy, tmp_path / "root")
 
 
-def test_the_command_line(hub, converted, tmp_path):
+def test_the_command(hub, converted, tmp_path):
     done = command("--source", hub, "--output", tmp_path / "root")
     assert done.returncode == 0, done.stderr
     assert "licence of depth_anything_v2: not known" in done.stdout
@@ -199,7 +202,7 @@ def test_the_command_line(hub, converted, tmp_path):
     assert equal(tmp_path / "root" / "depth_anything_v2", converted)
 
 
-def test_the_command_line_fails_in_one_line(tmp_path):
+def test_the_command_fails_with_one_line(tmp_path):
     done = command("--source", tmp_path / "nowhere", "--output", tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""LPIPS: what is refused, and what the part says of itself."""
+"""Conversion of LPIPS: config.json, refused checkpoints, the command."""
 
 import lpips_reference as reference
 import pytest
@@ -19,7 +19,7 @@ def converted(state, tmp_path):
     return convert(tmp_path / "lpips.pth", tmp_path / "root")
 
 
-def test_the_part_says_what_it_is(state, tmp_path):
+def test_config_json_of_the_part(state, tmp_path):
     folder = converted(state, tmp_path)
     assert folder == tmp_path / "root" / "lpips_alex"
     config = weights.read_config(folder)
@@ -28,23 +28,23 @@ def test_the_part_says_what_it_is(state, tmp_path):
     assert config["dtype"] == "float32"
 
 
-def test_what_older_versions_of_the_package_do_not_list_is_not_needed(state, tmp_path):
+def test_checkpoints_of_older_versions_of_the_package(state, tmp_path):
     older = {name: x for name, x in state.items() if not name.startswith("lins.")}
     assert len(older) == len(state) - 5
     digests = set()
-    for name, given in (("new", state), ("old", older)):
+    for name, tensors in (("new", state), ("old", older)):
         (tmp_path / name).mkdir()
-        digests.add(weights.fingerprint(converted(given, tmp_path / name)))
+        digests.add(weights.fingerprint(converted(tensors, tmp_path / name)))
     assert len(digests) == 1
 
 
-def test_problems_are_told_together(state, tmp_path):
+def test_one_error_lists_all_problems(state, tmp_path):
     del state["net.slice3.6.bias"]
     state["net.slice2.3.weight"] = torch.zeros(192, 64, 3, 3)
     state["net.slice5.12.weight"] = torch.zeros(2)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as error:
         converted(state, tmp_path)
-    assert str(caught.value) == (
+    assert str(error.value) == (
         "3 problems converting lpips_alex: "
         "shape net.slice2.3.weight (192, 64, 3, 3) where (192, 64, 5, 5) was expected; "
         "missing net.slice3.bias (384,); unused net.slice5.12.weight (2,)"
@@ -52,15 +52,15 @@ def test_problems_are_told_together(state, tmp_path):
     assert not (tmp_path / "root").exists()
 
 
-def test_the_last_layers_alone_are_not_enough(state, tmp_path):
-    """They are what the package itself comes with."""
+def test_the_last_layers_alone_are_refused(state, tmp_path):
+    """The package itself contains only these."""
     lins = {name: x for name, x in state.items() if name.startswith("lin")}
     with pytest.raises(InputError, match=r"only the last layers.*run: pip install lpi"):
         converted(lins, tmp_path)
 
 
 def test_another_network_is_refused(state, tmp_path):
-    state["lin1.model.1.weight"] = torch.zeros(1, 128, 1, 1)  # as of net='vgg'
+    state["lin1.model.1.weight"] = torch.zeros(1, 128, 1, 1)  # from net='vgg'
     with pytest.raises(InputError, match=r"\(64, 128, 384.*those of net='alex'"):
         converted(state, tmp_path)
 
@@ -71,10 +71,10 @@ def test_other_constants_are_refused(state, tmp_path):
         converted(state, tmp_path)
 
 
-def test_where_it_is_missing_the_line_says_how_it_is_made(tmp_path):
-    with pytest.raises(InputError) as caught:
+def test_the_error_without_weights_has_the_command(tmp_path):
+    with pytest.raises(InputError) as error:
         weights.require("lpips_alex", root=tmp_path)
-    line = str(caught.value)
+    line = str(error.value)
     assert "weights lpips_alex are not in" in line
     assert "torch.save(lpips.LPIPS(net='alex').state_dict(), 'lpips_alex.pth')" in line
     assert f"python -m convert_weights --source lpips_alex.pth --output {tmp_path}" in (

@@ -1,4 +1,4 @@
-"""SVD's networks from diffusers folders: whole pipelines, variants, what is refused."""
+"""Conversion of SVD's networks: pipelines, variants, refused configs."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
-    """As SVD's repository: three networks, other folders, a file at the top."""
+    """A folder like SVD's repository: three networks, other folders, a file on top."""
     folder = tmp_path_factory.mktemp("pipeline")
     reference.unet(8).save_pretrained(folder / "unet")
     reference.vae().save_pretrained(folder / "vae")
@@ -34,7 +34,7 @@ def pipeline(tmp_path_factory):
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text("{}")
     (folder / "model_index.json").write_text("{}")
-    (folder / "svd_xt.safetensors").write_bytes(b"of another layout")
+    (folder / "svd_xt.safetensors").write_bytes(b"another layout")
     return folder
 
 
@@ -52,7 +52,7 @@ def root(pipeline, tmp_path_factory):
 
 @pytest.fixture
 def copy(pipeline, tmp_path):
-    """Of the pipeline, to be spoiled."""
+    """A copy of the pipeline that a test may change."""
     return Path(shutil.copytree(pipeline, tmp_path / "copy"))
 
 
@@ -64,10 +64,10 @@ def edit(folder: Path, **changes) -> None:
 def network(folder: Path):
     config, state = weights.load(folder)
     model = build(config["class"], config["sizes"])
-    return weights.fill(model, state, what=config["part"])
+    return weights.load_state(model, state, what=config["part"])
 
 
-def test_a_part_says_what_it_is(root):
+def test_config_json_of_the_parts(root):
     config = weights.read_config(root / "svd/unet")
     assert config["class"] == "UNetSpatioTemporalConditionModel"
     assert config["sizes"] == {
@@ -89,8 +89,8 @@ def test_a_part_says_what_it_is(root):
     }
 
 
-def test_the_whole_way_through_disk_computes_the_same(root):
-    """Networks are compared in tests/svd; here what is stored and loaded again."""
+def test_a_network_loaded_from_its_part_computes_the_same(root):
+    """tests/svd compares the networks without a part on disk."""
     pixels = noise(2, 3, 28, 28)
     expected = to_numpy(reference.clip()(pixels).image_embeds)
     assert (
@@ -98,19 +98,19 @@ def test_the_whole_way_through_disk_computes_the_same(root):
     )
 
 
-def test_a_ninth_channel_is_stereocrafter(tmp_path):
+def test_a_unet_of_nine_channels_is_stereocrafters(tmp_path):
     reference.unet(9).save_pretrained(tmp_path / "repo" / "unet_diffusers")
     folders = convert_all(tmp_path / "repo", tmp_path / "root")
     assert folders == [tmp_path / "root/stereocrafter/unet"]
 
 
-def test_depthcrafter_is_known_by_its_name_or_by_being_told(copy, tmp_path):
+def test_depthcrafter_is_detected_by_class_or_selected_by_model(copy, tmp_path):
     unet = copy / "unet"
-    told = convert(unet, tmp_path, model="depthcrafter/unet")
+    selected = convert(unet, tmp_path, model="depthcrafter/unet")
     edit(unet, _class_name="DiffusersUNetSpatioTemporalConditionModelDepthCrafter")
-    known = convert(unet, tmp_path)
-    assert told == known == tmp_path / "depthcrafter/unet"
-    assert weights.read_config(known)["licence"].startswith("academic research only")
+    detected = convert(unet, tmp_path)
+    assert selected == detected == tmp_path / "depthcrafter/unet"
+    assert weights.read_config(detected)["licence"].startswith("academic research only")
 
 
 def test_a_mask_channel_of_zeros_can_be_added(pipeline, root, tmp_path):
@@ -126,7 +126,7 @@ def test_a_mask_channel_of_zeros_can_be_added(pipeline, root, tmp_path):
     assert nnx.state(network(folder))  # loads as a U-Net of 9 channels
 
 
-def test_no_mask_channel_for_what_is_no_unet_of_eight(pipeline, tmp_path):
+def test_a_mask_channel_needs_a_unet_of_eight_channels(pipeline, tmp_path):
     with pytest.raises(InputError, match="8 input channels, not svd/vae"):
         convert_all(pipeline / "vae", tmp_path, init_mask_channel=True)
     reference.unet(9).save_pretrained(tmp_path / "nine")
@@ -134,16 +134,16 @@ def test_no_mask_channel_for_what_is_no_unet_of_eight(pipeline, tmp_path):
         convert_all(tmp_path / "nine", tmp_path, init_mask_channel=True)
 
 
-def test_half_precision_is_taken_where_both_are_there(copy, tmp_path):
+def test_half_precision_is_preferred_to_full(copy, tmp_path):
     encoder = copy / "image_encoder"
     half = {k: v.half() for k, v in load_file(encoder / "model.safetensors").items()}
-    # As old files have it.
+    # Old files hold the position IDs.
     half["vision_model.embeddings.position_ids"] = torch.arange(5)[None]
     save_file(half, encoder / "model.fp16.safetensors", {"format": "pt"})
     folder = convert(encoder, tmp_path)
     assert weights.read_config(folder)["dtype"] == "float16"
-    whole = convert(encoder / "model.safetensors", tmp_path)
-    assert weights.read_config(whole)["dtype"] == "float32"
+    full = convert(encoder / "model.safetensors", tmp_path)
+    assert weights.read_config(full)["dtype"] == "float32"
 
 
 def test_shards_of_half_precision(tmp_path):
@@ -155,13 +155,13 @@ def test_shards_of_half_precision(tmp_path):
     assert folder.name == "unet"
 
 
-def test_names_of_old_autoencoders(copy, root, tmp_path):
+def test_old_names_of_the_vae(copy, root, tmp_path):
     file = copy / "vae/diffusion_pytorch_model.safetensors"
     old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     tensors = {}
     for name, tensor in load_file(file).items():
-        for new, before in old.items():
-            name = name.replace(f"attentions.0.{new}.", f"attentions.0.{before}.")
+        for now, before in old.items():
+            name = name.replace(f"attentions.0.{now}.", f"attentions.0.{before}.")
         tensors[name] = tensor
     assert sum("proj_attn" in name for name in tensors) == 4
     save_file(tensors, file, {"format": "pt"})
@@ -183,20 +183,20 @@ def test_names_of_old_autoencoders(copy, root, tmp_path):
         ("unet", {"block_out_channels": [64, 96]}, "shape .* was expected"),
     ],
 )
-def test_what_is_not_built_is_refused(copy, tmp_path, part, changes, message):
+def test_unsupported_settings_are_refused(copy, tmp_path, part, changes, message):
     edit(copy / part, **changes)
     with pytest.raises(InputError, match=message):
         convert(copy / part, tmp_path / "root")
     assert not (tmp_path / "root").exists()
 
 
-def test_without_a_config_the_sizes_are_missing(copy, tmp_path):
+def test_a_missing_config_is_an_error(copy, tmp_path):
     (copy / "vae/config.json").unlink()
     with pytest.raises(InputError, match=r"vae: config\.json, .* is missing"):
         convert(copy / "vae", tmp_path)
 
 
-def test_a_pipeline_of_other_networks_is_named(copy, tmp_path):
+def test_a_pipeline_without_supported_networks_lists_its_networks(copy, tmp_path):
     for part in ("unet", "vae", "image_encoder"):
         edit(copy / part, _class_name="UNet2DConditionModel", architectures=None)
     with pytest.raises(InputError, match=r"holds .*unet \(UNet2DConditionModel\)"):
@@ -208,7 +208,7 @@ def test_one_model_of_a_pipeline(pipeline, tmp_path):
     assert folder == tmp_path / "svd/vae"
 
 
-def test_from_the_hub_only_what_is_needed_is_fetched(pipeline, tmp_path, monkeypatch):
+def test_only_the_selected_network_is_fetched(pipeline, tmp_path, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     files = {
         p.relative_to(pipeline).as_posix(): p.read_bytes()

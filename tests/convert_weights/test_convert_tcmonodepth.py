@@ -1,4 +1,4 @@
-"""TCMonoDepth: its checkpoint without torch, what is refused, and its download."""
+"""Conversion of TCMonoDepth: without PyTorch, refused checkpoints, the download."""
 
 import dataclasses
 import functools
@@ -16,7 +16,7 @@ import tcmonodepth_reference as reference
 import torch
 
 from convert_weights import convert
-from convert_weights.fetch import ensure
+from convert_weights.fetch import find_or_fetch
 from stereojax import weights
 from stereojax.cli import InputError, RunError
 from stereojax.weights.catalogue import CATALOGUE
@@ -68,7 +68,7 @@ def test_other_sizes_are_found_by_their_shapes(tmp_path):
     assert weights.read_config(part)["sizes"] == sizes
 
 
-def test_what_only_training_uses_is_not_needed(state, tmp_path):
+def test_tensors_for_training_only_are_optional(state, tmp_path):
     kept = {
         name: tensor
         for name, tensor in state.items()
@@ -80,13 +80,13 @@ def test_what_only_training_uses_is_not_needed(state, tmp_path):
     assert len({weights.fingerprint(part) for part in parts}) == 1
 
 
-def test_problems_are_told_together(state, tmp_path):
+def test_one_error_lists_all_problems(state, tmp_path):
     del state["encoder.features.2.branch_main.1.running_var"]
     state["decoder.final.weight"] = torch.zeros(1, 24, 1, 1)
     state["decoder.extra"] = torch.zeros(4)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as error:
         converted(state, tmp_path)
-    assert str(caught.value) == (
+    assert str(error.value) == (
         f"3 problems converting {SMALL}: "
         "shape decoder.final.weight (1, 24, 1, 1) where (1, 24, 3, 3) was expected; "
         "missing encoder.features.2.branch_main.1.running_var (24,); "
@@ -95,11 +95,11 @@ def test_problems_are_told_together(state, tmp_path):
     assert not (tmp_path / "root").exists()
 
 
-def test_what_gives_the_sizes_must_be_there(state, tmp_path):
+def test_tensors_that_give_the_sizes_are_required(state, tmp_path):
     missing = "encoder.features.4.branch_main.5.weight"
-    first = {n: x for n, x in state.items() if n != missing}
+    incomplete = {n: x for n, x in state.items() if n != missing}
     with pytest.raises(InputError, match=f"{missing}, which gives .* missing"):
-        converted(first, tmp_path)
+        converted(incomplete, tmp_path)
     state = {n: x for n, x in state.items() if "features.4.branch_proj" not in n}
     with pytest.raises(InputError, match="an encoder of 2 stages; expected 3"):
         converted(state, tmp_path)
@@ -118,7 +118,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def web(hub, monkeypatch):
-    """A web server with the checkpoint, in the place of the published address."""
+    """A web server with the checkpoint; its address replaces the published one."""
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     handler = functools.partial(Handler, directory=hub)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -133,45 +133,45 @@ def web(hub, monkeypatch):
         thread.join()
 
 
-def left(root):
-    """The downloads that stayed."""
+def downloads(root):
+    """Returns the downloaded files and folders that were not deleted."""
     return [p for p in root.glob(".fetch/*") if p.suffix != ".lock"]
 
 
 def test_the_first_use_fetches_it_by_name(web, hub, tmp_path, capfd):
-    folder = ensure(SMALL, root=tmp_path)
-    told = capfd.readouterr().err
-    assert f"fetching {SMALL} from {web}, once (licence: MIT, (c) 2021 Yu Li)" in told
+    folder = find_or_fetch(SMALL, root=tmp_path)
+    stderr = capfd.readouterr().err
+    assert f"fetching {SMALL} from {web}, once (licence: MIT, (c) 2021 Yu Li)" in stderr
     assert weights.read_config(folder)["source"] == web
     from_file = convert(hub, tmp_path / "file")
     assert weights.fingerprint(folder) == weights.fingerprint(from_file)
-    assert left(tmp_path) == []
-    assert ensure(SMALL, root=tmp_path, offline=True) == folder
+    assert downloads(tmp_path) == []
+    assert find_or_fetch(SMALL, root=tmp_path, offline=True) == folder
 
 
 def test_another_file_at_the_address_is_refused(web, tmp_path, monkeypatch):
     part = dataclasses.replace(CATALOGUE[SMALL], sha256="0" * 64)
     monkeypatch.setitem(CATALOGUE, SMALL, part)
-    with pytest.raises(RunError, match=r"arrived changed \(SHA-256\)"):
-        ensure(SMALL, root=tmp_path)
+    with pytest.raises(RunError, match=r"differs from the published file \(SHA-256\)"):
+        find_or_fetch(SMALL, root=tmp_path)
     assert weights.find(SMALL, root=tmp_path) is None
-    assert left(tmp_path) == []
+    assert downloads(tmp_path) == []
 
 
-def test_an_address_as_a_source(web, tmp_path):
+def test_a_web_address_as_source(web, tmp_path):
     folder = convert(web, tmp_path)
     assert folder == tmp_path / SMALL
     with pytest.raises(InputError, match=r"nothing\.pth: not found"):
         convert(web.replace("_ckpt_small.pt.tar", "nothing.pth"), tmp_path)
 
 
-def test_without_network_the_line_says_what_to_run(tmp_path):
+def test_the_offline_error_has_the_command(tmp_path):
     url = CATALOGUE[SMALL].repo
     assert url.startswith("https://")
-    with pytest.raises(InputError) as caught:
-        ensure(SMALL, root=tmp_path, offline=True)
+    with pytest.raises(InputError) as error:
+        find_or_fetch(SMALL, root=tmp_path, offline=True)
     line = f"run: python -m convert_weights --source {url} --output {tmp_path}"
-    assert line in str(caught.value)
+    assert line in str(error.value)
 
 
 def test_the_token_of_the_hub_is_not_sent_to_other_servers(web, tmp_path, monkeypatch):

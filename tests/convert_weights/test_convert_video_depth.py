@@ -1,4 +1,4 @@
-"""Video Depth Anything from .pth and safetensors, fetched, and what is refused."""
+"""Conversion of Video Depth Anything: file formats, refused models, the download."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from stand_in_hub import StandInHub
 
 from convert_weights import convert
-from convert_weights.fetch import ensure
+from convert_weights.fetch import find_or_fetch
 from stereojax import weights
 from stereojax.cli import InputError
 from stereojax.depth.video_depth import VideoDepth
@@ -34,7 +34,8 @@ def converted(hub, tmp_path_factory):
     return convert(hub, tmp_path_factory.mktemp("root"))
 
 
-def spoiled(hub, folder, change):
+def changed_copy(hub, folder, change):
+    """Copies the checkpoint to `folder`, with its tensors changed by `change`."""
     shutil.copytree(hub, folder)
     tensors = torch.load(hub / FILE)
     change(tensors)
@@ -47,7 +48,7 @@ def equal(a, b):
     return jax.tree.all(jax.tree.map(np.array_equal, a, b))
 
 
-def test_the_part_says_what_it_is(converted):
+def test_config_json_of_the_part(converted):
     config = json.loads((converted / "config.json").read_text())
     assert converted.name == config["part"] == "video_depth_anything"
     assert config["class"] == "VideoDepthAnything"
@@ -73,7 +74,7 @@ def test_safetensors_and_half_precision(hub, converted, tmp_path):
     )
 
 
-def test_problems_are_told_together_and_nothing_is_written(hub, tmp_path):
+def test_one_error_lists_all_problems_and_nothing_is_written(hub, tmp_path):
     block = "head.motion_modules.2.temporal_transformer."
 
     def change(tensors):
@@ -81,9 +82,9 @@ def test_problems_are_told_together_and_nothing_is_written(hub, tmp_path):
         tensors[f"{block}proj_in.weight"] = torch.zeros(64, 63)
         tensors[f"{block}norms.extra"] = torch.zeros(4)
 
-    with pytest.raises(InputError) as caught:
-        convert(spoiled(hub, tmp_path / "hub", change), tmp_path / "root")
-    assert str(caught.value) == (
+    with pytest.raises(InputError) as error:
+        convert(changed_copy(hub, tmp_path / "hub", change), tmp_path / "root")
+    assert str(error.value) == (
         "3 problems converting video_depth_anything: "
         f"shape {block}proj_in.weight (64, 63) where (64, 64) was expected; "
         f"missing {block}proj_out.bias (64,); unused {block}norms.extra (4,)"
@@ -111,26 +112,27 @@ def test_the_command_line_prints_the_licence(hub, converted, tmp_path):
         assert equal(tmp_path / name, converted)
 
 
-def test_the_small_one_is_fetched_on_first_use(hub, tmp_path, monkeypatch, capfd):
+def test_the_small_model_is_fetched_at_its_first_use(hub, tmp_path, monkeypatch, capfd):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     name, repo = (
         "video_depth_anything_small",
         "depth-anything/Video-Depth-Anything-Small",
     )
-    # There is no config.json there; sizes that shapes do not tell are the published.
-    tensors = {"video_depth_anything_vits.pth": published_depth(hub)}
-    monkeypatch.setitem(sys.modules, "torch", None)  # nobody needs torch for this
+    # The repository has no config.json: sizes that shapes do not give are the
+    # published ones.
+    tensors = {"video_depth_anything_vits.pth": checkpoint_of_published_depth(hub)}
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it is an error now
     with StandInHub(repo, tensors) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
-        folder = ensure(name, root=tmp_path)
+        folder = find_or_fetch(name, root=tmp_path)
         assert "licence: Apache-2.0" in capfd.readouterr().err
         with pytest.raises(InputError, match=r"Anything-Large .*CC-BY-NC-4\.0"):
-            ensure("video_depth_anything_large", root=tmp_path)
+            find_or_fetch("video_depth_anything_large", root=tmp_path)
     assert VideoDepth.load(folder).name == name
 
 
-def published_depth(hub):
-    """The bytes of a .pth of as many blocks as the published small one has."""
+def checkpoint_of_published_depth(hub):
+    """Returns the bytes of a .pth with as many blocks as the published small model."""
     import io
 
     tensors = torch.load(hub / FILE)

@@ -1,4 +1,4 @@
-"""The engine on a network with one layer of every kind, against the same in torch."""
+"""The engine, on a network with a layer of every kind, against PyTorch."""
 
 import jax
 import jax.numpy as jnp
@@ -7,14 +7,13 @@ import pytest
 import torch
 from flax import nnx
 
-from convert_weights.engine import convert_tensors
-from convert_weights.table import Rename, Table, pieces
+from convert_weights.engine import Rename, Table, convert_tensors, map_tensors
 from stereojax.cli import InputError
-from stereojax.weights import fill
+from stereojax.weights import load_state
 
 
-class Ours(nnx.Module):
-    """Square kernels throughout: no wrong axis would be seen in the shape."""
+class FlaxNetwork(nnx.Module):
+    """All kernels are square, so that no shape check can detect swapped axes."""
 
     def __init__(self, rngs):
         same = {"padding": ((1, 1), (1, 1)), "rngs": rngs}
@@ -42,7 +41,7 @@ class Ours(nnx.Module):
         return self.conv3d(jnp.stack([x, 2 * x], axis=1))
 
 
-class Theirs(torch.nn.Module):
+class TorchNetwork(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.words = torch.nn.Embedding(8, 8)
@@ -72,11 +71,13 @@ TABLE = Table(
         Rename("ln", "inner.1"),
         Rename(("q", "k", "v"), "inner.2"),
     ),
-    unused=(r"position_ids",),
+    ignored=(r"position_ids",),
 )
 
 
 class InMemory:
+    """Tensors of a state dict; records the names that are read."""
+
     def __init__(self, state, cast=np.float32):
         self.state = {k: np.asarray(v).astype(cast) for k, v in state.items()}
         self.shapes = {name: array.shape for name, array in self.state.items()}
@@ -89,73 +90,75 @@ class InMemory:
 
 @pytest.fixture
 def state():
-    return Theirs().state_dict()
+    return TorchNetwork().state_dict()
 
 
 @pytest.fixture(scope="module")
 def shapes():
-    return nnx.eval_shape(lambda: Ours(nnx.Rngs(0)))
+    return nnx.eval_shape(lambda: FlaxNetwork(nnx.Rngs(0)))
 
 
-def test_every_kind_of_layer_and_a_join(state, shapes):
+def test_every_kind_of_layer_and_a_concatenation(state, shapes):
     tensors = InMemory({**state, "position_ids": np.zeros(3)})
-    ours = fill(shapes, convert_tensors(shapes, tensors, TABLE, what="toy"), what="toy")
+    arrays = convert_tensors(shapes, tensors, TABLE, what="toy")
+    network = load_state(shapes, arrays, what="toy")
     ids = np.random.default_rng(0).integers(0, 8, (2, 4, 5))
     with torch.no_grad():
-        expected = Theirs()(torch.from_numpy(ids)).numpy()
-    actual = jax.jit(lambda ids: ours(ids))(ids)
+        expected = TorchNetwork()(torch.from_numpy(ids)).numpy()
+    actual = jax.jit(lambda ids: network(ids))(ids)
     assert expected.std() > 0.1
     assert np.abs(actual - expected).max() / np.abs(expected).max() < 1e-5
-    assert sorted(tensors.reads) == sorted(state)  # each once, the unused one never
+    assert sorted(tensors.reads) == sorted(state)  # each once, the ignored one never
 
 
-def test_types_are_kept(state, shapes):
+def test_dtypes_are_kept(state, shapes):
     converted = convert_tensors(shapes, InMemory(state, np.float16), TABLE, what="toy")
     assert converted["inner"][2]["kernel"].dtype == np.float16
     assert converted["inner"][2]["kernel"].flags.c_contiguous
 
 
-def test_a_cut_is_the_join_backwards(state, shapes):
-    class Apart(nnx.Module):
+def test_a_split_is_the_inverse_of_a_concatenation(state, shapes):
+    class Separate(nnx.Module):
         def __init__(self):
             self.q, self.k, self.v = (
                 nnx.Linear(8, 8, rngs=nnx.Rngs(0)) for _ in range(3)
             )
 
     names = ("q", "k", "v")
-    whole = {
-        f"in_proj_{leaf}": np.concatenate([state[f"{n}.{leaf}"] for n in names])
-        for leaf in ("weight", "bias")
+    joined = {
+        f"in_proj_{kind}": np.concatenate([state[f"{n}.{kind}"] for n in names])
+        for kind in ("weight", "bias")
     }
     table = Table(
         (Rename(r"in_proj_(weight|bias)", tuple(rf"{name}.\1" for name in names)),)
     )
-    apart = nnx.eval_shape(Apart)
-    converted = convert_tensors(apart, InMemory(whole), table, what="apart")
+    separate = nnx.eval_shape(Separate)
+    converted = convert_tensors(separate, InMemory(joined), table, what="separate")
     for name in names:
         assert np.array_equal(converted[name]["kernel"], state[f"{name}.weight"].T)
         assert np.array_equal(converted[name]["bias"], state[f"{name}.bias"])
 
 
-def test_all_problems_at_once(state, shapes):
+def test_one_error_lists_all_problems(state, shapes):
     del state["norm.bias"], state["k.weight"]
     state["conv.weight"] = np.zeros((8, 9, 3, 3))
     state["v.bias"] = np.zeros(7)
     state["foo.bar"] = np.zeros(4)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as error:
         convert_tensors(shapes, InMemory(state), TABLE, what="toy")
-    assert str(caught.value) == (
+    assert str(error.value) == (
         "5 problems converting toy: "
         "shape conv.weight (8, 9, 3, 3) where (8, 8, 3, 3) was expected; "
         "shape v.bias (7,) where (8,) was expected; "
-        "missing inner.2.weight, 3 parts of it but q.weight, v.weight, (24, 8); "
+        "missing inner.2.weight (expected sources: 3, got: q.weight, v.weight) "
+        "(24, 8); "
         "missing norm.bias (8,); unused foo.bar (4,)"
     )
 
 
-def test_nothing_is_read_before_all_is_known_to_fit(state, shapes):
-    tensors = InMemory({**state, "more": np.zeros(1)})
-    with pytest.raises(InputError, match="1 problem converting toy: unused more"):
+def test_no_tensor_is_read_before_all_shapes_are_checked(state, shapes):
+    tensors = InMemory({**state, "extra": np.zeros(1)})
+    with pytest.raises(InputError, match="1 problem converting toy: unused extra"):
         convert_tensors(shapes, tensors, TABLE, what="toy")
     assert not tensors.reads
 
@@ -166,16 +169,17 @@ def test_two_sources_for_one_target_are_a_problem(state, shapes):
         convert_tensors(shapes, InMemory(state), TABLE, what="toy")
 
 
-def test_a_rename_takes_whole_components():
+def test_a_rename_matches_whole_components():
     table = Table((Rename("conv", "x"),))
-    names = {p.source: p.target for p in pieces(["conv.weight", "conv1.weight"], table)}
-    assert names == {"conv.weight": "x.weight", "conv1.weight": "conv1.weight"}
+    mappings = map_tensors(["conv.weight", "conv1.weight"], table)
+    targets = {mapping.source: mapping.target for mapping in mappings}
+    assert targets == {"conv.weight": "x.weight", "conv1.weight": "conv1.weight"}
 
 
-def test_an_unclear_table_is_an_error():
+def test_an_ambiguous_table_is_an_error():
     table = Table((Rename("a", "x"), Rename(r"a\.b", "y")))
     with pytest.raises(ValueError, match=r"2 renames match a\.b\.weight"):
-        pieces(["a.b.weight"], table)
+        map_tensors(["a.b.weight"], table)
 
 
 def test_a_layer_without_a_rule_is_an_error():

@@ -1,4 +1,4 @@
-"""There and back: the tensors of diffusers, bit for bit, and it loads them."""
+"""Export: converted weights return to the published tensors, bit for bit."""
 
 import copy
 import subprocess
@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from convert_weights.conversion import convert_all
 from convert_weights.diffusers_folder import to_torch
 from convert_weights.export import export
-from convert_weights.torch_layout import leaves
+from convert_weights.torch_layout import torch_layouts
 from stereojax import weights
 from stereojax.cli import InputError
 
@@ -27,25 +27,25 @@ CLASSES = {
     "vae": diffusers.AutoencoderKLTemporalDecoder,
     "image_encoder": transformers.CLIPVisionModelWithProjection,
 }
-TYPES = {"unet": torch.float16, "vae": torch.bfloat16, "image_encoder": torch.float32}
+DTYPES = {"unet": torch.float16, "vae": torch.bfloat16, "image_encoder": torch.float32}
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """A pipeline, each network in another precision."""
+    """A pipeline whose networks have different dtypes."""
     folder = tmp_path_factory.mktemp("published")
     for part, module in (
         ("unet", reference.unet(9)),
         ("vae", reference.vae()),
         ("image_encoder", reference.clip()),
     ):
-        copy.deepcopy(module).to(TYPES[part]).save_pretrained(folder / part)
+        copy.deepcopy(module).to(DTYPES[part]).save_pretrained(folder / part)
     return folder
 
 
 @pytest.fixture(scope="module")
 def exported(published, tmp_path_factory):
-    """By way of our parts."""
+    """The pipeline, converted to parts and exported."""
     root, output = (tmp_path_factory.mktemp(name) for name in ("root", "exported"))
     convert_all(published, root)
     (root / "stereocrafter/unet").rename(root / "svd/unet")
@@ -60,19 +60,19 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("part", CLASSES)
-def test_names_types_and_bits_are_the_published_ones(published, exported, part):
+def test_names_dtypes_and_bits_are_the_published_ones(published, exported, part):
     before, after = tensors(published / part), tensors(exported / part)
-    assert list(after) and set(after) == set(before)
+    assert before and after.keys() == before.keys()
     for name, tensor in before.items():
-        assert after[name].dtype == tensor.dtype == TYPES[part]
+        assert after[name].dtype == tensor.dtype == DTYPES[part]
         assert torch.equal(after[name], tensor), name
 
 
 @pytest.mark.parametrize("part", CLASSES)
-def test_it_loads_strictly_and_is_built_the_same(published, exported, part):
+def test_the_export_loads_strictly_with_published_settings(published, exported, part):
     def load(folder):
         model, info = CLASSES[part].from_pretrained(
-            folder, output_loading_info=True, torch_dtype=TYPES[part]
+            folder, output_loading_info=True, torch_dtype=DTYPES[part]
         )
         assert not any(info.values()), info
         return model
@@ -81,25 +81,25 @@ def test_it_loads_strictly_and_is_built_the_same(published, exported, part):
     assert repr(after) == repr(before)  # every layer with its sizes and epsilons
 
 
-def test_a_transposed_convolution_comes_back():
+def test_a_transposed_convolution_survives_the_round_trip():
     layer = nnx.ConvTranspose(2, 3, (4, 2), rngs=nnx.Rngs(0))
-    (kernel,) = (leaf for leaf in leaves(layer) if leaf.name == "weight")
+    (kernel,) = (x for x in torch_layouts(layer) if x.name == "weight")
     tensor = np.random.default_rng(0).standard_normal((2, 3, 4, 2))
     np.testing.assert_array_equal(kernel.to_torch(kernel.from_torch(tensor)), tensor)
 
 
-def test_what_is_missing_misshapen_or_unused_is_said_at_once():
-    state = {"kernel": np.zeros((4, 3)), "more": np.zeros(2)}
+def test_one_error_lists_missing_misshapen_and_unused_arrays():
+    state = {"kernel": np.zeros((4, 3)), "extra": np.zeros(2)}
     expected = (
         r"3 problems exporting x: missing bias \(5,\); "
-        r"shape weight \(3, 4\) where \(5, 4\) was expected; unused more \(2,\)"
+        r"shape weight \(3, 4\) where \(5, 4\) was expected; unused extra \(2,\)"
     )
     with pytest.raises(InputError, match=expected):
         to_torch(nnx.Linear(4, 5, rngs=nnx.Rngs(0)), state, what="x")
 
 
 def test_bad_sources_and_outputs(exported, tmp_path):
-    with pytest.raises(InputError, match="no converted weights there"):
+    with pytest.raises(InputError, match="contains no converted weights"):
         export(tmp_path, tmp_path / "out")
     part = weights.save(
         tmp_path / "depth", {"class": "DepthAnythingV2", "sizes": {}}, {"a": np.ones(1)}

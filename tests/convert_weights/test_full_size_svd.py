@@ -1,4 +1,4 @@
-"""The 1.5 billion parameter U-Net through files: memory, time, and the same numbers."""
+"""Conversion of the full-size U-Net (1.5 billion parameters): memory and parity."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ unet.save_pretrained(sys.argv[1])
 
 
 def run(*line: str) -> tuple[str, float]:
-    """What the command prints, and its largest resident memory in bytes."""
+    """Returns the command's output, and its peak resident memory in bytes."""
     script = (
         "import resource, subprocess, sys\n"
         "done = subprocess.run(sys.argv[1:])\n"
@@ -45,8 +45,8 @@ def run(*line: str) -> tuple[str, float]:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    told, _, peak = done.stdout.rpartition("\npeak ")
-    return told, 1024 * int(peak)
+    output, _, peak = done.stdout.rpartition("\npeak ")
+    return output, 1024 * int(peak)
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def test_the_full_unet_converts_and_computes_the_same(folder):
     size = (folder / "unet/diffusion_pytorch_model.safetensors").stat().st_size
     assert size > 3.04 * GB
 
-    told, peak = run("-m", "convert_weights", "--source", unet, "--output", root)
-    assert "stereocrafter/unet (float16" in told
+    output, peak = run("-m", "convert_weights", "--source", unet, "--output", root)
+    assert "stereocrafter/unet (float16" in output
     assert peak < 2.2 * size
     config = json.loads((folder / "root/stereocrafter/unet/config.json").read_text())
     assert config["sizes"]["block_out_channels"] == [320, 640, 1280, 1280]
 
-    told, verified = run(
+    output, verify_peak = run(
         *(
             "-m",
             "convert_weights.verify",
@@ -78,7 +78,8 @@ def test_the_full_unet_converts_and_computes_the_same(folder):
         )
     )
     print(
-        f"{told}\npeak of converting {peak / GB:.1f} GB, verifying {verified / GB:.1f}"
+        f"{output}\npeak memory: conversion {peak / GB:.1f} GB, "
+        f"verification {verify_peak / GB:.1f} GB"
     )
-    assert "the same: the largest difference" in told
-    assert verified < 24 * GB
+    assert "the same: the largest difference" in output
+    assert verify_peak < 24 * GB

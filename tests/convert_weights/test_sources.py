@@ -1,4 +1,4 @@
-"""What can be given as a source, and what is said of what cannot."""
+"""Sources: folders, files and repositories; errors for anything else."""
 
 import collections
 import dataclasses
@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from convert_weights.sources import choose, open_source, read_checkpoint
+from convert_weights.sources import choose_weights, open_source, read_checkpoint
 from convert_weights.tensors import Safetensors, TorchFile
 from stereojax.cli import InputError
 
@@ -73,9 +73,9 @@ def test_torch_files(tmp_path):
     }
     torch.save(state, tmp_path / "model.pth")
     check(read(tmp_path / "model.pth", tmp_path))
-    whole = (tmp_path / "model.pth").read_bytes()
-    (tmp_path / "model.pth").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"model\.pth: not a whole torch file"):
+    content = (tmp_path / "model.pth").read_bytes()
+    (tmp_path / "model.pth").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"model\.pth: not a complete torch file"):
         read(tmp_path, tmp_path)
     torch.save([1, 2], tmp_path / "model.pth")
     with pytest.raises(InputError, match="expected a dict of tensors"):
@@ -91,12 +91,12 @@ def torch_save(state, file, legacy):
 
 @LEGACY
 def test_torch_files_need_no_torch(tmp_path, monkeypatch, legacy):
-    whole = torch.arange(24.0).reshape(2, 3, 4)
+    tensor = torch.arange(24.0).reshape(2, 3, 4)
     state = {
-        "turned": whole.permute(2, 0, 1),
-        "a part": whole[1, 1:],
-        "again": torch.nn.Parameter(whole),
-        "none": torch.zeros(0, 3),
+        "permuted": tensor.permute(2, 0, 1),
+        "slice": tensor[1, 1:],
+        "parameter": torch.nn.Parameter(tensor),
+        "empty": torch.zeros(0, 3),
         "count": torch.tensor(7),
         "half": torch.tensor([1.5, -2.0], dtype=torch.float16),
     }
@@ -111,22 +111,22 @@ def test_torch_files_need_no_torch(tmp_path, monkeypatch, legacy):
 
 
 @LEGACY
-def test_what_is_pickled_in_a_torch_file_does_not_run(tmp_path, legacy):
+def test_code_in_a_torch_file_is_not_run(tmp_path, legacy):
     class Evil:
         def __reduce__(self):
             return (pathlib.Path.touch, (tmp_path / "ran",))
 
     torch_save({"a": torch.zeros(2), "b": Evil()}, tmp_path / "model.pth", legacy)
-    with pytest.raises(InputError, match=r"not a whole torch file \(Unpickling"):
+    with pytest.raises(InputError, match=r"not a complete torch file \(Unpickling"):
         TorchFile(tmp_path / "model.pth")
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_torch_file_with_a_damaged_tensor(tmp_path):
     torch.save({"a": torch.full((500,), 3.0)}, tmp_path / "model.pth")
-    whole = bytearray((tmp_path / "model.pth").read_bytes())
-    whole[whole.index(np.float32(3).tobytes() * 400) + 100] ^= 1
-    (tmp_path / "model.pth").write_bytes(whole)
+    content = bytearray((tmp_path / "model.pth").read_bytes())
+    content[content.index(np.float32(3).tobytes() * 400) + 100] ^= 1
+    (tmp_path / "model.pth").write_bytes(content)
     with pytest.raises(InputError, match="a is damaged"):
         TorchFile(tmp_path / "model.pth").read("a")
 
@@ -136,16 +136,16 @@ def test_a_truncated_torch_file_from_before_1_6_is_named(tmp_path, keep):
     file = tmp_path / "model.pt.tar"
     torch_save({"a": torch.full((500,), 3.0)}, file, legacy=True)
     file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(InputError, match=r"model\.pt\.tar: not a whole torch file"):
+    with pytest.raises(InputError, match=r"model\.pt\.tar: not a complete torch file"):
         TorchFile(file)
 
 
-def test_a_storage_of_another_length_is_damaged(tmp_path):
+def test_a_storage_of_wrong_length_is_an_error(tmp_path):
     file = tmp_path / "model.pt.tar"
     torch_save({"a": torch.full((500,), 3.0)}, file, legacy=True)
-    whole = bytearray(file.read_bytes())
-    whole[whole.index(np.float32(3).tobytes() * 400) - 8] ^= 1
-    file.write_bytes(whole)
+    content = bytearray(file.read_bytes())
+    content[content.index(np.float32(3).tobytes() * 400) - 8] ^= 1
+    file.write_bytes(content)
     with pytest.raises(InputError, match=r"a is damaged \(501 elements where 500"):
         TorchFile(file).read("a")
 
@@ -153,7 +153,7 @@ def test_a_storage_of_another_length_is_damaged(tmp_path):
 @LEGACY
 @pytest.mark.parametrize(("offset", "stride"), [(-4, 1), (0, -1), (2, 1)])
 def test_a_tensor_that_reaches_beyond_its_storage(tmp_path, legacy, offset, stride):
-    """Forged: torch refuses to make such a tensor."""
+    """The test forges the tensor: PyTorch refuses to build it."""
     file = tmp_path / "model.pth"
     torch_save({"a": torch.zeros(5)[:4]}, file, legacy)
     tensors = TorchFile(file)
@@ -170,7 +170,7 @@ def test_a_truncated_file_is_named(tmp_path, keep):
     save_file(ARRAYS, file)
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(
-        InputError, match=r"model\.safetensors: not a whole safetensors"
+        InputError, match=r"model\.safetensors: not a complete safetensors"
     ):
         Safetensors([file])
 
@@ -181,14 +181,14 @@ def test_neither_a_path_nor_a_repository(tmp_path):
             open_source(source, tmp_path)
 
 
-def test_a_folder_without_weights_or_with_too_many(tmp_path):
-    with pytest.raises(InputError, match="no weights there"):
+def test_a_folder_without_weights_or_with_several(tmp_path):
+    with pytest.raises(InputError, match="contains no weights"):
         read(tmp_path, tmp_path)
-    assert choose(["a.safetensors", "b.pth", "c.pth"], "x") == "a.safetensors"
-    assert choose(["a-00001-of-00002.safetensors", "b.pth"], "x") == "b.pth"
-    assert choose(["README.md", "b.pt.tar"], "x") == "b.pt.tar"
-    with pytest.raises(InputError, match=r"several files of weights \(b.pth, c.pth\)"):
-        choose(["b.pth", "c.pth"], "x")
+    assert choose_weights(["a.safetensors", "b.pth", "c.pth"], "x") == "a.safetensors"
+    assert choose_weights(["a-00001-of-00002.safetensors", "b.pth"], "x") == "b.pth"
+    assert choose_weights(["README.md", "b.pt.tar"], "x") == "b.pt.tar"
+    with pytest.raises(InputError, match=r"several weights files \(b.pth, c.pth\)"):
+        choose_weights(["b.pth", "c.pth"], "x")
 
 
 def test_a_config_that_is_not_json(tmp_path):

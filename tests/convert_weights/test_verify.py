@@ -1,4 +1,4 @@
-"""Verification: passes what is right, and fails on one wrong tensor."""
+"""Verification: a correct conversion passes, one wrong tensor fails."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def pipeline(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def root(pipeline, tmp_path_factory):
-    """The U-Net with a mask channel, so that one run serves both claims."""
+    """The converted parts. The U-Net has a mask channel, so one run tests that too."""
     root = tmp_path_factory.mktemp("root")
     for model in ("svd/vae", "svd/image_encoder"):
         convert_all(pipeline, root, model=model)
@@ -38,71 +38,69 @@ def root(pipeline, tmp_path_factory):
     return root
 
 
-def tamper(part: Path, into: Path, change) -> Path:
-    """The part as it would be if its conversion had gone wrong."""
+def save_changed(part: Path, folder: Path, change) -> Path:
+    """Saves a copy of the part with its arrays changed, as by a wrong conversion."""
     config, state = weights.load(part)
     change(state)
-    return weights.save(into, config, state)
+    return weights.save(folder, config, state)
 
 
 def layer(state: dict) -> dict:
     return state["vision_model"]["encoder"]["layers"][1]["self_attn"]
 
 
-def test_a_right_conversion_passes_stage_by_stage(pipeline, root, capsys):
+def test_a_correct_conversion_passes_stage_by_stage(pipeline, root, capsys):
     verify(pipeline, root)
-    told = capsys.readouterr().out
-    assert told.count("the same: the largest difference is") == 3
-    assert "DIFFERS" not in told
+    output = capsys.readouterr().out
+    assert output.count("the same: the largest difference is") == 3
+    assert "DIFFERS" not in output
     for stage in ("up_blocks.1", "encoder.mid_block", "vision_model.encoder.layers.2"):
-        assert f"  {stage} " in told
+        assert f"  {stage} " in output
     tensors = len(reference.unet(8).state_dict())
-    assert f"tensors equal to the source's: {tensors} of {tensors}" in told
-    # Noise as the mask changed nothing.
-    assert "conv_in's mask channel is all zero: the network does not see" in told
+    assert f"tensors equal to the source's: {tensors} of {tensors}" in output
+    # The mask input was noise.
+    assert "conv_in's mask channel is all zero: the network does not see" in output
 
 
 def test_a_square_kernel_left_transposed_fails(pipeline, root, tmp_path, capsys):
     def change(state):
         layer(state)["q_proj"]["kernel"] = layer(state)["q_proj"]["kernel"].T.copy()
 
-    part = tamper(root / "svd/image_encoder", tmp_path / "image_encoder", change)
+    part = save_changed(root / "svd/image_encoder", tmp_path / "image_encoder", change)
     message = r"layers\.1 by .*; 1 tensors .*\(.*layers\.1\.self_attn\.q_proj\.kernel"
     with pytest.raises(RunError, match=message):
         verify(pipeline / "image_encoder", part)
-    told = capsys.readouterr().out
-    assert "DIFFERS" not in told.split("layers.1")[0]  # what comes before is right
+    output = capsys.readouterr().out
+    assert "DIFFERS" not in output.split("layers.1")[0]  # earlier stages are equal
 
 
-def test_what_no_output_shows_fails_too(pipeline, root, tmp_path):
-    """A shift of all keys adds the same to every score of a query."""
+def test_a_wrong_tensor_without_effect_on_the_output_fails(pipeline, root, tmp_path):
+    """A bias of the keys adds a constant to all scores of a query."""
 
     def change(state):
         layer(state)["k_proj"]["bias"] += 0.5
 
-    part = tamper(root / "svd/image_encoder", tmp_path / "image_encoder", change)
+    part = save_changed(root / "svd/image_encoder", tmp_path / "image_encoder", change)
     with pytest.raises(RunError, match="no output; 1 tensors are not the source's"):
         verify(pipeline / "image_encoder", part)
 
 
-def test_the_computation_is_compared_and_not_the_tensors_alone(
-    pipeline, root, monkeypatch
-):
-    def scaled(model, way):
-        return {stage: 1.01 * x for stage, x in run(model, way).items()}
+def test_a_wrong_computation_with_equal_tensors_fails(pipeline, root, monkeypatch):
+    def run_scaled(model, forward):
+        return {stage: 1.01 * x for stage, x in run(model, forward).items()}
 
-    run = comparison._run
-    monkeypatch.setattr(comparison, "_run", scaled)
+    run = comparison._run_flax
+    monkeypatch.setattr(comparison, "_run_flax", run_scaled)
     message = r"differs from [^;]*vision_model\.embeddings by 1\.0e-02[^;]*$"
     with pytest.raises(RunError, match=message):
         verify(pipeline / "image_encoder", root)
 
 
-def test_a_mask_channel_that_counts_is_reported():
+def test_a_trained_mask_channel_is_reported():
     kernel = np.zeros((3, 3, 9, 4), np.float16)
     kernel[1, 1, 8, 2] = -0.25
-    told = _mask_channel({"conv_in": {"kernel": kernel}})
-    assert told == "conv_in's mask channel is not zero: up to 0.25"
+    sentence = _mask_channel({"conv_in": {"kernel": kernel}})
+    assert sentence == "conv_in's mask channel is not zero: up to 0.25"
 
 
 def test_half_precision_and_old_names(tmp_path):
@@ -118,18 +116,18 @@ def test_half_precision_and_old_names(tmp_path):
     verify(tmp_path / "vae", tmp_path)
 
 
-def test_nothing_to_compare(pipeline, root, tmp_path):
-    with pytest.raises(InputError, match=r"--converted=.*: no part of .*unet there"):
+def test_without_a_part_to_compare(pipeline, root, tmp_path):
+    with pytest.raises(InputError, match=r"--converted=.*: contains no part of .*unet"):
         verify(pipeline / "unet", tmp_path)
     with pytest.raises(RunError, match="has sizes"):
         verify(pipeline / "image_encoder", root / "svd/vae")
 
 
-def test_the_command_says_in_one_line_what_differs(pipeline, root, tmp_path):
+def test_the_command_fails_with_one_line(pipeline, root, tmp_path):
     def change(state):
         state["visual_projection"]["kernel"] *= 1.1
 
-    part = tamper(root / "svd/image_encoder", tmp_path / "image_encoder", change)
+    part = save_changed(root / "svd/image_encoder", tmp_path / "image_encoder", change)
     line = [sys.executable, "-m", "convert_weights.verify"]
     line += ["--source", str(pipeline / "image_encoder"), "--converted", str(part)]
     env = {**os.environ, "JAX_PLATFORMS": "cpu"}
@@ -139,7 +137,7 @@ def test_the_command_says_in_one_line_what_differs(pipeline, root, tmp_path):
     assert done.stderr.count("\n") == 1, done.stderr
 
 
-def test_without_torch_one_line_says_what_to_install(pipeline, root, monkeypatch):
+def test_without_torch_the_error_has_the_command(pipeline, root, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match="needs torch; run: pip install"):
         verify(pipeline, root)

@@ -43,7 +43,7 @@ def load(part, *, dtype=None, **changes):
     sizes = DepthAnythingV2Config.from_dict(config["sizes"])
     sizes = dataclasses.replace(sizes, **changes)
     shapes = abstract(lambda rngs: DepthAnythingV2(sizes, dtype=dtype, rngs=rngs))
-    return weights.fill(shapes, state, what="tiny")
+    return weights.load_state(shapes, state, what="tiny")
 
 
 def noise(*shape):

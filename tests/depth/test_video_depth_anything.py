@@ -51,7 +51,7 @@ def load(part, dtype=None):
     sizes = {**config["sizes"], "pos_embed_offset": 0.0}
     sizes = VideoDepthAnythingConfig.from_dict(sizes)
     shapes = abstract(lambda rngs: VideoDepthAnything(sizes, dtype=dtype, rngs=rngs))
-    return weights.fill(shapes, state, what="tiny")
+    return weights.load_state(shapes, state, what="tiny")
 
 
 def noise(*shape, seed=1):

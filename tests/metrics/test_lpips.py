@@ -11,7 +11,7 @@ from flax import nnx
 from convert_weights import convert
 from stereojax import weights
 from stereojax.metrics.lpips import LEAST, LPIPS
-from stereojax.weights import fill
+from stereojax.weights import load_state
 from stereojax.weights.abstract import abstract
 
 TOLERANCE = 1e-5  # relative to the largest value
@@ -34,7 +34,7 @@ def ours(state):
 
 
 def built(state):
-    return fill(abstract(lambda rngs: LPIPS(rngs=rngs)), state, what="lpips_alex")
+    return load_state(abstract(lambda rngs: LPIPS(rngs=rngs)), state, what="lpips_alex")
 
 
 def pictures(b, h, w):

@@ -12,12 +12,11 @@ import torch
 import transformers
 from flax import nnx
 
-from convert_weights.engine import convert_tensors
-from convert_weights.table import Table
+from convert_weights.engine import Table, convert_tensors
 from stereojax.svd.clip import CLIPVisionConfig
 from stereojax.svd.unet import UNetConfig
 from stereojax.svd.vae import VAEConfig
-from stereojax.weights import fill
+from stereojax.weights import load_state
 
 # At least two channels per group: a norm over one channel removes every bias.
 UNET = UNetConfig(
@@ -55,7 +54,7 @@ class Arrays:
 def converted(model: nnx.Module, module: torch.nn.Module, table=Table()):  # noqa: B008
     """Returns `model` with the weights of `module`, through the converter."""
     state = convert_tensors(model, Arrays(module), table, what="the test")
-    return fill(model, state, what="the test")
+    return load_state(model, state, what="the test")
 
 
 def randomized(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

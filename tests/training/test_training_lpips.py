@@ -40,7 +40,9 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def lpips(root):
     _, state = weights.load(root / "lpips_alex")
-    return weights.fill(abstract(lambda rngs: LPIPS(rngs=rngs)), state, what="lpips")
+    return weights.load_state(
+        abstract(lambda rngs: LPIPS(rngs=rngs)), state, what="lpips"
+    )
 
 
 def test_validation_lpips_is_that_of_the_shown_frames(root, lpips):

@@ -11,7 +11,7 @@ import torch
 from flax import nnx
 from svd_reference import UNET, converted, noise
 
-from convert_weights.torch_layout import leaves
+from convert_weights.torch_layout import torch_layouts
 from stereojax.svd.denoise import Conditioning
 from stereojax.svd.scheduler import denoised
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
@@ -91,7 +91,7 @@ def gradients() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, fl
         return error.mean()
 
     jax_loss, grads = value(trainable)
-    torch_names = {".".join(map(str, leaf.path)): leaf for leaf in leaves(model)}
+    torch_names = {".".join(map(str, x.path)): x for x in torch_layouts(model)}
     jax_grads = {}
     for name, grad in grads.items():
         leaf = torch_names[names[name]]

@@ -1,4 +1,4 @@
-"""Parts on disk: whole or not at all, and strictly loaded."""
+"""Parts on disk: saved atomically, loaded strictly."""
 
 import shutil
 
@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from stereojax.cli import InputError
-from stereojax.weights import fill, find, fingerprint, load, require, root, save
+from stereojax.weights import find, fingerprint, load, load_state, require, root, save
 
 CONFIG = {"part": "tiny", "class": "Net", "sizes": {}, "source": "x", "licence": "y"}
 
@@ -37,7 +37,7 @@ def part(tmp_path):
     return save(tmp_path / "tiny", CONFIG, state())
 
 
-def test_it_comes_back_as_it_went(part):
+def test_a_loaded_part_equals_the_saved_one(part):
     config, loaded = load(part)
     assert config["dtype"] == "bfloat16+float16+float32"
     assert config["conversion_version"] == 1
@@ -61,7 +61,7 @@ def test_saving_again_replaces_and_changes_the_fingerprint(part):
     assert [p.name for p in part.parent.iterdir()] == ["tiny"]
 
 
-def test_a_save_that_fails_leaves_the_old_part_and_nothing_else(part, monkeypatch):
+def test_a_failed_save_keeps_the_old_part_and_no_other_file(part, monkeypatch):
     from stereojax.weights import arrays
 
     def full(*_):
@@ -75,21 +75,21 @@ def test_a_save_that_fails_leaves_the_old_part_and_nothing_else(part, monkeypatc
     assert [p.name for p in part.parent.iterdir()] == ["tiny"]
 
 
-def test_fill_casts_to_the_networks_types(part):
-    net = fill(nnx.eval_shape(Net), load(part)[1], what="tiny")
+def test_load_state_casts_to_the_networks_dtypes(part):
+    net = load_state(nnx.eval_shape(Net), load(part)[1], what="tiny")
     assert net.layers[1].bias[...].dtype == jnp.float32
     assert np.array_equal(net.layers[1].kernel[...], state()["layers"][1]["kernel"])
     assert np.array_equal(net.token[...], np.ones((1, 2)))
 
 
-def test_fill_tells_every_problem(part):
+def test_load_state_lists_every_problem(part):
     loaded = load(part)[1]
     del loaded["token"]
     loaded["layers"][0]["kernel"] = np.zeros((3, 3))
     loaded["extra"] = np.zeros(5)
-    with pytest.raises(InputError) as caught:
-        fill(nnx.eval_shape(Net), loaded, what="tiny")
-    assert str(caught.value) == (
+    with pytest.raises(InputError) as error:
+        load_state(nnx.eval_shape(Net), loaded, what="tiny")
+    assert str(error.value) == (
         "3 problems loading tiny: shape layers.0.kernel (3, 3) where (2, 3) was "
         "expected; missing token (1, 2); unused extra (5,)"
     )
@@ -112,7 +112,7 @@ def damage_all(part):
 
 
 @pytest.mark.parametrize("damage", [damage_array, damage_part_of_an_array, damage_all])
-def test_damage_is_noticed(part, damage):
+def test_damage_is_detected(part, damage):
     load(part)
     damage(part)
     with pytest.raises(
@@ -124,14 +124,16 @@ def test_damage_is_noticed(part, damage):
 def test_another_version_or_no_json(part):
     text = (part / "config.json").read_text()
     (part / "config.json").write_text(text.replace('version": 1', 'version": 0'))
-    with pytest.raises(InputError, match="converted as version 0 where 1 is read; run"):
+    with pytest.raises(
+        InputError, match="converted as version 0 where 1 was expected; run"
+    ):
         load(part)
     (part / "config.json").write_text("{")
     with pytest.raises(InputError, match=r"config\.json: not JSON .*; run"):
         load(part)
 
 
-def test_the_root(monkeypatch, tmp_path):
+def test_the_weights_root(monkeypatch, tmp_path):
     monkeypatch.delenv("STEREOJAX_WEIGHTS", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert root() == tmp_path / ".cache/stereojax/weights"
@@ -141,24 +143,24 @@ def test_the_root(monkeypatch, tmp_path):
     assert str(root("given")) == "given"
 
 
-def test_finding(part, monkeypatch):
+def test_find_and_require(part, monkeypatch):
     assert find("tiny", root=part.parent) == require("tiny", root=part.parent) == part
     assert find("other", root=part.parent) is None
     monkeypatch.setenv("STEREOJAX_WEIGHTS", str(part.parent))
     assert find("tiny") == part
 
 
-def test_a_missing_part_is_one_line_with_the_command(tmp_path):
+def test_the_error_of_an_absent_part_has_the_command(tmp_path):
     expected = (
         "run: python -m convert_weights --source "
         f"depth-anything/Depth-Anything-V2-Base-hf --output {tmp_path} "
         "(licence: CC-BY-NC-4.0)"
     )
-    for look in (
+    for access in (
         lambda: require("depth_anything_v2_base", root=tmp_path),
         lambda: load(tmp_path / "depth_anything_v2_base"),
     ):
-        with pytest.raises(InputError) as caught:
-            look()
-        assert str(caught.value).endswith(expected)
-        assert "\n" not in str(caught.value)
+        with pytest.raises(InputError) as error:
+            access()
+        assert str(error.value).endswith(expected)
+        assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""What is run of each network to compare it: inputs, calls, and stages on the way."""
+"""The forward passes that are compared: inputs, calls, and intermediate outputs."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 
 FRAMES = 2
-SIDE = 16  # of the latents
+SIDE = 16  # width and height of the U-Net's latents
 
 
 @dataclasses.dataclass(frozen=True)
-class Pass:
-    """One way through a network. Pictures are channels last, everything float32."""
+class ForwardPass:
+    """A call of a network. Images are channels last; all arrays are float32."""
 
-    name: str  # of its result
+    name: str  # of the output
     stages: tuple[str, ...]  # submodules whose outputs are compared, in order
     inputs: tuple[np.ndarray, ...]
-    ours: Callable[..., Any]  # (network, *inputs) -> output
-    theirs: Callable[..., Any]  # the same with torch's tensors
+    run_flax: Callable[..., Any]  # (network, *inputs) -> output
+    run_torch: Callable[..., Any]  # the same with PyTorch's network and tensors
 
 
-def passes(name: str, sizes: dict[str, Any]) -> list[Pass]:
-    """All of the network of class `name`."""
+def forward_passes(name: str, sizes: dict[str, Any]) -> list[ForwardPass]:
+    """Returns the forward passes of a network of class `name`."""
     if name.startswith("CLIP"):
         return [_clip(sizes)]
     return _vae(sizes) if name.startswith("Autoencoder") else [_unet(sizes)]
@@ -32,15 +32,15 @@ def _noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
-def _unet(sizes: dict[str, Any]) -> Pass:
+def _unet(sizes: dict[str, Any]) -> ForwardPass:
     levels = range(len(sizes["block_out_channels"]))
 
-    def theirs(network: Any, x: Any, time: Any, context: Any, ids: Any) -> Any:
-        # A mask channel that was added has no counterpart: it must change nothing.
+    def run_torch(network: Any, x: Any, time: Any, context: Any, ids: Any) -> Any:
+        # The source has no added mask channel, whose zero weights must change nothing.
         x = x[..., : network.config.in_channels].movedim(-1, 2)
         return network(x, time, context, ids).sample.movedim(2, -1)
 
-    return Pass(
+    return ForwardPass(
         "output",
         (
             *("conv_in", "time_embedding", "add_embedding"),
@@ -55,11 +55,11 @@ def _unet(sizes: dict[str, Any]) -> Pass:
             np.float32([[6, 127, 0.02]]),
         ),
         lambda network, *inputs: network(*inputs),
-        theirs,
+        run_torch,
     )
 
 
-def _vae(sizes: dict[str, Any]) -> list[Pass]:
+def _vae(sizes: dict[str, Any]) -> list[ForwardPass]:
     levels = range(len(sizes["block_out_channels"]))
     side = 4 * 2 ** len(levels)
 
@@ -72,7 +72,7 @@ def _vae(sizes: dict[str, Any]) -> list[Pass]:
         return network.decode(z, num_frames=FRAMES).sample.movedim(1, -1)
 
     return [
-        Pass(
+        ForwardPass(
             "latents",
             (
                 "encoder.conv_in",
@@ -83,7 +83,7 @@ def _vae(sizes: dict[str, Any]) -> list[Pass]:
             lambda network, x: network.encode(x),
             encode,
         ),
-        Pass(
+        ForwardPass(
             "frames",
             (
                 *("decoder.conv_in", "decoder.mid_block"),
@@ -96,10 +96,10 @@ def _vae(sizes: dict[str, Any]) -> list[Pass]:
     ]
 
 
-def _clip(sizes: dict[str, Any]) -> Pass:
+def _clip(sizes: dict[str, Any]) -> ForwardPass:
     layers = range(sizes["num_hidden_layers"])
     size = sizes["image_size"]
-    return Pass(
+    return ForwardPass(
         "embedding",
         (
             "vision_model.embeddings",
