@@ -1,8 +1,7 @@
-# make setup   a virtual environment with StereoJAX in it
-# make demo    renders a short synthetic film and converts it (VIDEO=film.mkv converts that)
-# make test    what CI runs: lint, format, tests (test-all: also the slow ones)
-# make aot     compiles the splat, and SVD's networks, for a GPU and a TPU that need not be
-#              there
+# make setup   creates a virtual environment with StereoJAX installed
+# make demo    converts a short synthetic film that it renders, or VIDEO=film.mkv
+# make test    runs what CI runs: lint, format check, tests (test-all: slow tests too)
+# make aot     compiles the splat and SVD's networks for a GPU and a TPU, without devices
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -34,7 +33,7 @@ test: lint
 test-all: lint
 	$(BIN)/python -m pytest
 
-# The backends' compilers without their drivers and libraries.
+# Installs the backends' compilers only, without drivers and libraries.
 aot: setup
 	version=$$($(BIN)/python -c 'import jax; print(jax.__version__)'); \
 	$(BIN)/pip install -q --no-deps jax-cuda13-plugin==$$version jax-cuda13-pjrt==$$version

@@ -1,1 +1,1 @@
-"""One file per claim: each prints a table and writes JSON under results/."""
+"""Benchmarks, one per claim: each prints a table and writes JSON under results/."""

@@ -1,8 +1,9 @@
-"""The published splat as it is usually written for CUDA: a thread a source, atomicAdd.
+"""The published splat in the usual CUDA form: a thread per source pixel, atomicAdd.
 
-A peer for our kernels that needs no PyTorch: NVRTC compiles the source below and the
-driver launches it, both through ctypes. Weights and masks are the published ones; the
-colours of a pixel and its two sums lie side by side, which suits atomics best.
+A peer of this project's kernels that needs no PyTorch: NVRTC compiles the source below
+and the driver launches it, both through ctypes. Weights and masks are the published
+ones. The colours and the two sums of a pixel are adjacent in memory, which is the
+fastest layout for atomics.
 """
 
 import ctypes
@@ -52,7 +53,7 @@ THREADS = 256
 
 
 class Unavailable(RuntimeError):
-    """No GPU, driver or compiler: the reason, in words."""
+    """There is no GPU, driver or compiler; the message is the reason."""
 
 
 def to_ptx(architecture: str = "compute_90") -> bytes:
@@ -75,14 +76,14 @@ def to_ptx(architecture: str = "compute_90") -> bytes:
 
 
 class AtomicSplat:
-    """The frames "b h w 3" and "b h w" on the GPU; a call splats them and waits."""
+    """Frames "b h w 3" and disparity "b h w" on the GPU; a call splats and waits."""
 
     def __init__(self, image: np.ndarray, disparity: np.ndarray):
         self._cuda = cuda = _load("cuda")
         _check(cuda.cuInit(0))
         device, context = ctypes.c_int(), ctypes.c_void_p()
         _check(cuda.cuDeviceGet(ctypes.byref(device), 0))
-        # The context that jax uses as well.
+        # The context that JAX uses too.
         _check(cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
         _check(cuda.cuCtxSetCurrent(context))
         module = ctypes.c_void_p()
@@ -115,7 +116,7 @@ class AtomicSplat:
         return ()
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """(warped, occlusion) of the last call."""
+        """Returns (warped, occlusion) of the last call."""
         arrays = (
             np.empty(self._shape, np.float32),
             np.empty(self._shape[:-1], np.float32),
@@ -168,13 +169,12 @@ def _load(name: str) -> ctypes.CDLL:
             return ctypes.CDLL(path)
         except OSError:
             continue
-    raise Unavailable(f"lib{name} is not here")
+    raise Unavailable(f"lib{name} is not installed")
 
 
 def _candidates(name: str) -> Iterator[str]:
-    found = ctypes.util.find_library(name)
-    if found:
-        yield found
+    if library := ctypes.util.find_library(name):
+        yield library
     if name == "cuda":
         yield "libcuda.so.1"
     wheels = importlib.util.find_spec("nvidia")

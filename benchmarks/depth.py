@@ -1,9 +1,9 @@
-"""Measures seconds per frame and memory of each depth model, on pictures of 1080p.
+"""Measures seconds per frame and memory of each depth model at 1080p.
 
     python -m benchmarks.depth [--models=NAME,NAME]
 
 Weights are random, which affects neither. Each model runs in a process of its own.
-Start and compilation count for the memory, not for the time. Video models are timed
+The memory includes start and compilation, the time does not. Video models are timed
 over their second window, which has 22 new frames.
 """
 
@@ -28,10 +28,10 @@ PER_FRAME = (2, 4)  # frames of warm-up and timed frames, for per-frame models
 _MODELS = flags.DEFINE_list(
     "models",
     ["depth_anything_v2_small", "video_depth_anything_small", "tcmonodepth_small"],
-    "depth models to measure, as --depth_model of infer takes them",
+    "depth models to measure, by their names in --depth_model of infer",
 )
 _ONE = flags.DEFINE_string(
-    "one", None, "one model to measure in this process, with JSON as output"
+    "one", None, "single model to measure in this process; prints JSON"
 )
 
 

@@ -31,10 +31,11 @@ KEYS = ("val_psnr", "val_ssim", "val_psnr_background", "val_ssim_background")
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--scenes", type=int, default=48)
-    parser.add_argument("--validation_scenes", type=int, default=8)
-    parser.add_argument("--workdir", type=Path)
+    add = parser.add_argument
+    add("--steps", type=int, default=400, help="number of updates")
+    add("--scenes", type=int, default=48, help="number of training scenes")
+    add("--validation_scenes", type=int, default=8, help="number of held-out scenes")
+    add("--workdir", type=Path, help="folder to keep; default: a temporary one")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.workdir or Path(scratch)

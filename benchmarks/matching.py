@@ -130,6 +130,7 @@ def filmed(path: Path, frames: int) -> MatchingCase:
 
 
 def score(matcher: Matcher, shot: MatchingCase) -> dict[str, Any]:
+    """Returns the table row of a matcher on a shot."""
     pairs = list(zip(shot.left, shot.right, strict=True))
     list(matcher.match(iter(pairs[:1])))  # compiles and loads weights
     start = time.perf_counter(), time.process_time()
@@ -148,6 +149,7 @@ def errors(
     truth: Float[np.ndarray, "t h w"],
     visible: Bool[np.ndarray, "t h w"],
 ) -> dict[str, float]:
+    """Returns the errors against the true disparity, over visible pixels."""
     error = np.abs(estimate - truth)
     known = np.isfinite(error) & visible
     change = np.abs(np.diff(estimate, axis=0) - np.diff(truth, axis=0))

@@ -1,4 +1,4 @@
-"""Timing, the machine's description, and where results go. Needs only jax and numpy."""
+"""Times functions, describes the machine, formats tables and writes results."""
 
 import dataclasses
 import datetime
@@ -14,25 +14,30 @@ from typing import Any
 
 import jax
 
+from stereojax.storage.atomic import atomic_write
+
 RESULTS = Path(__file__).parent / "results"
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Seconds a call. On a busy machine `best` and `cpu` say most."""
+    """Seconds per call. On a busy machine `best` and `cpu` are the most reliable."""
 
     best: float
     median: float
-    cpu: float  # of all threads of this process, the least of any call
+    cpu: float  # of all threads of this process; the minimum over the calls
 
 
 def race(
     runners: dict[str, Callable[[], Any]], *, seconds: float = 3.0, rounds: int = 5
 ) -> dict[str, Timing]:
-    """Times the runners in turns, so that what else the machine does hits them all.
+    """Times the runners in turns, so that other load affects all of them alike.
 
-    At least `rounds` rounds, and more while `seconds` for each runner are not spent.
-    A runner returns arrays, which are waited for. Each is called once beforehand.
+    Args:
+      runners: functions that return arrays, which are waited for. Each is called once
+        before the first round.
+      seconds: time per runner after which no round begins, of at most 50.
+      rounds: minimum number of rounds.
     """
     for run in runners.values():
         jax.block_until_ready(run())
@@ -55,7 +60,7 @@ def race(
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
+    """Describes the machine and its packages."""
     device = jax.devices()[0]
     packages = {}
     for name in ("jax", "jaxlib", "flax", "numpy", "torch"):
@@ -89,15 +94,14 @@ def save(name: str, results: Any) -> Path:
     """Writes `RESULTS/name.json`: the machine and the results."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
-    part = path.with_suffix(".part")
     text = json.dumps({"machine": machine(), "results": results}, indent=1)
-    part.write_text(text + "\n")
-    part.rename(path)
+    with atomic_write(path) as part:
+        part.write_text(text + "\n")
     return path
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Rows as aligned columns; "-" where a row has no such key."""
+    """Formats rows as aligned columns; an absent value is "-"."""
     head = list(dict.fromkeys(key for row in rows for key in row))
     cells = [head, *([_cell(row.get(key)) for key in head] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(head))]

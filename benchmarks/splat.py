@@ -1,12 +1,12 @@
-"""Time of a splat: each implementation and compositing, beside PyTorch and NumPy.
+"""Measures the time of a splat: each implementation and compositing, and peers.
 
     python -m benchmarks.splat --sizes 540p,1080p --ranges 20
 
 Prints a table and writes benchmarks/results/splat_PLATFORM.json. `roofline` is the
-share of the time that moving each byte once would take at the speed of a copy here: a
+share of the time that moving each byte once would take at this device's copy speed: a
 frame's colours and disparity in, colours and occlusion out, 32 bytes a pixel. `temp_MB`
-is the memory that the compiled program needs beside its inputs and outputs. The peers
-splat by the published formula.
+is the memory that the compiled program needs in addition to inputs and outputs. The
+peers, in PyTorch, NumPy and CUDA, splat by the published formula.
 """
 
 import argparse
@@ -25,18 +25,20 @@ from stereojax.splat.workloads import RANGES, SIZES, scene
 
 MORE_SIZES = {"540p": (540, 960)} | SIZES
 COMPOSITINGS = ("published", "coverage")
-BYTES = 32  # a pixel, in and out
+BYTES = 32  # read and written per pixel
 PEER = "PyTorch scatter_add_, planar"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    sizes = "of " + str([*MORE_SIZES])
-    parser.add_argument("--sizes", default=",".join(SIZES), help=sizes)
-    parser.add_argument("--ranges", default=",".join(map(str, RANGES)), help="pixels")
-    parser.add_argument("--frames", type=int, help="a call; default 1, on a GPU 16")
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each row")
-    parser.add_argument("--output", default=f"splat_{jax.default_backend()}")
+    add = parser.add_argument
+    add("--sizes", default=",".join(SIZES), help=f"frame sizes from {[*MORE_SIZES]}")
+    ranges = ",".join(map(str, RANGES))
+    add("--ranges", default=ranges, help="disparity ranges in pixels")
+    add("--frames", type=int, help="frames per call; default 1, on a GPU 16")
+    add("--seconds", type=float, default=3.0, help="measuring time of each row")
+    default = f"splat_{jax.default_backend()}"
+    add("--output", default=default, help="name of the result file")
     flags = parser.parse_args(argv)
     frames = flags.frames or (1 if jax.default_backend() == "cpu" else 16)
     rows = []
@@ -56,17 +58,17 @@ def compare(
     frames: int,
     seconds: float,
     size: str,
-    wanted_peers: Sequence[str] | None = None,
+    peers: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Returns a row for each implementation, compositing and peer; same frames."""
-    # A few frames are repeated: rendering more takes long.
+    """Returns a row per implementation, compositing and peer, on the same frames."""
+    # Three rendered frames are repeated, because rendering is slow.
     image, disparity = (
         np.resize(x, (frames, *x.shape[1:]))
         for x in scene((min(frames, 3), *shape), 0, pixels)
     )
     ours = runners(jnp.asarray(image), jnp.asarray(disparity))
-    theirs, missing = splat_peers.peers(image, disparity, wanted_peers)
-    timings = measure.race(ours | theirs, seconds=seconds)
+    others, missing = splat_peers.peers(image, disparity, peers)
+    timings = measure.race(ours | others, seconds=seconds)
     copied = copy_speed(image.size * 4)
     defaults = {c: choose(image.shape, compositing=c) for c in COMPOSITINGS}
     head = {"size": size, "range": pixels, "frames": frames}
@@ -114,7 +116,7 @@ def runners(image: jax.Array, disparity: jax.Array) -> dict[str, splat_peers.Run
 
 @functools.cache
 def jitted(implementation: str, compositing: str) -> Callable:
-    """Returns one function for all inputs, so that another range compiles nothing."""
+    """Returns one cached function, so that another range needs no compilation."""
     return jax.jit(
         functools.partial(
             forward_splat, implementation=implementation, compositing=compositing
@@ -123,17 +125,17 @@ def jitted(implementation: str, compositing: str) -> Callable:
 
 
 def temporary(run: functools.partial) -> int:
-    """Returns the bytes that a runner's program needs beside inputs and outputs."""
+    """Returns the bytes that a runner's program needs besides inputs and outputs."""
     return run.func.lower(*run.args).compile().memory_analysis().temp_size_in_bytes
 
 
 def available() -> list[str]:
-    """Returns the implementations that run here, without those that are replaced."""
-    here = jax.default_backend()
+    """Returns the implementations of this backend that `choose` does not replace."""
+    backend = jax.default_backend()
     return [
         name
         for name in IMPLEMENTATIONS
-        if PLATFORMS.get(name, here) == here
+        if PLATFORMS.get(name, backend) == backend
         and choose((1, 1, 3), wanted=name).implementation == name
     ]
 
@@ -142,16 +144,16 @@ def repeatable(run: splat_peers.Runner, times: int = 5) -> bool:
     """Returns whether each run gives the same bits."""
     first = jax.tree.leaves(run())
     return all(
-        bool(same_bits(ours, theirs))
+        bool(same_bits(x, y))
         for _ in range(times - 1)
-        for ours, theirs in zip(first, jax.tree.leaves(run()), strict=True)
+        for x, y in zip(first, jax.tree.leaves(run()), strict=True)
     )
 
 
 @jax.jit
-def same_bits(ours: jax.Array, theirs: jax.Array) -> jax.Array:
-    both = (jax.lax.bitcast_convert_type(x, jnp.uint32) for x in (ours, theirs))
-    return jnp.array_equal(*both)
+def same_bits(x: jax.Array, y: jax.Array) -> jax.Array:
+    bits = (jax.lax.bitcast_convert_type(array, jnp.uint32) for array in (x, y))
+    return jnp.array_equal(*bits)
 
 
 def copy_speed(size: int) -> float:

@@ -1,8 +1,7 @@
-"""Other people's ways to splat, on the frames and threads that ours are timed on.
+"""Splats in PyTorch, NumPy and CUDA, timed on the same frames and threads as ours.
 
-Each peer takes what suits it best (planar arrays where those are faster), computes the
-published weights 1.414 ** (disparity - min) in float32, and returns
-(warped, occlusion). `peers` says which cannot run here, and why.
+Each peer uses its fastest array layout (planar for some), computes the published
+weights 1.414 ** (disparity - min) in float32, and returns (warped, occlusion).
 """
 
 import functools
@@ -18,12 +17,18 @@ Runner = Callable[[], Any]
 
 
 def peers(
-    image: np.ndarray, disparity: np.ndarray, wanted: Sequence[str] | None = None
+    image: np.ndarray, disparity: np.ndarray, names: Sequence[str] | None = None
 ) -> tuple[dict[str, Runner], dict[str, str]]:
-    """(what runs, by name; why not, by name) for frames "b h w c" and "b h w"."""
+    """Returns the runners that this machine supports, and the reasons for the others.
+
+    Args:
+      image: frames "b h w c".
+      disparity: their disparity "b h w", in pixels.
+      names: the peers to try; by default all.
+    """
     runners: dict[str, Runner] = {}
     missing = {}
-    for name in PEERS if wanted is None else wanted:
+    for name in PEERS if names is None else names:
         try:
             runners[name] = PEERS[name](image, disparity)
         except (ImportError, Unavailable) as reason:
@@ -32,7 +37,7 @@ def peers(
 
 
 def _torch(form: Callable, planar: bool, image: np.ndarray, disparity: np.ndarray):
-    """A runner of `form` where torch has a device, a GPU for choice."""
+    """Returns a runner of `form` in PyTorch, on a GPU if there is one."""
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -45,14 +50,14 @@ def _torch(form: Callable, planar: bool, image: np.ndarray, disparity: np.ndarra
 
 def _synchronized(torch: Any, device: str, form: Callable, *arrays: Any) -> Any:
     with torch.inference_mode():
-        done = form(torch, *arrays)
+        result = form(torch, *arrays)
     if device == "cuda":
         torch.cuda.synchronize()
-    return done
+    return result
 
 
 def torch_scatter_add(torch: Any, image: Any, disparity: Any) -> tuple[Any, Any]:
-    """Planar "c b h w" in and out: scatter_add_ then runs along contiguous rows."""
+    """Splats planar frames "c b h w": scatter_add_ then runs along contiguous rows."""
     channels, *_, width = image.shape
     weight, target, fraction = _published(torch, disparity)
     values = torch.empty((channels + 2, *disparity.shape), device=image.device)
@@ -69,7 +74,7 @@ def torch_scatter_add(torch: Any, image: Any, disparity: Any) -> tuple[Any, Any]
 
 
 def torch_index_put(torch: Any, image: Any, disparity: Any) -> tuple[Any, Any]:
-    """Pixels "b h w c" with their weight and coverage behind the colours."""
+    """Splats pixels "b h w c"; weight and coverage follow the colours of a pixel."""
     *_, width, channels = image.shape
     weight, target, fraction = _published(torch, disparity)
     rows = disparity.numel() // width
@@ -95,7 +100,7 @@ def _published(torch: Any, disparity: Any) -> tuple[Any, Any, Any]:
 
 
 def numpy_bincount(image: np.ndarray, disparity: np.ndarray) -> tuple:
-    """One thread; bincount is NumPy's fastest sum by index (and is in float64)."""
+    """Splats in one thread; bincount is NumPy's fastest sum by index, in float64."""
     *frames, width, channels = image.shape
     rows = int(np.prod(frames))
     weight = np.power(np.float32(1.414), disparity - disparity.min()).reshape(rows, -1)

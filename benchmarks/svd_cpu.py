@@ -84,7 +84,7 @@ def unet(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
         "cross_attention_dim": CONTEXT,
         "addition_time_embed_dim": 32,
     }
-    theirs = diffusers.UNetSpatioTemporalConditionModel(
+    reference = diffusers.UNetSpatioTemporalConditionModel(
         **sizes,
         down_block_types=(
             *["CrossAttnDownBlockSpatioTemporal"] * (levels - 1),
@@ -96,7 +96,7 @@ def unet(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
         ),
         projection_class_embeddings_input_dim=96,
     ).eval()
-    ours = same(UNetSpatioTemporalConditionModel, UNetConfig(**sizes), theirs)
+    unet = converted(UNetSpatioTemporalConditionModel, UNetConfig(**sizes), reference)
     frames, height, width = size.latents
     inputs = (
         torch.randn(1, frames, 9, height, width),
@@ -107,19 +107,19 @@ def unet(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
     call = jax.jit(lambda network, *inputs: network(*inputs))
     arrays = [channels_last(x) for x in inputs]
     yield {"network": "U-Net", "latents": list(size.latents)} | race(
-        lambda: call(ours, *arrays), lambda: theirs(*inputs).sample, rounds
+        lambda: call(unet, *arrays), lambda: reference(*inputs).sample, rounds
     )
 
 
 def vae(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
     """Compares the VAE's encoder and its decoder."""
-    theirs = diffusers.AutoencoderKLTemporalDecoder(
+    reference = diffusers.AutoencoderKLTemporalDecoder(
         down_block_types=("DownEncoderBlock2D",) * len(size.vae),
         block_out_channels=size.vae,
         layers_per_block=2,
     ).eval()
     config = VAEConfig(block_out_channels=size.vae, layers_per_block=2)
-    ours = same(AutoencoderKLTemporalDecoder, config, theirs)
+    vae = converted(AutoencoderKLTemporalDecoder, config, reference)
     frames, height, width = size.decoded
     pixels = torch.rand(frames, 3, height * config.factor, width * config.factor)
     latents = torch.randn(frames, config.latent_channels, height, width)
@@ -131,8 +131,8 @@ def vae(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
         {"network": "VAE encode"}
         | facts
         | race(
-            lambda: encode(ours, x),
-            lambda: theirs.encode(pixels).latent_dist.mode(),
+            lambda: encode(vae, x),
+            lambda: reference.encode(pixels).latent_dist.mode(),
             rounds,
         )
     )
@@ -140,15 +140,15 @@ def vae(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
         {"network": "VAE decode"}
         | facts
         | race(
-            lambda: decode(ours, z),
-            lambda: theirs.decode(latents, num_frames=frames).sample,
+            lambda: decode(vae, z),
+            lambda: reference.decode(latents, num_frames=frames).sample,
             rounds,
         )
     )
 
 
 class Weights:
-    """The weights of a torch module, with the interface of a weights file."""
+    """The tensors of a PyTorch module, with the interface of a checkpoint."""
 
     def __init__(self, module: torch.nn.Module):
         self._state = module.state_dict()
@@ -158,13 +158,12 @@ class Weights:
         return self._state[name].numpy()
 
 
-def same(network: type, config: Any, theirs: torch.nn.Module) -> nnx.Module:
-    """Returns this project's network with the weights of `theirs`."""
+def converted(network: type, config: Any, module: torch.nn.Module) -> nnx.Module:
+    """Returns this project's network with the weights of a PyTorch module."""
     model = abstract(lambda rngs: network(config, rngs=rngs))
     name = network.__name__
-    return load_state(
-        model, convert_tensors(model, Weights(theirs), Table(), what=name), what=name
-    )
+    state = convert_tensors(model, Weights(module), Table(), what=name)
+    return load_state(model, state, what=name)
 
 
 def channels_last(x: torch.Tensor) -> jax.Array:
@@ -172,27 +171,27 @@ def channels_last(x: torch.Tensor) -> jax.Array:
 
 
 def race(
-    ours: Callable[[], jax.Array], theirs: Callable[[], torch.Tensor], rounds: int
+    ours: Callable[[], jax.Array], diffusers: Callable[[], torch.Tensor], rounds: int
 ) -> dict[str, Any]:
     """Returns both times, their ratios, and the difference of the results."""
 
     def reference() -> np.ndarray:
         with torch.no_grad():
-            return theirs().numpy()
+            return diffusers().numpy()
 
     expected = np.moveaxis(reference(), -3, -1)
     difference = np.abs(np.asarray(ours()) - expected).max() / np.abs(expected).max()
     times = measure.race(
-        {"ours": ours, "theirs": reference}, seconds=0.0, rounds=rounds
+        {"ours": ours, "diffusers": reference}, seconds=0.0, rounds=rounds
     )
-    ours_time, theirs_time = times["ours"], times["theirs"]
+    ours_time, diffusers_time = times["ours"], times["diffusers"]
     return {
         "ours_s": ours_time.best,
-        "diffusers_s": theirs_time.best,
-        "ratio": theirs_time.best / ours_time.best,
+        "diffusers_s": diffusers_time.best,
+        "ratio": diffusers_time.best / ours_time.best,
         "ours_cpu_s": ours_time.cpu,
-        "diffusers_cpu_s": theirs_time.cpu,
-        "cpu_ratio": theirs_time.cpu / ours_time.cpu,
+        "diffusers_cpu_s": diffusers_time.cpu,
+        "cpu_ratio": diffusers_time.cpu / ours_time.cpu,
         "difference": float(difference),
     }
 

@@ -5,8 +5,8 @@
 Small random networks of several seeds denoise a window in tiles and, for comparison,
 in one piece. A seam is a change across the borders of an overlap that is larger than
 at the same place without tiles. The table also shows the mean difference of the tiled
-from the untiled result. Random networks say nothing of a trained model's pictures: this
-measures the blending alone.
+from the untiled result. The networks are random, so the results are about the blending
+only, not about the images of a trained model.
 """
 
 import dataclasses
@@ -26,6 +26,7 @@ TILED = dataclasses.replace(UNTILED, tile_width=192, tile_overlap=64)
 
 
 def measure(seed: int) -> dict[str, dict[str, float]]:
+    """Returns the seam and the difference of both blendings for one random network."""
     networks = random_networks(seed=seed)
     rng = np.random.default_rng(seed)
     occlusion = jnp.asarray(rng.random((FRAMES, HEIGHT, WIDTH)) < 0.3, jnp.float32)

@@ -29,10 +29,11 @@ GRAIN = 0.02  # noise level of film grain, which makes JPEG decoding slow
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--height", type=int, default=576)
-    parser.add_argument("--width", type=int, default=1024)
-    parser.add_argument("--frames", type=int, default=25)
-    parser.add_argument("--update_seconds", type=float, default=1.5)
+    add = parser.add_argument
+    add("--height", type=int, default=576, help="sample height in pixels")
+    add("--width", type=int, default=1024, help="sample width in pixels")
+    add("--frames", type=int, default=25, help="frames per sample")
+    add("--update_seconds", type=float, default=1.5, help="seconds per update")
     args = parser.parse_args(argv)
     settings = TrainSettings(
         height=args.height, width=args.width, frames=args.frames, max_stride=2
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def record(settings: TrainSettings) -> Record:
+    """Renders a scene with film grain and encodes it."""
     film = make_film(
         1,
         frames=settings.span,

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Any, Protocol
 
-from convert_weights.tensors import Safetensors, Tensors, TorchFile
+from convert_weights.tensors import Safetensors, Tensors
+from convert_weights.torch_file import TorchFile
 from stereojax.cli import InputError
 from stereojax.weights.hub import HubRepo
 from stereojax.weights.remote import RemoteFolder, WebFile

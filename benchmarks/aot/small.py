@@ -26,6 +26,7 @@ import jax.numpy as jnp
 from jax.experimental import topologies
 from jax.sharding import NamedSharding
 
+from stereojax.cli import line_of
 from stereojax.ops import attention
 from stereojax.settings.train import TrainSettings
 from stereojax.splat import choice
@@ -53,14 +54,14 @@ SETTINGS = TrainSettings(
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--targets", default="gpu,tpu")
+    parser.add_argument("--targets", default="gpu,tpu", help="backends to compile for")
     targets = parser.parse_args(argv).targets.split(",")
     rows = []
     for target in targets:
         try:
             devices = described(target)
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = line_of(error)[:200]
             print(f"{target}: skipped, its compiler is not installed ({reason})")
             continue
         with as_if_on(target):

@@ -1,15 +1,15 @@
-"""The splat, compiled ahead of time for an H200 and a TPU v5e, on a machine without.
+"""Compiles the splat for an H200 and a TPU v5e, without these devices.
 
     make aot
 
 Compiling ahead of time needs the backends' wheels, not the devices: jax-cuda13-plugin
 and jax-cuda13-pjrt of jax's own version, and libtpu. Prints, for a 1080p and a 4K
-frame, the memory that the program needs beside its inputs and outputs, and the kernels
+frame, the memory that the program needs besides inputs and outputs, and the kernels
 that it launches; writes benchmarks/results/aot.json. A backend without its wheel is
 skipped.
 
-The body of a Mosaic GPU kernel is compiled when a program is loaded onto a GPU, so its
-registers and its speed are not seen here.
+The body of a Mosaic GPU kernel is compiled when a GPU loads the program, so this
+benchmark cannot measure its registers or its speed.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from benchmarks import measure
+from stereojax.cli import line_of
 from stereojax.splat import forward_splat
 from stereojax.splat.workloads import SIZES
 
@@ -57,21 +58,23 @@ TARGETS = {
 COMPOSITINGS = ("published", "coverage")
 # Compositing by columns: never chosen on a GPU, where `xla_gather` replaces it.
 UNUSED = {("H200", "xla_scatter", "coverage")}
-# What an optimised program may hold without launching anything.
+# Operations of an optimised program that launch no kernel.
 SILENT = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", default="1080p,4k", help="of " + str([*SIZES]))
+    parser.add_argument(
+        "--sizes", default="1080p,4k", help=f"frame sizes from {[*SIZES]}"
+    )
     sizes = parser.parse_args(argv).sizes.split(",")
     rows = []
     for target, implementations in TARGETS.items():
         try:
             device = described(target)
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            print(f"{target}: skipped, no compiler for it here ({reason})")
+            reason = line_of(error)[:200]
+            print(f"{target}: skipped, its compiler is not installed ({reason})")
             continue
         for implementation in implementations:
             for size, compositing in itertools.product(sizes, COMPOSITINGS):
@@ -86,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def described(target: str) -> Any:
-    """Returns the description of a device, which the compiler takes for one."""
+    """Returns the description of a device, for which the compiler compiles."""
     if target == "H200":
         topology = topologies.get_topology_desc(
             target, "cuda", topology="1x1x1", target_config=H200
@@ -112,6 +115,7 @@ def compiled(
 
 
 def facts(program: Any) -> dict[str, Any]:
+    """Returns a table row with the memory and the kernels of a compiled program."""
     text = program.as_text()
     counts = collections.Counter(operations(text))
     return {
@@ -125,7 +129,7 @@ def facts(program: Any) -> dict[str, Any]:
 
 
 def operations(text: str) -> Iterator[str]:
-    """What the entry computation of an optimised HLO module launches, by name."""
+    """Yields the names of the operations that an optimised HLO module launches."""
     entry = re.search(r"^ENTRY .*?\{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
     for line in entry.group(1).splitlines():
         _, _, value = line.partition(" = ")

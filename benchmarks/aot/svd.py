@@ -29,6 +29,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from stereojax.cli import line_of
 from stereojax.ops import attention
 from stereojax.svd import vae_decode
 from stereojax.svd.unet import STEREOCRAFTER, UNetConfig
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         device = described("H200")
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = line_of(error)[:200]
         print(f"H200: skipped, its compiler is not available ({reason})")
         return
     # The compiling machine has the CPU backend, but the program is for a GPU.

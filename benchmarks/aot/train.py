@@ -44,9 +44,10 @@ LIMIT = 80e9  # bytes of device memory into which the update has to fit
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--devices", type=int, default=8)
-    parser.add_argument("--fsdp", type=int, default=0)
-    parser.add_argument("--programs", default="update,validation")
+    add = parser.add_argument
+    add("--devices", type=int, default=8, help="number of H200s")
+    add("--fsdp", type=int, default=0, help="devices that share a state; 0: all")
+    add("--programs", default="update,validation", help="programs to compile")
     args = parser.parse_args(argv)
     topology = topologies.get_topology_desc(
         "H200", "cuda", topology=f"1x1x{args.devices}", target_config=aot.H200

@@ -31,7 +31,7 @@ STEM = "conv1"
 STEM_CHANNELS = 64
 POOL_BEFORE = ("fire2", "fire4", "fire6")
 LAYERS = (STEM, "fire3", "fire5", "fire6", "fire7", "fire8", "fire9")  # compared
-LEAST = 31  # pixels a side; below, the last pooling has nothing to pool
+MIN_SIDE = 31  # pixels a side; below, the last pooling has nothing to pool
 MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet, in 0..255
 EPSILON = 1e-10
 
@@ -61,12 +61,13 @@ def feature_distance(
       The mean over the layers; NaN where there is no hole.
 
     Raises:
-      ValueError: a side is below `LEAST`.
+      ValueError: a side is below `MIN_SIDE`.
     """
     height, width = picture.shape[1:3]
-    if min(height, width) < LEAST:
+    if min(height, width) < MIN_SIDE:
         raise ValueError(
-            f"feature distance of {width}x{height}: expected at least {LEAST} px a side"
+            f"feature distance of {width}x{height}: expected at least {MIN_SIDE} px a "
+            "side"
         )
     return _distance(
         dict(weights), *(jnp.asarray(x, jnp.float32) for x in (picture, truth, hole))
@@ -90,7 +91,7 @@ def features(
     """Returns the outputs of `LAYERS` for RGB pictures in [0, 1]."""
     x = 255 * picture[..., ::-1] - jnp.array(MEAN_BGR)
     x = _conv(x, weights[STEM], stride=2, padding="VALID")
-    found = [x]
+    maps = [x]
     for fire in FIRES:
         if fire in POOL_BEFORE:
             x = _pool(x, lax.max, -jnp.inf)
@@ -101,8 +102,8 @@ def features(
         ]
         x = jnp.concatenate(expanded, -1)
         if fire in LAYERS:
-            found.append(x)
-    return found
+            maps.append(x)
+    return maps
 
 
 def hole_shares(hole: Float[Array, "t h w"]) -> list[Float[Array, "t _ _"]]:
@@ -112,13 +113,13 @@ def hole_shares(hole: Float[Array, "t h w"]) -> list[Float[Array, "t _ _"]]:
     other, so that each is centred where its features are.
     """
     share = _pool(hole[..., None], lax.add, 0.0) / 9
-    found = [share[..., 0]]
+    maps = [share[..., 0]]
     for fire in FIRES:
         if fire in POOL_BEFORE:
             share = _pool(share, lax.add, 0.0) / 9
         if fire in LAYERS:
-            found.append(share[..., 0])
-    return found
+            maps.append(share[..., 0])
+    return maps
 
 
 def load_squeezenet(path: str | Path) -> dict[str, tuple[Array, Array]]:
@@ -133,24 +134,24 @@ def load_squeezenet(path: str | Path) -> dict[str, tuple[Array, Array]]:
     """
     import h5py  # only benchmarks and tests read such files
 
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
 
     def collect(name, item):
         if isinstance(item, h5py.Dataset):
             parts = name.split("/")
             layer = parts[0] if parts[0] == STEM else "/".join(parts[:2])
             kind = parts[-1].removesuffix(":0")
-            found[f"{layer}/{kind}"] = np.asarray(item, np.float32)
+            arrays[f"{layer}/{kind}"] = np.asarray(item, np.float32)
 
     with h5py.File(path, "r") as file:
         file.visititems(collect)
     expected = shapes()
-    problems = [f"missing {name} {expected[name]}" for name in expected.keys() - found]
-    problems += [f"unused {name}" for name in found.keys() - expected]
+    problems = [f"missing {name} {expected[name]}" for name in expected.keys() - arrays]
+    problems += [f"unused {name}" for name in arrays.keys() - expected]
     problems += [
-        f"shape {name} {found[name].shape} where {shape} was expected"
+        f"shape {name} {arrays[name].shape} where {shape} was expected"
         for name, shape in expected.items()
-        if name in found and found[name].shape != shape
+        if name in arrays and arrays[name].shape != shape
     ]
     if problems:
         raise ValueError(
@@ -160,8 +161,8 @@ def load_squeezenet(path: str | Path) -> dict[str, tuple[Array, Array]]:
     layers = [name.removesuffix("/bias") for name in expected if name.endswith("/bias")]
     return {
         layer: (
-            jnp.asarray(found[f"{layer}/kernel"]),
-            jnp.asarray(found[f"{layer}/bias"]),
+            jnp.asarray(arrays[f"{layer}/kernel"]),
+            jnp.asarray(arrays[f"{layer}/bias"]),
         )
         for layer in layers
     }

@@ -13,7 +13,7 @@ from flax import nnx
 from stereojax.shapes import Array, Float
 
 PART = "lpips_alex"  # folder in the weights root
-LEAST = 31  # pixels a side; below, the second pooling has nothing to pool
+MIN_SIDE = 31  # pixels a side; below, the second pooling has nothing to pool
 
 # Mean and standard deviation of ImageNet's colours, for pictures in [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
@@ -40,11 +40,13 @@ class LPIPS(nnx.Module):
         """Returns the distance of each pair of RGB pictures in [0, 1].
 
         Raises:
-          ValueError: a side is below `LEAST`.
+          ValueError: a side is below `MIN_SIDE`.
         """
         *batch, h, w, _ = picture.shape
-        if min(h, w) < LEAST:
-            raise ValueError(f"LPIPS of {w}x{h}: expected at least {LEAST} px a side")
+        if min(h, w) < MIN_SIDE:
+            raise ValueError(
+                f"LPIPS of {w}x{h}: expected at least {MIN_SIDE} px a side"
+            )
         both = jnp.stack([picture, truth]).astype(jnp.float32).reshape(-1, h, w, 3)
         total = jnp.float32(0)
         for i, features in enumerate(self.net(_scaled(both))):
@@ -66,16 +68,22 @@ class AlexNet(nnx.Module):
         self.slice5 = _conv(d, e, 3, edge=1, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n h w 3"]) -> list[Float[Array, "n _ _ _"]]:
-        found = [nnx.relu(self.slice1(x))]
-        found.append(nnx.relu(self.slice2(_pooled(found[-1]))))
-        found.append(nnx.relu(self.slice3(_pooled(found[-1]))))
-        found.append(nnx.relu(self.slice4(found[-1])))
-        found.append(nnx.relu(self.slice5(found[-1])))
-        return found
+        maps = [nnx.relu(self.slice1(x))]
+        maps.append(nnx.relu(self.slice2(_pooled(maps[-1]))))
+        maps.append(nnx.relu(self.slice3(_pooled(maps[-1]))))
+        maps.append(nnx.relu(self.slice4(maps[-1])))
+        maps.append(nnx.relu(self.slice5(maps[-1])))
+        return maps
 
 
 def _conv(
-    inputs: int, outputs: int, size: int, *, stride: int = 1, edge: int = 0, **how: Any
+    inputs: int,
+    outputs: int,
+    size: int,
+    *,
+    stride: int = 1,
+    edge: int = 0,
+    **options: Any,
 ) -> nnx.Conv:
     return nnx.Conv(
         inputs,
@@ -84,7 +92,7 @@ def _conv(
         strides=stride,
         padding=((edge, edge),) * 2,
         precision=jax.lax.Precision.HIGHEST,
-        **how,
+        **options,
     )
 
 

@@ -188,13 +188,13 @@ def _lpips(
     in_loss = settings.pixel_lpips > 0
     crop = settings.pixel_crop // factor * factor
     side = min(settings.height, settings.width, *([crop] if in_loss else []))
-    if in_loss and side < lpips.LEAST:
+    if in_loss and side < lpips.MIN_SIDE:
         raise InputError(
             f"config.train.pixel_lpips={settings.pixel_lpips:g}: a decoded crop has "
             f"{side} px a side; expected pixel_crop, height and width of at least "
-            f"{lpips.LEAST + 1}"
+            f"{lpips.MIN_SIDE + 1}"
         )
-    if not (in_loss or settings.validate_every) or side < lpips.LEAST:
+    if not (in_loss or settings.validate_every) or side < lpips.MIN_SIDE:
         return None, {}, {}
     find = weights.require if in_loss else weights.find
     folder = find(lpips.PART, root=root)

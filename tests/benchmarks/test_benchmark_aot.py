@@ -1,4 +1,4 @@
-"""The report of what a program launches, on programs that this machine compiles."""
+"""The ahead-of-time report, on programs that a CPU compiles."""
 
 import jax
 import jax.numpy as jnp
@@ -30,9 +30,9 @@ def test_operations_of_a_gpu_program():
 def test_facts_of_a_compiled_program():
     x = jnp.arange(9.0)
     program = jax.jit(lambda x: jnp.sort(x * 2)[::-1] + 1).lower(x).compile()
-    found = aot.facts(program)
-    assert found["kernels"] >= 2 and found["sorts"] == 1 and found["pallas"] == 0
-    assert found["temp_MB"] >= 0
+    row = aot.facts(program)
+    assert row["kernels"] >= 2 and row["sorts"] == 1 and row["pallas"] == 0
+    assert row["temp_MB"] >= 0
 
 
 def test_without_a_compiler_each_target_is_skipped(monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""What the depth benchmark times, and what it refuses."""
+"""The depth benchmark: the timed frames, refused models."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from stereojax.depth.video_depth_windows import key_windows
 
 
 class Model:
-    """Gives depth as a video model does, and notes the frames between."""
+    """An estimator with the windows of a video model; counts them."""
 
     def __init__(self, per_frame):
         self.per_frame, self.windows = per_frame, 0
@@ -34,11 +34,11 @@ def test_a_video_model_is_timed_over_one_window(monkeypatch, per_frame, windows)
     monkeypatch.setattr(depth, "HEIGHT", 4)
     monkeypatch.setattr(depth, "WIDTH", 6)
     monkeypatch.setattr(depth.time, "perf_counter", lambda: float(next(clock)))
-    found = depth.measure("x")
+    row = depth.measure("x")
     assert model.windows == windows
-    assert found["size"] == "6x4"
+    assert row["size"] == "6x4"
     # The clock is read once before and once after.
-    assert found["seconds"] == 1 / (depth.PER_FRAME[1] if per_frame else depth.STEP)
+    assert row["seconds"] == 1 / (depth.PER_FRAME[1] if per_frame else depth.STEP)
 
 
 def test_other_models_are_refused():

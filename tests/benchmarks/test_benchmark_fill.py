@@ -1,4 +1,4 @@
-"""The fill benchmark on small films, its sources, and its claim on a real pair."""
+"""The fill benchmark: small films, every source, the claim on a real pair."""
 
 import itertools
 import json
@@ -8,22 +8,23 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks import fill, measure
-from benchmarks.fill_cases import REPORTED_ON, TUNED_ON, inner_hole
-from benchmarks.fill_double import clip_case
-from benchmarks.fill_films import film_cases
-from benchmarks.fill_methods import FILLS, OURS, framewise, grown
-from benchmarks.fill_pairs import match, video_cases
-from benchmarks.fill_pictures import largest_holes
-from benchmarks.fill_scores import MEASURES, score
-from benchmarks.fill_wires import wires_case
+from benchmarks import measure
+from benchmarks.fill import __main__ as fill
+from benchmarks.fill.cases import REPORTED_ON, TUNED_ON, inner_hole
+from benchmarks.fill.double import clip_case
+from benchmarks.fill.films import film_cases
+from benchmarks.fill.methods import FILLS, OURS, framewise, grown
+from benchmarks.fill.pairs import match, video_cases
+from benchmarks.fill.pictures import largest_holes
+from benchmarks.fill.scores import MEASURES, score
+from benchmarks.fill.wires import wires_case
 
 OFFICE = Path(__file__).parents[2] / "../shared/data/office_stereo_sbs.mp4"
 SIMPLE = ("row extension", "Telea", "Navier-Stokes")
 
 
-def ours_and_best_simple(rows: list[dict]) -> tuple[float, float]:
-    """PSNR of today's fill, and the best PSNR of the usual simple fills."""
+def project_and_best_simple(rows: list[dict]) -> tuple[float, float]:
+    """Returns the PSNR of the project's fill, and the best PSNR of simple fills."""
     psnr = {row["method"]: row["dB"] for row in rows}
     return psnr[OURS], max(psnr[name] for name in SIMPLE)
 
@@ -34,7 +35,8 @@ def wires():
 
 
 def truth_fill(case):
-    return lambda given, frames: case.right[list(frames)]
+    """Returns a fill that answers with the true right view."""
+    return lambda inputs, frames: case.right[list(frames)]
 
 
 def test_the_whole_benchmark_on_small_films(tmp_path, monkeypatch, capsys):
@@ -67,47 +69,47 @@ def test_the_sets_share_no_film():
         assert not set(getattr(TUNED_ON, name)) & set(getattr(REPORTED_ON, name))
 
 
-def test_todays_fill_beats_the_simple_ones_on_a_real_pair():
+def test_the_projects_fill_beats_simple_ones_on_a_real_pair():
     if not OFFICE.exists():
-        pytest.skip(f"{OFFICE.name} is not beside the repository")
+        pytest.skip(f"{OFFICE.name} is not next to the repository")
     cases = video_cases("reported on", OFFICE, frames=2, scored=1, factors=(3,))
     rows = fill.means(fill.score_cases(cases))
     assert rows[0]["shots"] == 2
-    ours, best = ours_and_best_simple(rows)
-    assert ours > best
+    psnr, best = project_and_best_simple(rows)
+    assert psnr > best
 
 
 def test_a_fill_that_returns_the_truth_is_perfect(wires):
-    found, filled = score(wires, truth_fill(wires))
+    measures, filled = score(wires, truth_fill(wires))
     np.testing.assert_array_equal(filled, wires.right)
-    assert found["dB"] == np.inf and found["SSIM"] == pytest.approx(1, abs=1e-5)
+    assert measures["dB"] == np.inf and measures["SSIM"] == pytest.approx(1, abs=1e-5)
     zero = ("ghost", "ghost in hole", "flicker", "wire px", "wire max px", "rough px")
-    assert all(found[name] == 0 for name in zero)
-    assert found["edge px"] == 0
+    assert all(measures[name] == 0 for name in zero)
+    assert measures["edge px"] == 0
 
 
 def test_each_measure_gets_worse_with_its_own_defect(wires):
     hole = wires.hole()[..., None]
 
-    def spoiled(change):
+    def scores_after(change):
         right = wires.right.copy()
         change(right)
-        return score(wires, lambda given, frames: right[list(frames)])[0]
+        return score(wires, lambda inputs, frames: right[list(frames)])[0]
 
     def off_by_a_tenth(right):
         right += np.where(hole, np.where(right > 0.5, -0.1, 0.1), 0)
 
-    assert spoiled(off_by_a_tenth)["dB"] == pytest.approx(20, abs=1e-3)
+    assert scores_after(off_by_a_tenth)["dB"] == pytest.approx(20, abs=1e-3)
 
     def striped(right):
         right[:, :, ::2] += np.float32(0.2) * hole[:, :, ::2]
 
-    assert spoiled(striped)["ghost in hole"] > 10
+    assert scores_after(striped)["ghost in hole"] > 10
 
     def flickering(right):
         right[1] += np.float32(0.2) * hole[1]
 
-    assert spoiled(flickering)["flicker"] > 5
+    assert scores_after(flickering)["flicker"] > 5
 
     near, far = wires.silhouettes.near, wires.silhouettes.far
 
@@ -118,9 +120,9 @@ def test_each_measure_gets_worse_with_its_own_defect(wires):
         wide = np.clip(opacity + np.roll(opacity, 1, 2), 0, 1)[..., None]
         right[:] = wide * near + (1 - wide) * far
 
-    found = spoiled(widened)
-    assert found["wire px"] == pytest.approx(1, abs=0.01)
-    assert found["wire max px"] == pytest.approx(1, abs=0.01)
+    measures = scores_after(widened)
+    assert measures["wire px"] == pytest.approx(1, abs=0.01)
+    assert measures["wire max px"] == pytest.approx(1, abs=0.01)
 
 
 def test_wires_of_the_true_view_have_their_widths(wires):
@@ -133,17 +135,17 @@ def test_wires_of_the_true_view_have_their_widths(wires):
 
 
 def test_the_splat_of_exact_disparity_shows_the_true_wall(wires):
-    given, hole = wires.given, wires.given.hole
+    inputs, hole = wires.inputs, wires.inputs.hole
     opacity = np.abs(wires.right - wires.silhouettes.far).max(-1)
     wall = ~hole & (opacity == 0)
-    error = np.abs(given.warped - wires.right).max(-1)
+    error = np.abs(inputs.warped - wires.right).max(-1)
     assert np.median(error[wall]) < 0.02
     # Disparity of the right view: the wall's or a wire's, unknown in the hole.
-    assert np.isnan(given.warped_disparity[hole]).all()
+    assert np.isnan(inputs.warped_disparity[hole]).all()
     np.testing.assert_allclose(
-        np.nanmin(given.warped_disparity), -0.004 * 240, atol=1e-3
+        np.nanmin(inputs.warped_disparity), -0.004 * 240, atol=1e-3
     )
-    assert np.nanmax(given.warped_disparity) <= given.disparity.max() + 1e-3
+    assert np.nanmax(inputs.warped_disparity) <= inputs.disparity.max() + 1e-3
 
 
 def test_growth_lowers_ghosts_and_psnr(wires):
@@ -156,28 +158,28 @@ def test_growth_lowers_ghosts_and_psnr(wires):
     assert same["dB"] == plain["dB"]
 
 
-def test_a_fill_sees_the_neighbour_frames_and_answers_for_the_scored_ones():
+def test_a_fill_gets_neighbour_frames_and_returns_the_scored_ones():
     case = next(film_cases("tuned on", 1, "travel", 160, reach=2, scored=2))
-    assert case.scored == (2, 3) and len(case.given.left) == 6
+    assert case.scored == (2, 3) and len(case.inputs.left) == 6
     seen = []
 
-    def temporal(given, frames):
-        seen.append((len(given.left), tuple(frames)))
-        return given.warped[list(frames)]
+    def temporal(inputs, frames):
+        seen.append((len(inputs.left), tuple(frames)))
+        return inputs.warped[list(frames)]
 
     _, filled = score(case, temporal)
     assert seen[-1] == (6, (2, 3))
-    np.testing.assert_array_equal(filled, case.given.warped[2:4])
+    np.testing.assert_array_equal(filled, case.inputs.warped[2:4])
 
 
 def test_monocular_like_depth_is_near_the_exact_one_but_not_equal():
     exact, rough = film_cases("tuned on", 0, "still", 160, reach=1, scored=2)
     np.testing.assert_array_equal(exact.right, rough.right)
-    error = np.abs(exact.given.disparity - rough.given.disparity)
-    spread = np.ptp(exact.given.disparity)
+    error = np.abs(exact.inputs.disparity - rough.inputs.disparity)
+    spread = np.ptp(exact.inputs.disparity)
     assert 0 < np.median(error) < 0.05 * spread
     # Scale and shift change from frame to frame.
-    steps = np.median(rough.given.disparity - exact.given.disparity, axis=(1, 2))
+    steps = np.median(rough.inputs.disparity - exact.inputs.disparity, axis=(1, 2))
     assert np.ptp(steps) > 1e-3 * spread
 
 
@@ -197,8 +199,8 @@ def test_a_2d_film_projected_twice_is_its_own_truth(tmp_path):
     case = clip_case("tuned on", path, 160, reach=1, scored=2)
     assert case.right.shape == (4, 96, 160, 3) and case.scored == (1, 2)
     assert case.hole().mean() > 0.001
-    known = ~case.given.hole
-    error = np.abs(case.given.warped - case.right).mean(-1)
+    known = ~case.inputs.hole
+    error = np.abs(case.inputs.warped - case.right).mean(-1)
     assert np.median(error[known]) < 0.08  # blur and 4:2:0 of fine noise
 
 
@@ -216,9 +218,9 @@ def test_crops_show_the_largest_holes_first():
     hole = np.zeros((100, 200), bool)
     hole[40:60, 150:160] = True
     hole[70:80, 20:26] = True
-    found = largest_holes(hole, 40, 3)
-    assert len(found) == 2
-    (y, x), (y2, x2) = found
+    corners = largest_holes(hole, 40, 3)
+    assert len(corners) == 2
+    (y, x), (y2, x2) = corners
     assert 20 <= y <= 40 and 120 <= x <= 150
     assert 40 <= y2 <= 70 and x2 <= 20
 

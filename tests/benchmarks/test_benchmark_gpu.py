@@ -1,4 +1,4 @@
-"""The GPU script, small, on this CPU: each item's rows, and what it skips and why."""
+"""The GPU benchmark with small shapes on a CPU: rows, skipped and failed items."""
 
 import json
 import sys
@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from benchmarks import gpu, gpu_items, measure
+from benchmarks import measure
+from benchmarks.gpu import __main__ as gpu
+from benchmarks.gpu.items import ITEMS
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +21,12 @@ def results(tmp_path_factory):
 
 
 def test_each_item_has_rows_or_a_reason(results):
-    assert results.keys() == gpu_items.ITEMS.keys()
+    assert results.keys() == ITEMS.keys()
     for item in results.values():
         assert item["rows"] and item["note"] is None
 
 
-def test_the_forms_of_attention_run_or_say_why(results):
+def test_every_attention_runs_or_has_a_reason(results):
     rows = {row["form"]: row for row in results["attention"]["rows"]}
     assert "note" in rows.pop("cudnn")
     assert len(rows) == 2
@@ -51,11 +53,11 @@ def test_a_window_is_filled(results):
     assert all(row["s"] > 0 and row["calls"] == 2 for row in rows)
 
 
-def test_what_cannot_be_imported_is_skipped(monkeypatch):
-    monkeypatch.setitem(sys.modules, "benchmarks.gpu_networks", None)
-    monkeypatch.delattr("benchmarks.gpu_networks", raising=False)
-    done = gpu.run("networks", True, time.monotonic() + 60)
-    assert not done["rows"] and "skipped: the networks cannot" in done["note"]
+def test_networks_that_cannot_be_imported_are_skipped(monkeypatch):
+    monkeypatch.setitem(sys.modules, "benchmarks.gpu.networks", None)
+    monkeypatch.delattr("benchmarks.gpu.networks", raising=False)
+    result = gpu.run("networks", True, time.monotonic() + 60)
+    assert not result["rows"] and "skipped: the networks cannot" in result["note"]
 
 
 def test_a_failing_item_keeps_its_rows(monkeypatch):
@@ -63,7 +65,8 @@ def test_a_failing_item_keeps_its_rows(monkeypatch):
         yield {"a": 1}
         raise ValueError("no\nmore")
 
-    monkeypatch.setitem(gpu_items.ITEMS, "fails", fails)
-    done = gpu.run("fails", True, time.monotonic() + 60)
-    assert done["rows"] == [{"a": 1}] and done["note"] == "failed: ValueError: no more"
+    monkeypatch.setitem(ITEMS, "fails", fails)
+    result = gpu.run("fails", True, time.monotonic() + 60)
+    assert result["rows"] == [{"a": 1}]
+    assert result["note"] == "failed: ValueError: no more"
     assert gpu.run("copy", True, 0.0)["note"] == "stopped: out of time"

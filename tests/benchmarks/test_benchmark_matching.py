@@ -1,4 +1,4 @@
-"""The matching benchmark: its numbers on a known case, and SGBM's on small films."""
+"""The matching benchmark: a case with known errors, and SGBM on small films."""
 
 import json
 from pathlib import Path
@@ -15,14 +15,14 @@ OFFICE = Path(__file__).parents[2] / "../shared/data/office_stereo_sbs.mp4"
 def test_errors_of_a_known_case():
     truth = np.zeros((2, 2, 4), np.float32)
     truth[1] = 1
-    found = truth.copy()
-    found[0, 0, 0] = 2  # off by 2, and then right: its change is off by 2 too
-    found[:, 1, 1] += 5  # off by 5 all the time
-    found[1, 0, 3] = np.nan  # no match
+    estimate = truth.copy()
+    estimate[0, 0, 0] = 2  # wrong by 2 in one frame: its change is wrong by 2 too
+    estimate[:, 1, 1] += 5  # wrong by 5 in both frames
+    estimate[1, 0, 3] = np.nan  # no match
     visible = np.ones(truth.shape, bool)
     visible[:, 1, 3] = False
-    found[:, 1, 3] = 99  # not seen, does not count
-    assert matching.errors(found, truth, visible) == pytest.approx(
+    estimate[:, 1, 3] = 99  # invisible, not counted
+    assert matching.errors(estimate, truth, visible) == pytest.approx(
         {
             "EPE": 12 / 13,
             "TEPE": 2 / 6,
@@ -33,9 +33,9 @@ def test_errors_of_a_known_case():
 
 
 def test_agreement_of_both_views():
-    ours = np.float32([[0, 3, 2, 2, np.nan, 2]])
-    theirs = np.float32([[2, 2, 2.5, 9, 9, 9]])
-    kept = matching.agreed(ours, theirs)
+    left = np.float32([[0, 3, 2, 2, np.nan, 2]])
+    right = np.float32([[2, 2, 2.5, 9, 9, 9]])
+    kept = matching.agreed(left, right)
     np.testing.assert_array_equal(kept, [[np.nan] * 2 + [2, 2, np.nan, np.nan]])
 
 
@@ -55,7 +55,7 @@ def test_sgbm_on_small_films(tmp_path, monkeypatch, capsys):
 
 def test_a_filmed_pair():
     if not OFFICE.exists():
-        pytest.skip(f"{OFFICE.name} is not beside the repository")
+        pytest.skip(f"{OFFICE.name} is not next to the repository")
     row = matching.score(Sgbm(), matching.filmed(OFFICE, 1))
     assert row["size"] == "1280x720" and "EPE" not in row
     assert row["agree %"] > 65

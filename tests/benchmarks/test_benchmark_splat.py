@@ -1,4 +1,4 @@
-"""The benchmark runs, its peers splat what ours splats, and its table says so."""
+"""The splat benchmark: equal results of the peers, the table, CUDA's source."""
 
 import json
 import math
@@ -7,31 +7,32 @@ import re
 import numpy as np
 import pytest
 
-from benchmarks import cuda_atomics, measure, splat, splat_peers
+from benchmarks import cuda_atomics, measure, splat_peers
+from benchmarks import splat as benchmark
 from stereojax.splat import forward_splat
 from stereojax.splat.workloads import scene
 
 
-def test_peers_splat_the_same_as_ours():
+def test_peers_give_the_same_result():
     image, disparity = scene((2, 9, 70), -4, 9)
     runners, missing = splat_peers.peers(image, disparity)
-    ours = forward_splat(image, disparity, sharpness=math.log2(1.414))
-    planar = np.moveaxis(np.asarray(ours.warped), -1, 0)
+    splat = forward_splat(image, disparity, sharpness=math.log2(1.414))
+    planar = np.moveaxis(np.asarray(splat.warped), -1, 0)
     assert runners.keys() | missing.keys() == splat_peers.PEERS.keys()
     for name, run in runners.items():
-        done = run()
-        warped, occlusion = map(np.asarray, done or run.result())
-        expected = planar if len(warped) == 3 else np.asarray(ours.warped)
+        result = run()
+        warped, occlusion = map(np.asarray, result or run.result())
+        expected = planar if len(warped) == 3 else np.asarray(splat.warped)
         warped, occlusion = warped.reshape(expected.shape), occlusion.reshape(2, 9, 70)
         np.testing.assert_allclose(warped, expected, atol=2e-4, err_msg=name)
-        np.testing.assert_allclose(occlusion, ours.occlusion, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(occlusion, splat.occlusion, atol=1e-5, err_msg=name)
 
 
 def test_a_small_run_from_the_command_line(monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(splat.MORE_SIZES, "tiny", (8, 40))
+    monkeypatch.setitem(benchmark.MORE_SIZES, "tiny", (8, 40))
     monkeypatch.setattr(measure, "RESULTS", tmp_path)
     arguments = "--sizes tiny --ranges 5 --seconds 0 --output small"
-    splat.main(arguments.split())
+    benchmark.main(arguments.split())
     written = json.loads((tmp_path / "small.json").read_text())
     assert written["machine"]["platform"] == "cpu"
     all_rows = written["results"]
@@ -53,12 +54,12 @@ def test_a_small_run_from_the_command_line(monkeypatch, tmp_path, capsys):
     assert "tiny, 5 px: xla_scatter (coverage) is" in printed
 
 
-def test_unrepeatable_bits_are_noticed():
+def test_results_that_change_are_not_repeatable():
     calls = iter(range(9))
-    assert splat.repeatable(lambda: np.zeros(3, np.float32))
-    # Equal numbers, and a zero whose sign is another.
+    assert benchmark.repeatable(lambda: np.zeros(3, np.float32))
+    # All values are equal, but one zero has another sign.
     zeros = (np.float32([0.0, -0.0 if call == 3 else 0.0]) for call in calls)
-    assert not splat.repeatable(lambda: next(zeros))
+    assert not benchmark.repeatable(lambda: next(zeros))
 
 
 def test_the_cuda_source_compiles_to_two_taps_of_five_atomics():

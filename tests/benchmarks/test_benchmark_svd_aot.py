@@ -1,4 +1,4 @@
-"""What the report says of a made-up program, and of small networks of today."""
+"""The report of SVD's networks: a written program, and small networks."""
 
 import jax
 
@@ -33,35 +33,35 @@ window={size=3x1 pad=1_1x0_0}, custom_call_target="__cudnn$convForward"
 """
 
 
-def found(before: str, after: str) -> list[str]:
+def copies(before: str, after: str) -> list[str]:
     text = HLO.replace("BEFORE", before).replace("AFTER", after)
-    (copies,) = svd.temporal_convolutions(text).values()
-    return copies
+    (names,) = svd.temporal_convolutions(text).values()
+    return names
 
 
-def test_activations_that_are_moved_for_a_temporal_convolution():
-    """And not its weights, which are few."""
-    assert found("%fused", "%fused") == []
-    assert found("%moved", "%fused") == ["%f"]
-    assert found("%fused", "%moved") == ["%r"]
+def test_copies_of_activations_around_a_temporal_convolution_are_found():
+    """Copies of its weights, which are small, are not."""
+    assert copies("%fused", "%fused") == []
+    assert copies("%moved", "%fused") == ["%f"]
+    assert copies("%fused", "%moved") == ["%r"]
 
 
-def test_the_unet_of_today():
+def test_the_unet():
     (row,) = svd.unet_step(svd.on(jax.devices()[0]), (2, 4, 4), TINY)
     assert row["temp_GB"] > 0 and row["fits_24_GB_card"]
     assert 1.2e6 * 2 < row["in_GB"] * 1e9 < 1.5e6 * 2  # the weights, in bfloat16
 
 
-def test_the_vae_of_today():
-    here = svd.on(jax.devices()[0])
-    rows = list(svd.vae_decode_parts(here, (3, 2, 2), TINY_VAE))
+def test_the_vae():
+    spec = svd.on(jax.devices()[0])
+    rows = list(svd.vae_decode_parts(spec, (3, 2, 2), TINY_VAE))
     by_name = {row["program"]: row for row in rows}
     assert len(by_name) == len(rows) == 1 + 4 * 5 + 1 + 2
     # The last layer: three frames of 16x16, 32 channels, two bytes.
     assert by_name["block 3.0: band"]["layer_GB"] == 3 * 16 * 16 * 32 * 2 / 1e9
 
 
-def test_without_a_compiler_it_is_skipped(monkeypatch, capsys):
+def test_without_a_compiler_the_benchmark_is_skipped(monkeypatch, capsys):
     def missing(target):
         raise RuntimeError("no plugin")
 

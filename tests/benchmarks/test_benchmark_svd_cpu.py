@@ -1,4 +1,4 @@
-"""The comparison with diffusers, on networks so small that it takes seconds."""
+"""The comparison with diffusers on tiny networks."""
 
 import json
 
@@ -7,7 +7,7 @@ import torch
 from benchmarks import measure, svd_cpu
 
 
-def test_both_compute_the_same_and_are_timed(tmp_path, monkeypatch):
+def test_equal_results_and_times(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "RESULTS", tmp_path)
     threads = torch.get_num_threads()
     svd_cpu.main(["--sizes", "tiny", "--rounds", "2"])

@@ -13,7 +13,8 @@ import torch
 from safetensors.numpy import save_file
 
 from convert_weights.sources import choose_weights, open_source, read_checkpoint
-from convert_weights.tensors import Safetensors, TorchFile
+from convert_weights.tensors import Safetensors
+from convert_weights.torch_file import TorchFile
 from stereojax.cli import InputError
 
 ARRAYS = {

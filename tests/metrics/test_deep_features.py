@@ -11,8 +11,8 @@ from stereojax.metrics import deep_features
 from stereojax.metrics.deep_features import (
     FIRES,
     LAYERS,
-    LEAST,
     MEAN_BGR,
+    MIN_SIDE,
     feature_distance,
     features,
     hole_shares,
@@ -27,18 +27,18 @@ TOLERANCE = 1e-5  # relative to the largest value
 def tensors():
     """Random weights that keep the features' variance from layer to layer."""
     rng = np.random.default_rng(0)
-    found = {}
+    arrays = {}
     for name, shape in shapes().items():
         kernel = name.endswith("kernel")
         scale = np.sqrt(2 / np.prod(shape[:3])) if kernel else 0.1
-        found[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
-    found["conv1/kernel"] /= 64  # pictures are in 0..255
-    return found
+        arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
+    arrays["conv1/kernel"] /= 64  # pictures are in 0..255
+    return arrays
 
 
 @pytest.fixture(scope="module")
 def path(tensors, tmp_path_factory):
-    """The tensors as Keras writes them, with the layer's name repeated."""
+    """A file of the tensors in Keras' format, which repeats the layer's name."""
     return save(tmp_path_factory.mktemp("squeezenet") / "weights.h5", tensors)
 
 
@@ -63,22 +63,22 @@ def pictures(count, height, width, seed=0):
 
 
 def torch_features(tensors, picture):
-    def conv(x, layer, **how):
+    def conv(x, layer, **options):
         kernel = torch.from_numpy(tensors[f"{layer}/kernel"]).permute(3, 2, 0, 1)
         bias = torch.from_numpy(tensors[f"{layer}/bias"])
-        return F.relu(F.conv2d(x, kernel, bias, **how))
+        return F.relu(F.conv2d(x, kernel, bias, **options))
 
     x = torch.from_numpy(picture).permute(0, 3, 1, 2).flip(1) * 255
     x = x - torch.tensor(MEAN_BGR).reshape(1, 3, 1, 1)
     x = conv(x, "conv1", stride=2)
-    found = {"conv1": x}
+    outputs = {"conv1": x}
     for i, fire in enumerate(FIRES):
         if i in (0, 2, 4):
             x = F.max_pool2d(x, 3, 2)
         x = conv(x, f"{fire}/squeeze1x1")
         one, three = (conv(x, f"{fire}/expand{n}x{n}", padding=n // 2) for n in (1, 3))
-        x = found[fire] = torch.cat([one, three], 1)
-    return [found[layer] for layer in LAYERS]
+        x = outputs[fire] = torch.cat([one, three], 1)
+    return [outputs[layer] for layer in LAYERS]
 
 
 def torch_distance(tensors, picture, truth, hole):
@@ -99,10 +99,10 @@ def torch_distance(tensors, picture, truth, hole):
 @pytest.mark.parametrize("size", [(64, 64), (47, 71)])
 def test_features_equal_pytorch(weights, tensors, size):
     picture, _ = pictures(2, *size)
-    wanted = torch_features(tensors, picture)
-    found = features(weights, jnp.asarray(picture))
-    assert len(found) == len(LAYERS)
-    for x, y in zip(found, wanted, strict=True):
+    expected = torch_features(tensors, picture)
+    actual = features(weights, jnp.asarray(picture))
+    assert len(actual) == len(LAYERS)
+    for x, y in zip(actual, expected, strict=True):
         y = y.permute(0, 2, 3, 1).numpy()
         assert y.std() > 0.1
         assert x.shape == y.shape
@@ -113,10 +113,10 @@ def test_distance_in_the_hole_equals_pytorch(weights, tensors):
     picture, truth = pictures(3, 64, 80)
     hole = np.random.default_rng(1).random((3, 64, 80), np.float32) ** 4
     hole[:, :20] = 0
-    wanted = torch_distance(tensors, picture, truth, hole)
-    assert wanted > 0.01
-    found = feature_distance(weights, picture, truth, hole)
-    assert abs(found - wanted) / wanted <= TOLERANCE
+    expected = torch_distance(tensors, picture, truth, hole)
+    assert expected > 0.01
+    actual = feature_distance(weights, picture, truth, hole)
+    assert abs(actual - expected) / expected <= TOLERANCE
     assert feature_distance(weights, truth, truth, hole) == 0
 
 
@@ -128,11 +128,11 @@ def test_one_wrong_filter_of_any_convolution_changes_the_distance(weights, tenso
         # Its inputs are never negative, so the filter is alive.
         wrong = kernel.at[..., 0].add(jnp.abs(kernel).max())
         changed = {**weights, layer: (wrong, bias)}
-        found = feature_distance(changed, picture, truth, hole)
-        assert abs(found - right) / right > TOLERANCE, layer
+        actual = feature_distance(changed, picture, truth, hole)
+        assert abs(actual - right) / right > TOLERANCE, layer
 
 
-def test_errors_far_from_the_hole_are_not_seen(weights):
+def test_errors_far_from_the_hole_do_not_count(weights):
     _, truth = pictures(1, 160, 320)
     hole = np.zeros((1, 160, 320), bool)
     hole[:, 60:100, 40:60] = True
@@ -154,11 +154,11 @@ def test_hole_shares_are_centred_on_the_features():
 
 
 def test_loading_names_every_problem_at_once(tensors, tmp_path):
-    spoiled = dict(tensors)
-    del spoiled["fire3/expand1x1/bias"]
-    spoiled["fire9/squeeze1x1/kernel"] = np.zeros((1, 1, 7, 64), np.float32)
-    spoiled["fire10/squeeze1x1/bias"] = np.zeros(3, np.float32)
-    path = save(tmp_path / "spoiled.h5", spoiled)
+    wrong = dict(tensors)
+    del wrong["fire3/expand1x1/bias"]
+    wrong["fire9/squeeze1x1/kernel"] = np.zeros((1, 1, 7, 64), np.float32)
+    wrong["fire10/squeeze1x1/bias"] = np.zeros(3, np.float32)
+    path = save(tmp_path / "wrong.h5", wrong)
     with pytest.raises(ValueError) as raised:
         load_squeezenet(path)
     text = str(raised.value)
@@ -169,8 +169,8 @@ def test_loading_names_every_problem_at_once(tensors, tmp_path):
 
 
 def test_a_picture_below_the_least_size_is_refused(weights):
-    picture = np.zeros((1, LEAST, 30, 3), np.float32)
+    picture = np.zeros((1, MIN_SIDE, 30, 3), np.float32)
     with pytest.raises(ValueError, match="30x31: expected at least 31 px a side"):
         feature_distance(weights, picture, picture, picture[..., 0])
-    ok = np.zeros((1, deep_features.LEAST, LEAST, 3), np.float32)
+    ok = np.zeros((1, deep_features.MIN_SIDE, MIN_SIDE, 3), np.float32)
     assert feature_distance(weights, ok, ok, ok[..., 0] + 1) < 1e-12

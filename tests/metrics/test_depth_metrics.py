@@ -23,12 +23,12 @@ def scores(estimate, truth):
 
 
 def test_scale_and_shift_of_the_estimate_do_not_matter(truth):
-    found = scores([3 * f - 7 for f in truth], truth)
-    assert found.frames == 12
-    assert found.abs_rel < 1e-5 and found.delta1 == 1
-    assert found.flicker < 1e-4 and found.breathing < 1e-4
-    assert found.scale == pytest.approx(1 / 3, rel=1e-4)
-    assert found.shift == pytest.approx(7 / 3, rel=1e-4)
+    result = scores([3 * f - 7 for f in truth], truth)
+    assert result.frames == 12
+    assert result.abs_rel < 1e-5 and result.delta1 == 1
+    assert result.flicker < 1e-4 and result.breathing < 1e-4
+    assert result.scale == pytest.approx(1 / 3, rel=1e-4)
+    assert result.shift == pytest.approx(7 / 3, rel=1e-4)
 
 
 def test_scores_equal_the_published_protocol(truth):
@@ -45,10 +45,10 @@ def test_scores_equal_the_published_protocol(truth):
     for d, t, v in zip(depth, true, valid, strict=True):
         relative.append((np.abs(d - t) / t)[v].mean())
         right.append((np.maximum(d / t, t / d) < 1.25)[v].mean())
-    found = scores(estimate, truth)
+    result = scores(estimate, truth)
     assert 0.05 < np.mean(right) < 0.98
-    assert found.abs_rel == pytest.approx(np.mean(relative), rel=1e-6)
-    assert found.delta1 == pytest.approx(np.mean(right), rel=1e-6)
+    assert result.abs_rel == pytest.approx(np.mean(relative), rel=1e-6)
+    assert result.delta1 == pytest.approx(np.mean(right), rel=1e-6)
 
 
 def test_flicker_counts_breathing_and_noise_but_not_motion(truth):
@@ -71,20 +71,20 @@ def test_flicker_counts_breathing_and_noise_but_not_motion(truth):
 
 def test_one_scale_serves_the_whole_clip(truth):
     scales = np.linspace(1, 3, len(truth))
-    found = scores([s * f for s, f in zip(scales, truth, strict=True)], truth)
-    assert found.abs_rel > 0.1
+    result = scores([s * f for s, f in zip(scales, truth, strict=True)], truth)
+    assert result.abs_rel > 0.1
 
 
 def test_unknown_depth_is_not_scored(truth):
-    spoiled, holes = [f.copy() for f in truth], [f.copy() for f in truth]
-    for f, h in zip(spoiled, holes, strict=True):
+    estimate, holes = [f.copy() for f in truth], [f.copy() for f in truth]
+    for f, h in zip(estimate, holes, strict=True):
         f[:4] = 1e6  # in the sky
         f[20] = np.nan
         f[22], h[22] = -1e6, np.nan
         h[25] = np.inf
         f[25] = 1e6
-    found = scores(spoiled, holes)
-    assert found.abs_rel < 1e-5 and found.delta1 == 1
+    result = scores(estimate, holes)
+    assert result.abs_rel < 1e-5 and result.delta1 == 1
 
 
 def test_a_clip_without_true_depth_is_refused(truth):

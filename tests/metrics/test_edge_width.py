@@ -14,7 +14,7 @@ NEAR = np.array([0.9, 0.2, 0.1], np.float32)
 
 
 def covered(start, stop, width=32):
-    """The coverage of each pixel by [start, stop]; pixel j spans [j, j + 1]."""
+    """Returns each pixel's coverage by [start, stop]; pixel j spans [j, j + 1]."""
     x = np.arange(width)
     overlap = np.minimum(x + 1, stop) - np.maximum(x, start)
     return np.clip(overlap, 0, 1).astype(np.float32)
@@ -27,9 +27,9 @@ def test_a_wire_at_any_fraction_of_a_pixel_has_its_width(width):
     rng = np.random.default_rng(0)
     far = rng.uniform(0.3, 0.6, (7, 32, 1)).astype(np.float32) * np.ones(3, np.float32)
     picture = rows[..., None] * NEAR + (1 - rows[..., None]) * far
-    found = opacity(picture, NEAR, far)
-    np.testing.assert_allclose(found, rows, atol=1e-5)
-    np.testing.assert_allclose(wire_width(found), width, atol=1e-4)
+    actual = opacity(picture, NEAR, far)
+    np.testing.assert_allclose(actual, rows, atol=1e-5)
+    np.testing.assert_allclose(wire_width(actual), width, atol=1e-4)
     twice = np.maximum(rows, np.roll(rows, 12, 1))
     np.testing.assert_allclose(wire_width(twice), 2 * width, atol=1e-4)
 
@@ -37,8 +37,8 @@ def test_a_wire_at_any_fraction_of_a_pixel_has_its_width(width):
 def test_opacity_is_clipped_and_takes_plain_colours():
     far = np.array([0.3, 0.3, 0.3], np.float32)
     row = np.stack([far, NEAR, 2 * NEAR - far, 2 * far - NEAR, (far + NEAR) / 2])
-    found = opacity(row, NEAR, far)
-    np.testing.assert_allclose(found, [0, 1, 1, 0, 0.5], atol=1e-6)
+    actual = opacity(row, NEAR, far)
+    np.testing.assert_allclose(actual, [0, 1, 1, 0, 0.5], atol=1e-6)
 
 
 def test_edge_width_of_ramps_of_hard_edges_and_of_ghosts():

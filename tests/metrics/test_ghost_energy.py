@@ -26,10 +26,10 @@ def test_a_second_outline_counts_and_the_truth_does_not(scene):
     ghost = truth.copy()
     ghost[:, :, 15] -= 0.2
     # Two steps of about 0.2 in each row, over a hole of 10 and a ring of 3 + 3.
-    found = ghost_energy(ghost, truth, hole)
-    assert found == pytest.approx(2 * 0.2 / 16, rel=0.05)
+    energy = ghost_energy(ghost, truth, hole)
+    assert energy == pytest.approx(2 * 0.2 / 16, rel=0.05)
     assert ghost_energy(ghost, truth, hole, ring=0) == pytest.approx(0.04, rel=0.05)
-    assert ghost_energy(2 * ghost, 2 * truth, hole) == pytest.approx(2 * float(found))
+    assert ghost_energy(2 * ghost, 2 * truth, hole) == pytest.approx(2 * float(energy))
 
 
 def test_a_ghost_in_the_ring_counts_and_beyond_it_does_not(scene):
@@ -58,11 +58,11 @@ def test_batches_and_soft_masks(scene):
     ghost = truth.copy()
     ghost[:, :, 15] -= 0.2
     two = [np.stack([x, y]) for x, y in ((ghost, truth), (truth, truth), (hole, hole))]
-    found = ghost_energy(*two)
-    assert found.shape == (2,)
-    assert found[0] == ghost_energy(ghost, truth, hole) and found[1] == 0
+    energy = ghost_energy(*two)
+    assert energy.shape == (2,)
+    assert energy[0] == ghost_energy(ghost, truth, hole) and energy[1] == 0
     half = 0.5 * hole.astype(np.float32)
-    assert ghost_energy(ghost, truth, half) == pytest.approx(float(found[0]), rel=1e-5)
+    assert ghost_energy(ghost, truth, half) == pytest.approx(float(energy[0]), rel=1e-5)
     # All frames count together, by the area of their holes.
     frames = [np.concatenate([x, y]) for x, y in ((ghost, truth), (truth, truth))]
     small = hole & (np.arange(WIDTH) >= 18)
@@ -75,15 +75,15 @@ def test_batches_and_soft_masks(scene):
 def test_gradients_are_finite_on_flat_pictures(scene):
     truth, hole = scene
     flat = jnp.full(truth.shape, 0.5)
-    slope = jax.grad(lambda x: ghost_energy(x, truth, hole))(flat)
-    assert np.isfinite(slope).all()
+    gradient = jax.grad(lambda x: ghost_energy(x, truth, hole))(flat)
+    assert np.isfinite(gradient).all()
 
 
 def test_gradient_magnitude_of_a_line_and_dilation():
     picture = np.zeros((5, 7, 3), np.float32)
     picture[:, 3] = 0.5
-    found = gradient_magnitude(picture)
-    np.testing.assert_allclose(found[2], [0, 0, 0.5, 0.5, 0, 0, 0])
+    gradient = gradient_magnitude(picture)
+    np.testing.assert_allclose(gradient[2], [0, 0, 0.5, 0.5, 0, 0, 0])
     point = jnp.zeros((5, 7)).at[1, 2].set(0.5)
     wide = np.zeros((5, 7))
     wide[0:3, 1:4] = 0.5

@@ -10,7 +10,7 @@ from flax import nnx
 
 from convert_weights import convert
 from stereojax import weights
-from stereojax.metrics.lpips import LEAST, LPIPS
+from stereojax.metrics.lpips import LPIPS, MIN_SIDE
 from stereojax.weights import load_state
 from stereojax.weights.abstract import abstract
 
@@ -18,18 +18,20 @@ TOLERANCE = 1e-5  # relative to the largest value
 
 
 @pytest.fixture(scope="module")
-def theirs():
+def torch_model():
     return reference.Reference()
 
 
 @pytest.fixture(scope="module")
-def state(theirs, tmp_path_factory):
+def state(torch_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lpips")
-    return weights.load(convert(reference.save(folder, theirs), folder / "root"))[1]
+    return weights.load(convert(reference.save(folder, torch_model), folder / "root"))[
+        1
+    ]
 
 
 @pytest.fixture(scope="module")
-def ours(state):
+def lpips(state):
     return built(state)
 
 
@@ -38,7 +40,7 @@ def built(state):
 
 
 def pictures(b, h, w):
-    """Pairs of pictures that differ more and more along the batch."""
+    """Returns pairs of pictures whose difference grows along the batch."""
     rng = np.random.default_rng(h)
     truth = rng.random((b, h, w, 3), np.float32)
     other = rng.random((b, h, w, 3), np.float32)
@@ -46,22 +48,22 @@ def pictures(b, h, w):
     return (1 - share) * truth + share * other, truth
 
 
-def expected(theirs, *pair):
+def torch_distances(torch_model, *pair):
     channels_first = (torch.from_numpy(p.transpose(0, 3, 1, 2)) for p in pair)
-    return theirs(*channels_first).numpy()
+    return torch_model(*channels_first).numpy()
 
 
 measured = jax.jit(lambda model, x, y: model(x, y))
 
 
-@pytest.mark.parametrize("size", [(64, 64), (97, 71), (LEAST, 40)])
-def test_distance_equals_pytorch(ours, theirs, size):
+@pytest.mark.parametrize("size", [(64, 64), (97, 71), (MIN_SIDE, 40)])
+def test_distance_equals_pytorch(lpips, torch_model, size):
     pair = pictures(4, *size)
-    wanted = expected(theirs, *pair)
-    assert wanted.std() > 0.1 and wanted[0] == 0
-    found = measured(ours, *map(jnp.asarray, pair))
-    error = np.abs(found - wanted).max() / wanted.max()
-    print(f"{size}: {error:.1e} of {wanted.max():.2f}")
+    expected = torch_distances(torch_model, *pair)
+    assert expected.std() > 0.1 and expected[0] == 0
+    actual = measured(lpips, *map(jnp.asarray, pair))
+    error = np.abs(actual - expected).max() / expected.max()
+    print(f"{size}: {error:.1e} of {expected.max():.2f}")
     assert error <= TOLERANCE
 
 
@@ -73,30 +75,30 @@ def names(state, prefix=()):
             yield (*prefix, key)
 
 
-def test_one_wrong_weight_in_any_layer_changes_the_distance(state, theirs):
+def test_one_wrong_weight_in_any_layer_changes_the_distance(state, torch_model):
     pair = pictures(4, 64, 64)
-    wanted = expected(theirs, *pair)
+    expected = torch_distances(torch_model, *pair)
     flat = nnx.traversals.flatten_mapping(state)
     assert len(flat) == 15
     for path, array in flat.items():
         wrong = array.copy()
         wrong.reshape(-1)[wrong.size // 2] += 10
         model = built(nnx.traversals.unflatten_mapping(flat | {path: wrong}))
-        found = measured(model, *map(jnp.asarray, pair))
-        assert np.abs(found - wanted).max() / wanted.max() > TOLERANCE, path
+        actual = measured(model, *map(jnp.asarray, pair))
+        assert np.abs(actual - expected).max() / expected.max() > TOLERANCE, path
 
 
-def test_batches_of_clips_and_bfloat16_pictures(ours):
+def test_batches_of_clips_and_bfloat16_pictures(lpips):
     x, y = (jnp.asarray(p) for p in pictures(6, 32, 48))
-    flat = measured(ours, x, y)
-    clips = measured(ours, x.reshape(2, 3, 32, 48, 3), y.reshape(2, 3, 32, 48, 3))
+    flat = measured(lpips, x, y)
+    clips = measured(lpips, x.reshape(2, 3, 32, 48, 3), y.reshape(2, 3, 32, 48, 3))
     np.testing.assert_allclose(clips, flat.reshape(2, 3), rtol=1e-5)
-    assert measured(ours, x[0], y[0]).shape == ()
+    assert measured(lpips, x[0], y[0]).shape == ()
     # Only the pictures are rounded; the computation stays in float32.
     low = [p.astype(jnp.bfloat16) for p in (x, y)]
     rounded = [p.astype(jnp.float32) for p in low]
-    assert measured(ours, *low).dtype == jnp.float32
-    np.testing.assert_array_equal(measured(ours, *low), measured(ours, *rounded))
+    assert measured(lpips, *low).dtype == jnp.float32
+    np.testing.assert_array_equal(measured(lpips, *low), measured(lpips, *rounded))
 
 
 def test_gradients_are_finite_where_all_features_are_zero(state):
@@ -109,12 +111,12 @@ def test_gradients_are_finite_where_all_features_are_zero(state):
     dark = x.at[:, :24].set(0.47)  # near the mean colour, so that the biases decide
     for arrays in (flat, dead):
         model = built(nnx.traversals.unflatten_mapping(arrays))
-        slope = jax.jit(jax.grad(lambda p, m=model: m(p, y).sum()))(dark)
-        assert np.isfinite(slope).all()
+        gradient = jax.jit(jax.grad(lambda p, m=model: m(p, y).sum()))(dark)
+        assert np.isfinite(gradient).all()
     first = nnx.relu(built(nnx.traversals.unflatten_mapping(dead)).net.slice1(dark))
     assert (first.max(-1) == 0).any()  # otherwise no pixel has only zero features
 
 
-def test_a_picture_below_the_least_size_is_refused(ours):
+def test_a_picture_below_the_least_size_is_refused(lpips):
     with pytest.raises(ValueError, match="LPIPS of 40x30: expected at least 31 px"):
-        ours(jnp.zeros((30, 40, 3)), jnp.zeros((30, 40, 3)))
+        lpips(jnp.zeros((30, 40, 3)), jnp.zeros((30, 40, 3)))

@@ -34,7 +34,7 @@ def test_psnr_scores_only_the_mask():
 
 def test_ssim_equals_its_definition():
     picture, truth = (np.asarray(x, np.float64) for x in pictures(14, 17, 2))
-    found = ssim_map(jnp.float32(picture), jnp.float32(truth))
+    actual = ssim_map(jnp.float32(picture), jnp.float32(truth))
     at = np.arange(-RADIUS, RADIUS + 1)
     window = np.exp(-(at[:, None] ** 2 + at[None] ** 2) / (2 * SIGMA**2))
     window = (window / window.sum())[..., None]
@@ -46,15 +46,15 @@ def test_ssim_equals_its_definition():
         var_a = (window * (a[box] - mean_a) ** 2).sum((0, 1))
         var_b = (window * (b[box] - mean_b) ** 2).sum((0, 1))
         both = (window * (a[box] - mean_a) * (b[box] - mean_b)).sum((0, 1))
-        wanted = (2 * mean_a * mean_b + 1e-4) * (2 * both + 9e-4)
-        wanted /= (mean_a**2 + mean_b**2 + 1e-4) * (var_a + var_b + 9e-4)
-        assert abs(found[y, x] - wanted.mean()) < 1e-4
+        expected = (2 * mean_a * mean_b + 1e-4) * (2 * both + 9e-4)
+        expected /= (mean_a**2 + mean_b**2 + 1e-4) * (var_a + var_b + 9e-4)
+        assert abs(actual[y, x] - expected.mean()) < 1e-4
 
 
 def test_ssim_of_the_truth_is_one_and_only_the_mask_is_scored():
     picture, truth = pictures(2, 16, 16, 3)
     assert abs(ssim(truth, truth) - 1) < 1e-5
     hole = jnp.zeros((2, 16, 16), bool).at[0, 3].set(True)
-    wanted = ssim_map(picture, truth)[0, 3].mean()
-    assert abs(ssim(picture, truth, hole) - wanted) < 1e-6
-    assert abs(wanted - ssim(picture, truth)) > 1e-3
+    expected = ssim_map(picture, truth)[0, 3].mean()
+    assert abs(ssim(picture, truth, hole) - expected) < 1e-6
+    assert abs(expected - ssim(picture, truth)) > 1e-3

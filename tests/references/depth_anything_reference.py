@@ -64,9 +64,9 @@ def liven(model: torch.nn.Module, seed: int) -> torch.nn.Module:
     return model
 
 
-def save(model: torch.nn.Module, folder: Path, **how) -> Path:
-    """Saves the model as on the hub, and returns the folder."""
-    model.save_pretrained(folder, **how)
+def save(model: torch.nn.Module, folder: Path, **options) -> Path:
+    """Saves the model in the hub's format; returns the folder."""
+    model.save_pretrained(folder, **options)
     assert (folder / "config.json").is_file()
     return folder
 

@@ -1,4 +1,4 @@
-"""LPIPS in torch with random weights, under the names of its authors' package.
+"""LPIPS in PyTorch, with random weights and the names of its authors' package.
 
 Written from the paper (arXiv 1801.03924) and the names in the published state dict.
 """
@@ -12,7 +12,7 @@ CHANNELS = (64, 192, 384, 256, 256)
 
 
 def _features() -> list[nn.Module]:
-    """AlexNet's up to its last ReLU, in torchvision's order and numbers."""
+    """Returns AlexNet's layers up to the last ReLU, in torchvision's order."""
     a, b, c, d, e = CHANNELS
     return [
         nn.Conv2d(3, a, 11, stride=4, padding=2),
@@ -48,7 +48,7 @@ class _Lin(nn.Module):
 
 
 class Reference(nn.Module):
-    """Of b 3 h w in [0, 1], to b; alive: its numbers are of the order of one."""
+    """LPIPS of pictures b 3 h w in [0, 1]; distances are of the order of one."""
 
     def __init__(self):
         super().__init__()
@@ -65,13 +65,13 @@ class Reference(nn.Module):
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for name, weight in self.named_parameters():
-                drawn = torch.randn(weight.shape, generator=generator)
+                noise = torch.randn(weight.shape, generator=generator)
                 if name.startswith("lin"):
-                    weight.copy_(5 * drawn.abs())
+                    weight.copy_(5 * noise.abs())
                 elif weight.ndim == 4:
-                    weight.copy_(drawn * (2 / weight[0].numel()) ** 0.5)
+                    weight.copy_(noise * (2 / weight[0].numel()) ** 0.5)
                 else:
-                    weight.copy_(0.3 * drawn)
+                    weight.copy_(0.3 * noise)
         self.eval()
 
     @torch.no_grad()
@@ -89,7 +89,7 @@ class Reference(nn.Module):
 
 
 def save(folder: Path, model: Reference | None = None) -> Path:
-    """Its state dict, as `torch.save` writes it."""
+    """Saves the state dict with `torch.save`; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "lpips_alex.pth"
     torch.save((model or Reference()).state_dict(), file)

@@ -1,13 +1,13 @@
-"""The published inpainting, number by number, with the networks of diffusers.
+"""The published inpainting algorithm, with diffusers' networks.
 
-Written independently in torch from what StereoCrafter's code does (arXiv 2409.07447;
-research licence: read for facts). The grid is cut to multiples of 128 from the top
-left. Windows share frames; the last is moved back and shorter. Each window is 2x2 tiles
-that share 128 pixels, denoised one by one, each with its own noise and image embedding.
-Their latents are blended in place. The canvas is decoded two frames at a time, to 8
-bits, and the next window's shared frames are these.
+Written independently in PyTorch, from facts about StereoCrafter's code (arXiv
+2409.07447; research licence). Frames are cropped to multiples of 128 from the top left.
+Windows share frames; the last window starts earlier and is shorter. Each window has 2x2
+tiles that overlap by 128 pixels and are denoised one by one, each with its own noise
+and image embedding. The tiles' latents are blended in place. The window is decoded two
+frames at a time to 8 bits, and these frames are the next window's shared frames.
 
-float32 throughout; the caller provides the noise.
+All computation is in float32; the caller provides the noise.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ class Outcome:
     start: int
     stop: int
     known: int  # number of first frames, generated before
-    shown: np.ndarray  # t h w 3, uint8, before the cut: splats, but for known frames
+    shown: np.ndarray  # t h w 3, uint8, uncropped: known frames, then splatted ones
     latents: np.ndarray  # t h w z
     frames: np.ndarray  # t h w 3, uint8: all frames, known ones included
 
@@ -72,8 +72,9 @@ def inpaint(
     mask: np.ndarray,  # t h w 3, uint8
     noise: Callable[[int, int], np.ndarray],  # first frame, number: t h w z
 ) -> Iterator[Outcome]:
+    """Yields the results of the windows, in order."""
     height, width = (n // 128 * 128 for n in warped.shape[1:3])
-    generated = warped.copy()  # its windows are replaced one after the other
+    generated = warped.copy()  # the windows' results replace the splatted frames
     for start, stop, known in windows(len(warped), parts.window, parts.overlap):
         shown = warped[start:stop].copy()
         cut = np.s_[:, :height, :width]
@@ -116,7 +117,7 @@ def tiled(
             parts, frames[area], mask[area], noise[..., *eighth]
         )
     shared = SHARED // 8
-    for row, column in tiles:  # row by row; blended tiles are blended further
+    for row, column in tiles:  # row by row; blends with tiles that are blended already
         tile = tiles[row, column]
         if row:
             above = tiles[row - 1, column]
@@ -130,7 +131,7 @@ def tiled(
                 share = k / shared
                 old = before[..., before.shape[-1] - shared + k]
                 tile[..., k] = (1 - share) * old + share * tile[..., k]
-    keep = [n // 8 - shared for n in size]  # the rest belongs to the next tile
+    keep = [n // 8 - shared for n in size]  # the next tile provides the overlap
     rows = []
     for row in range(TILES):
         high = slice(None if row == TILES - 1 else keep[0])

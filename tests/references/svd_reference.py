@@ -41,7 +41,7 @@ run = jax.jit(lambda model, *inputs: model(*inputs))
 
 
 class Arrays:
-    """A state dict with the interface of a weights file."""
+    """A state dict with the interface of a checkpoint's tensors."""
 
     def __init__(self, module: torch.nn.Module):
         self._state = module.state_dict()

@@ -1,4 +1,4 @@
-"""TCMonoDepth's small network in torch, under the names of its published checkpoint.
+"""TCMonoDepth's small network in PyTorch, with the names of its published checkpoint.
 
 Written from a description of the network. The sizes and weights are random.
 """
@@ -14,7 +14,7 @@ PUBLISHED = (24, 48, 96, 192), (4, 8, 4)
 
 
 def conv(inputs: int, outputs: int, size: int = 1, stride: int = 1) -> list[nn.Module]:
-    """A convolution without bias and its batch norm."""
+    """Returns a convolution without bias and its batch norm."""
     return [
         nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -51,9 +51,9 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.first:
             return torch.cat([self.branch_proj(x), self.branch_main(x)], 1)
-        # Pairs of neighbouring channels: one of each passes, one is worked on.
-        passed, seen = x.unflatten(1, (-1, 2)).unbind(2)
-        return torch.cat([passed, self.branch_main(seen)], 1)
+        # Of two neighbouring channels, the first is kept and the second is processed.
+        kept, processed = x.unflatten(1, (-1, 2)).unbind(2)
+        return torch.cat([kept, self.branch_main(processed)], 1)
 
 
 class Encoder(nn.Module):
@@ -98,8 +98,8 @@ class DecoderBlock(nn.Module):
         )
 
     def forward(self, fine: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
-        grown = F.interpolate(coarse, size=fine.shape[2:], mode="bilinear")
-        return self.last_conv(torch.cat([grown, self.skip_conv(fine)], 1))
+        upsampled = F.interpolate(coarse, size=fine.shape[2:], mode="bilinear")
+        return self.last_conv(torch.cat([upsampled, self.skip_conv(fine)], 1))
 
 
 class Decoder(nn.Module):
@@ -109,7 +109,7 @@ class Decoder(nn.Module):
             block = DecoderBlock(channels[i - 1], channels[i])
             setattr(self, f"decoder{i}", block)
         self.final = nn.Conv2d(channels[0], 1, 3, padding=1)
-        # Heads of the training.
+        # Heads for training only.
         self.final2 = nn.Sequential(nn.Conv2d(channels[1], 1, 3, padding=1))
         self.final3 = nn.Sequential(nn.Conv2d(channels[2], 1, 3, padding=1))
 
@@ -154,7 +154,7 @@ def alive(channels=CHANNELS, blocks=BLOCKS, seed: int = 0) -> Reference:
             module.weight.mul_((2 / module.weight[0].numel()) ** 0.5)
             if module.bias is not None:
                 module.bias.copy_(noise(module.bias))
-    # The last layer clips at zero: lift the whole picture above it.
+    # The last layer clips at zero: shift all depth above it.
     x = 255 * torch.rand((4, 3, 64, 96), generator=generator)
     model.decoder.final.bias += 1000
     depth = model(x)

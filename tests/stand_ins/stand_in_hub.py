@@ -1,4 +1,4 @@
-"""A local HTTP server that answers as the Hugging Face hub does, and misbehaves."""
+"""A local HTTP server that imitates the Hugging Face hub, with faults on request."""
 
 import hashlib
 import http.server
@@ -10,19 +10,20 @@ COMMIT = "0" * 40
 
 
 class StandInHub:
-    """Serves `files` of `repo`; a context whose `url` is the endpoint.
+    """A context that serves `files` of `repo` at the endpoint `url`.
 
-    Large files (safetensors) are redirected as the hub redirects to its storage.
+    Requests of large files (safetensors) are redirected, as the hub redirects them to
+    its storage.
     """
 
     def __init__(self, repo, files):
         self.repo, self.files = repo, dict(files)
         self.requests = []  # (method, path, range)
-        self.cut = None  # send only so many bytes of a large file, then hang up
+        self.cut = None  # bytes of a large file after which the connection closes
         self.can_resume = True
-        self.status = None  # of every answer below the repository, with an error code
-        self.code = ""
-        self.changed = False  # flip a bit on the way
+        self.status = None  # status of every answer for the repository
+        self.code = ""  # error code of these answers
+        self.changed = False  # whether large files are sent with a wrong bit
 
     def __enter__(self):
         hub = self

@@ -1,11 +1,11 @@
-"""How the fills compare, by what a viewer sees first and by what is usually measured.
+"""Compares the fills by visible defects (ghosts, flicker, edges), PSNR and SSIM.
 
     python -m benchmarks.fill --video ../shared/data/office_stereo_sbs.mp4
     python -m benchmarks.fill --quick --data ../shared/data --pictures crops
 
-Films are splatted from the left to the right eye, each fill of
-`benchmarks.fill_methods.FILLS` fills what the left eye did not see, and the result is
-compared with the true right view. Sources: synthetic films with exact and with
+Films are splatted from the left to the right eye, each method of
+`benchmarks.fill.methods.FILLS` fills the hole, and the result is compared with the true
+right view. Sources: synthetic films with exact and with
 monocular-like depth, under four cameras; wires and silhouettes before a wall; 2D films
 projected twice; stereo films whose disparity is matched. Each row names its set: fills
 are tuned on TUNED_ON only. Prints a table and writes benchmarks/results/fill.json (with
@@ -20,20 +20,20 @@ from typing import Any
 import numpy as np
 
 from benchmarks import measure
-from benchmarks.fill_cases import REPORTED_ON, TUNED_ON, Case, FillSet
-from benchmarks.fill_double import clip_case
-from benchmarks.fill_films import CAMERAS, film_cases
-from benchmarks.fill_methods import FILLS, OURS
-from benchmarks.fill_pairs import MATCHINGS, video_cases
-from benchmarks.fill_pictures import save_crops
-from benchmarks.fill_scores import MEASURES, score
-from benchmarks.fill_wires import wires_case
+from benchmarks.fill.cases import REPORTED_ON, TUNED_ON, Case, FillSet
+from benchmarks.fill.double import clip_case
+from benchmarks.fill.films import CAMERAS, film_cases
+from benchmarks.fill.methods import FILLS, OURS
+from benchmarks.fill.pairs import MATCHINGS, video_cases
+from benchmarks.fill.pictures import save_crops
+from benchmarks.fill.scores import MEASURES, score
+from benchmarks.fill.wires import wires_case
 from stereojax.metrics.deep_features import Weights, load_squeezenet
 
 SETS = {"tuned": TUNED_ON, "reported": REPORTED_ON}
 SOURCES = ("films", "wires", "clips", "videos")
 SQUEEZENET = "metrics/squeezenet_v1.1_notop.h5"  # below the data folder
-WALL_SPEED = 1.5  # pixels a frame, of the moving wall
+WALL_SPEED = 1.5  # pixels per frame, of the moving wall
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -64,20 +64,25 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--quick", action="store_true", help="one small film of each kind: a minute")
-    add("--data", type=Path, help="folder of the films and weights that the sets name")
+    add("--data", type=Path, help="folder of the sets' films and weights")
     add("--squeezenet", type=Path, help="HDF5 weights; default: those in --data")
     add("--video", type=Path, action="append", default=[], help="side-by-side film")
-    add("--clip", type=Path, action="append", default=[], help="2D film")
-    add("--sets", type=listed(SETS), default=list(SETS))
-    add("--sources", type=listed(SOURCES), default=list(SOURCES))
-    add("--cameras", type=listed(CAMERAS), help="default all; quick own and travel")
-    add("--fills", type=listed(FILLS), default=list(FILLS))
-    add("--matching", choices=MATCHINGS, default="usual")
-    add("--seeds", help="of synthetic films, instead of the sets' own: 0,1,2")
-    add("--width", type=int, default=480, help="of all but stereo films; default 480")
-    add("--reach", type=int, help="neighbour frames on each side; default 12, quick 4")
+    add("--clip", type=Path, action="append", default=[], help="2D film to project")
+    add("--sets", type=listed(SETS), default=list(SETS), help="sets to score")
+    sources = list(SOURCES)
+    add("--sources", type=listed(SOURCES), default=sources, help="sources to score")
+    cameras = "camera moves; default: all, with --quick own and travel"
+    add("--cameras", type=listed(CAMERAS), help=cameras)
+    add("--fills", type=listed(FILLS), default=list(FILLS), help="methods to score")
+    matching = "stereo matching of filmed pairs"
+    add("--matching", choices=MATCHINGS, default="usual", help=matching)
+    add("--seeds", help="seeds of synthetic films; default: those of the sets")
+    width = "width in pixels, except of stereo films"
+    add("--width", type=int, default=480, help=width)
+    reach = "neighbour frames on each side; default 12, with --quick 4"
+    add("--reach", type=int, help=reach)
     add("--pictures", type=Path, help="folder for crops of the largest holes")
-    add("--output", help="name of the result; default fill, or fill_quick")
+    add("--output", help="name of the result file; default fill, or fill_quick")
     flags = parser.parse_args(argv)
     flags.cameras = flags.cameras or (
         ["own", "travel"] if flags.quick else list(CAMERAS)
@@ -92,19 +97,19 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def cases(flags: argparse.Namespace) -> Iterator[Case]:
-    """Yields the shots that the flags ask for, set by set.
+    """Yields the shots that the flags select, set by set.
 
     Films of --video and --clip belong to `REPORTED_ON`.
     """
     for name in flags.sets:
         chosen = SETS[name]
-        more = chosen is REPORTED_ON
+        reported = chosen is REPORTED_ON
         if "films" in flags.sources:
             yield from synthetic_cases(flags, chosen)
         if "wires" in flags.sources:
             yield from wires_cases(flags, chosen)
         if "clips" in flags.sources:
-            paths = _films(flags, chosen.clips, flags.clip if more else [])
+            paths = _films(flags, chosen.clips, flags.clip if reported else [])
             for path in paths[:1] if flags.quick else paths:
                 yield clip_case(
                     chosen.name,
@@ -114,7 +119,7 @@ def cases(flags: argparse.Namespace) -> Iterator[Case]:
                     scored=flags.scored,
                 )
         if "videos" in flags.sources:
-            for path in _films(flags, chosen.videos, flags.video if more else []):
+            for path in _films(flags, chosen.videos, flags.video if reported else []):
                 yield from video_cases(
                     chosen.name,
                     path,
@@ -125,9 +130,10 @@ def cases(flags: argparse.Namespace) -> Iterator[Case]:
                 )
 
 
-def _films(flags, named: Sequence[str], given: list[Path]) -> list[Path]:
-    found = [flags.data / name for name in named] if flags.data else []
-    return list(dict.fromkeys(found + given))
+def _films(flags, names: Sequence[str], paths: list[Path]) -> list[Path]:
+    """Returns the set's films and those of a flag, each once."""
+    films = [flags.data / name for name in names] if flags.data else []
+    return list(dict.fromkeys(films + paths))
 
 
 def _seeds(flags: argparse.Namespace, chosen: FillSet) -> list[int]:
@@ -183,8 +189,8 @@ def score_cases(
         }
         views = {}
         for method, fill in fills.items():
-            found, views[method] = score(case, fill, weights)
-            rows.append(head | {"method": method} | found)
+            measures, views[method] = score(case, fill, weights)
+            rows.append(head | {"method": method} | measures)
         if pictures:
             save_crops(pictures, case, views)
     return rows
@@ -196,19 +202,19 @@ def means(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in scores:
         key = tuple(row[name] for name in ("set", "source", "width", "method"))
         groups.setdefault(key, []).append(row)
-    found = []
+    table = []
     for (name, source, width, method), rows in groups.items():
         row = {"set": name, "source": source, "width": width, "method": method}
         row["shots"] = len(rows)
         for measured in ("hole %", *MEASURES):
             if measured in rows[0]:
                 row[measured] = float(np.mean([shot[measured] for shot in rows]))
-        found.append(row)
-    return found
+        table.append(row)
+    return table
 
 
 def verdict(rows: list[dict[str, Any]], ours: dict[str, Any]) -> str:
-    """Compares today's fill with the best of the others by PSNR, in words."""
+    """Returns a sentence that compares our fill's PSNR with the best of the others."""
     same = ("set", "source", "width")
     others = [
         row

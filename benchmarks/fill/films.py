@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from benchmarks.fill_cases import Case, middle, splatted
+from benchmarks.fill.cases import Case, middle, splatted
 from stereojax.depth.edges import clean_edges
 from stereojax.shapes import Float
 from stereojax.synthetic import make_film
@@ -28,7 +28,7 @@ STILL = {
 CAMERAS = {
     "own": None,
     "still": STILL,  # actors move over a static background
-    "pan": STILL | {"yaw_rate": 0.15},  # the whole background moves, without parallax
+    "pan": STILL | {"yaw_rate": 0.15},  # moves the background without parallax
     "travel": STILL | {"velocity": (0.6, 0.0, 0.0)},  # parallax uncovers background
 }
 
@@ -53,13 +53,13 @@ def film_cases(
     )
     rng = np.random.default_rng([seed, len(camera)])
     where = middle(len(frames), scored)
-    for kind, given in (
+    for kind, estimate in (
         ("exact", disparity),
         ("monocular-like", monocular_like(disparity, rng)),
     ):
         source = f"film, {camera} camera, {kind}"
         yield Case(
-            set_name, source, f"seed {seed}", splatted(left, given), right, where
+            set_name, source, f"seed {seed}", splatted(left, estimate), right, where
         )
 
 
@@ -90,7 +90,7 @@ def monocular_like(
     height, width = disparity.shape[1:]
     low, high = float(disparity.min()), float(disparity.max())
     depth = (disparity - low) / max(high - low, 1e-6)
-    found = []
+    estimates = []
     for frame in depth:
         small = cv2.resize(
             frame, (width // 2, height // 2), interpolation=cv2.INTER_AREA
@@ -98,5 +98,5 @@ def monocular_like(
         small = cv2.GaussianBlur(small, (0, 0), BLUR * width / 2)
         scale, shift = 1 + SCALE_ERROR * rng.normal(), SHIFT_ERROR * rng.normal()
         small = np.clip(scale * small + shift, 0, 1).astype(np.float32)
-        found.append(np.asarray(clean_edges(small, height, width)))
-    return (low + (high - low) * np.stack(found)).astype(np.float32)
+        estimates.append(np.asarray(clean_edges(small, height, width)))
+    return (low + (high - low) * np.stack(estimates)).astype(np.float32)

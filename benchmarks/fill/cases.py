@@ -1,4 +1,4 @@
-"""What the fill benchmark scores: shots that are splatted, with the true right view."""
+"""The cases of the fill benchmark: splatted shots with their true right view."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from stereojax.stage_types import is_hole
 
 @dataclasses.dataclass(frozen=True)
 class FillSet:
-    """The films that constants may be tuned on, or those that only report."""
+    """A set of films: for tuning constants, or for reporting only."""
 
     name: str
     seeds: tuple[int, ...]  # of synthetic films and of wires
@@ -42,7 +42,7 @@ REPORTED_ON = FillSet(
 
 @dataclasses.dataclass(frozen=True)
 class FillInput:
-    """Consecutive frames of one shot: everything that a fill may use."""
+    """Consecutive frames of one shot: all inputs of a fill."""
 
     left: Float[np.ndarray, "t h w 3"]  # in [0, 1]
     disparity: Float[np.ndarray, "t h w"]  # pixels, of the left view; NaN = unknown
@@ -73,7 +73,7 @@ class Case:
     set: str  # `FillSet.name`
     source: str  # the mean of a row is over the cases of one source
     name: str  # of this shot within its source
-    given: FillInput
+    inputs: FillInput
     right: Float[np.ndarray, "t h w 3"]  # the true right view
     scored: tuple[int, ...]  # consecutive frames; the others are only neighbours
     silhouettes: Silhouettes | None = None
@@ -84,7 +84,7 @@ class Case:
 
     def hole(self) -> Bool[np.ndarray, "n h w"]:
         """The scored pixels of the scored frames: the hole without the side strips."""
-        return np.stack([inner_hole(self.given.hole[t]) for t in self.scored])
+        return np.stack([inner_hole(self.inputs.hole[t]) for t in self.scored])
 
 
 def splatted(

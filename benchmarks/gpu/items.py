@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from benchmarks import measure, splat
+from stereojax.cli import line_of
 from stereojax.splat.workloads import RANGES, SIZES
 
 Rows = Iterator[dict[str, Any]]
@@ -38,12 +39,12 @@ def attention(small: bool) -> Rows:
     for b, t, h, d in [(2, 64, 2, 16)] if small else shapes:
         q = jax.random.normal(jax.random.key(0), (b, t, h, d), jnp.bfloat16)
         flops = 4 * b * h * t * t * d
-        for name, form in ATTENTION.items():
+        for name, function in ATTENTION.items():
             row = {"shape": [b, t, h, d], "form": name}
             if name == "xla" and b * h * t * t > 2**32:
                 yield row | {"note": "the logits would take more than 16 GB"}
                 continue
-            yield row | timed(form, q, flops=flops)
+            yield row | timed(function, q, flops=flops)
 
 
 def dot_product(q: jax.Array, *, implementation: str) -> jax.Array:
@@ -95,20 +96,20 @@ def copies(small: bool) -> Rows:
 
 def networks(small: bool) -> Rows:
     """Measures the U-Net, and the VAE decoding in chunks; random bfloat16 weights."""
-    yield from _gpu_networks().networks(small)
+    yield from _networks().networks(small)
 
 
 def window(small: bool) -> Rows:
     """Measures one window of the diffusion fill, from splatted to right views."""
-    yield from _gpu_networks().window(small)
+    yield from _networks().window(small)
 
 
-def _gpu_networks() -> ModuleType:
+def _networks() -> ModuleType:
     try:
-        from benchmarks import gpu_networks
+        from benchmarks.gpu import networks
     except ImportError as error:
         raise Skip(f"the networks cannot be imported: {error}") from error
-    return gpu_networks
+    return networks
 
 
 ITEMS: dict[str, Callable[[bool], Rows]] = {
@@ -121,13 +122,13 @@ ITEMS: dict[str, Callable[[bool], Rows]] = {
 }
 
 
-def timed(form: Callable, *arrays: jax.Array, flops: int) -> dict[str, Any]:
+def timed(function: Callable, *arrays: jax.Array, flops: int) -> dict[str, Any]:
     """Returns milliseconds, TFLOP/s and temporary memory of one call, or its error."""
     try:
-        program = jax.jit(form).lower(*arrays).compile()
+        program = jax.jit(function).lower(*arrays).compile()
         timing = measure.race({"": lambda: program(*arrays)}, seconds=0.3)[""]
     except Exception as error:
-        return {"note": f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"}
+        return {"note": line_of(error)[:180]}
     memory = program.memory_analysis()
     return {
         "ms": timing.best * 1e3,

@@ -1,8 +1,8 @@
 """Double projection: a 2D film as the true right view of a stereo film.
 
 The depth of each frame gives the right view's disparity; the frame is moved to the left
-eye with it, degraded as a coded film is, and splatted back. The hole is what the left
-view does not show, and the frame itself is the truth: natural texture in the hole.
+eye with it, degraded like a coded film, and splatted back. The frame itself is the
+true right view, so the hole has natural texture.
 """
 
 from collections.abc import Iterator
@@ -12,23 +12,23 @@ import av
 import cv2
 import numpy as np
 
-from benchmarks.fill_cases import Case, middle, splatted, to_float
+from benchmarks.fill.cases import Case, middle, splatted, to_float
 from stereojax.depth.prior import depth_prior
 from stereojax.shapes import Float, UInt8
 
 DIVERGENCE = 0.04  # of the width
-LEVELS = 4  # steps between the depth layers: few, so that holes are wide and coherent
+LEVELS = 4  # steps between depth layers; few, so that holes are wide and coherent
 MEDIAN = 1 / 25  # side of the median window, of the width
 BLUR = 0.5  # pixels
-# Depth edges of a network wander about the true ones: standard deviation and extent of
-# the smooth random displacement, of the width.
+# The depth edges of a network deviate from the true ones. Standard deviation and extent
+# of the smooth random displacement, as shares of the width.
 EDGE_ERROR, EDGE_EXTENT = 1 / 480, 8 / 480
 
 
 def clip_case(
     set_name: str, path: Path, width: int, *, reach: int, scored: int
 ) -> Case:
-    """A shot from the middle of a film, projected twice."""
+    """Returns a shot of a film, projected twice."""
     frames = list(read_middle(path, width, scored + 2 * reach))
     depth = [np.asarray(depth_prior(frame)) for frame in frames]
     low, high = np.quantile(np.stack(depth), [0.01, 0.99])
@@ -45,10 +45,10 @@ def clip_case(
                 disparity, *wander, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
             )
         )
-    given = splatted(to_float(lefts), np.stack(disparities))
+    inputs = splatted(to_float(lefts), np.stack(disparities))
     where = middle(len(frames), scored)
     source = "2D film, projected twice"
-    return Case(set_name, source, path.stem, given, to_float(frames), where)
+    return Case(set_name, source, path.stem, inputs, to_float(frames), where)
 
 
 def read_middle(
@@ -69,32 +69,32 @@ def read_middle(
 
 
 def left_disparity(disparity: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """Returns the left view's disparity from the right view's; all of it is known.
+    """Returns the left view's disparity, from the right view's, without unknown pixels.
 
-    The nearest surface that lands on a pixel gives its disparity; what the right view
-    does not see gets the smaller disparity of its two neighbours in the row.
+    The nearest surface that lands on a pixel gives its disparity. Pixels that the right
+    view does not see get the smaller disparity of their two neighbours in the row.
     """
     height, width = disparity.shape
     target = np.round(np.arange(width) + disparity).astype(int)
     inside = (target >= 0) & (target < width)
     row = np.broadcast_to(np.arange(height)[:, None], target.shape)
-    found = np.full((height, width), -np.inf, np.float32)
-    np.maximum.at(found, (row[inside], target[inside]), disparity[inside])
-    return cv2.medianBlur(background_of_row(found), 3)
+    nearest = np.full((height, width), -np.inf, np.float32)
+    np.maximum.at(nearest, (row[inside], target[inside]), disparity[inside])
+    return cv2.medianBlur(background_of_row(nearest), 3)
 
 
 def background_of_row(
     disparity: Float[np.ndarray, "h w"],
 ) -> Float[np.ndarray, "h w"]:
-    """Gives unknown pixels the smaller disparity of the known ones beside them."""
+    """Gives unknown pixels the smaller disparity of the known neighbours in the row."""
 
     def carried(d):
         x = np.where(np.isfinite(d), np.arange(d.shape[1]), 0)
         return np.take_along_axis(d, np.maximum.accumulate(x, axis=1), axis=1)
 
     disparity = np.where(np.isfinite(disparity), disparity, np.nan)
-    beside = np.fmin(carried(disparity), carried(disparity[:, ::-1])[:, ::-1])
-    filled = np.where(np.isfinite(disparity), disparity, beside)
+    neighbours = np.fmin(carried(disparity), carried(disparity[:, ::-1])[:, ::-1])
+    filled = np.where(np.isfinite(disparity), disparity, neighbours)
     return np.where(np.isfinite(filled), filled, np.nanmin(disparity)).astype(
         np.float32
     )
@@ -113,10 +113,10 @@ def to_left(
 def layers(
     depth: Float[np.ndarray, "hd wd"], height: int, width: int
 ) -> Float[np.ndarray, "h w"]:
-    """Returns normalised depth in few layers, without crumbs, at the picture's size.
+    """Returns normalised depth in few layers, without small islands, at the given size.
 
-    The depth need not be right, because the frame is the truth for any disparity; but
-    its edges must form silhouettes, as those of a good network do.
+    The depth need not be correct, because the frame is the truth for any disparity; but
+    its edges must form silhouettes, like those of a good network.
     """
     eight = (255 * cv2.resize(depth, (width, height)) + 0.5).astype(np.uint8)
     eight = cv2.medianBlur(eight, 2 * round(MEDIAN * width / 2) + 1)
@@ -128,7 +128,7 @@ def edge_displacement(
 ) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
     """Returns the columns and rows from which displaced disparity is sampled.
 
-    They move its edges by about a pixel to either side, the same in every frame.
+    The displacement moves edges by about a pixel, the same in every frame.
     """
     noise = rng.standard_normal((2, height, width)).astype(np.float32)
     extent = EDGE_EXTENT * width

@@ -6,7 +6,7 @@ import cv2
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.fill_cases import FillInput, splatted
+from benchmarks.fill.cases import FillInput, splatted
 from stereojax.inpaint.background import fill_background
 from stereojax.shapes import Float
 from stereojax.stage_types import is_hole

@@ -1,4 +1,4 @@
-"""Every measure of a fill, for one case."""
+"""Computes every measure of a fill for one case."""
 
 import time
 from typing import Any
@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.fill_cases import Case, Silhouettes
-from benchmarks.fill_methods import Fill
+from benchmarks.fill.cases import Case, Silhouettes
+from benchmarks.fill.methods import Fill
 from stereojax.metrics.deep_features import Weights, feature_distance
 from stereojax.metrics.edge_width import (
     edge_roughness,
@@ -27,7 +27,7 @@ MEASURES = {
     "dB": "PSNR in the hole",
     "SSIM": "in the hole",
     "ghost": "ghost energy in the hole and a 3-px ring, in 1/1000 of the range",
-    "ghost in hole": "the same without the ring: of the fill and not of the splat",
+    "ghost in hole": "ghost energy without the ring: of the fill, not of the splat",
     "features": "deep-feature distance in the hole",
     "flicker": "change in the hole beyond the truth's, in 1/1000 of the range",
     "wire px": "mean error of a wire's width in a row, against the true view",
@@ -42,19 +42,19 @@ def score(
     case: Case, fill: Fill, weights: Weights | None = None
 ) -> tuple[dict[str, float], Float[np.ndarray, "n h w 3"]]:
     """Returns the measures of a fill that apply to a case, and its right views."""
-    fill(case.given, case.scored[:1])  # compiles what is compiled on first use
+    fill(case.inputs, case.scored[:1])  # compiles functions before the timed call
     start = time.process_time()
-    filled = np.clip(fill(case.given, case.scored), 0, 1).astype(np.float32)
+    filled = np.clip(fill(case.inputs, case.scored), 0, 1).astype(np.float32)
     seconds = (time.process_time() - start) / len(case.scored)
     truth = case.right[list(case.scored)]
     picture, true, hole = (jnp.asarray(x) for x in (filled, truth, case.hole()))
-    found = measured(picture, true, hole)
+    measures = measured(picture, true, hole)
     if weights is not None:
-        found["features"] = feature_distance(weights, picture, true, hole)
+        measures["features"] = feature_distance(weights, picture, true, hole)
     if case.silhouettes:
-        found |= _silhouettes(filled, truth, case.scored, case.silhouettes)
-    found["s/frame"] = seconds
-    return {name: float(value) for name, value in found.items()}, filled
+        measures |= _silhouettes(filled, truth, case.scored, case.silhouettes)
+    measures["s/frame"] = seconds
+    return {name: float(value) for name, value in measures.items()}, filled
 
 
 @jax.jit
@@ -64,15 +64,15 @@ def measured(
     hole: Bool[Array, "n h w"],
 ) -> dict[str, Float[Array, ""]]:
     """Returns the measures that need no weights and no known silhouettes."""
-    found = {
+    measures = {
         "dB": psnr(picture, truth, hole),
         "SSIM": ssim(picture, truth, hole),
         "ghost": 1000 * ghost_energy(picture, truth, hole),
         "ghost in hole": 1000 * ghost_energy(picture, truth, hole, ring=0),
     }
     if len(picture) > 1:
-        found["flicker"] = 1000 * flicker(picture, truth, hole)
-    return found
+        measures["flicker"] = 1000 * flicker(picture, truth, hole)
+    return measures
 
 
 def _silhouettes(filled, truth, scored, known: Silhouettes) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _silhouettes(filled, truth, scored, known: Silhouettes) -> dict[str, Any]:
     widths, roughness = [], []
     for window in known.edges:
         seen, true = opacities(window)
-        # Two edges a row.
+        # Each row has two edges.
         widths.append((edge_width(seen) - edge_width(true)).mean() / 2)
         frames = zip(seen, true, strict=True)
         roughness.append(jnp.stack([edge_roughness(*frame) for frame in frames]).mean())

@@ -1,4 +1,4 @@
-"""Real stereo films, whose disparity is found by matching the two eyes."""
+"""Real stereo films; matching the two views gives their disparity."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import av
 import cv2
 import numpy as np
 
-from benchmarks.fill_cases import Case, middle, splatted, to_float
-from benchmarks.fill_double import background_of_row
+from benchmarks.fill.cases import Case, middle, splatted, to_float
+from benchmarks.fill.double import background_of_row
 from stereojax.shapes import Float, UInt8
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -50,7 +50,7 @@ def video_cases(
     factors: tuple[int, ...] = (1, 3),
     matching: Matching = MATCHINGS["usual"],
 ) -> Iterator[Case]:
-    """Yields shots of a full side-by-side film, each also mirrored with swapped eyes.
+    """Yields shots of a full side-by-side film, and mirrored ones with swapped eyes.
 
     Args:
       frames: number of frames that are read from the film's start.
@@ -67,9 +67,9 @@ def video_cases(
                 to_float([getattr(pair, eye) for pair in shrunk])
                 for eye in ("left", "right")
             )
-            given = splatted(left, np.stack([pair.disparity for pair in shrunk]))
+            inputs = splatted(left, np.stack([pair.disparity for pair in shrunk]))
             where = middle(len(shrunk), min(scored, len(shrunk)))
-            yield Case(set_name, "stereo film, matched", name, given, right, where)
+            yield Case(set_name, "stereo film, matched", name, inputs, right, where)
 
 
 def read_views(path: Path, frames: int) -> Iterator[tuple[Picture, Picture]]:
@@ -85,7 +85,7 @@ def read_views(path: Path, frames: int) -> Iterator[tuple[Picture, Picture]]:
 def match(
     left: Picture, right: Picture, matching: Matching = MATCHINGS["usual"]
 ) -> Pair:
-    """Matches two views semi-globally, with a check from the right to the left."""
+    """Matches two views semi-globally, with a left-right consistency check."""
     width = left.shape[1]
     reach = 16 * max(1, round(0.1 * width / 16))
     matcher = cv2.StereoSGBM_create(
@@ -102,7 +102,7 @@ def match(
     disparity = matcher.compute(left, right).astype(np.float32) / 16
     mirrored = [view[:, ::-1].copy() for view in (right, left)]
     back = matcher.compute(*mirrored).astype(np.float32)[:, ::-1] / 16
-    # A pixel and its partner in the right view must agree.
+    # The disparities of a pixel and of its match in the right view must agree.
     partner = np.round(np.arange(width) - disparity).astype(int)
     answer = np.take_along_axis(back, np.clip(partner, 0, width - 1), axis=1)
     bad = (disparity < 0) | (np.abs(answer - disparity) > 1)

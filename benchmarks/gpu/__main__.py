@@ -16,7 +16,8 @@ from typing import Any
 import jax
 
 from benchmarks import measure
-from benchmarks.gpu_items import ITEMS, Skip
+from benchmarks.gpu.items import ITEMS, Skip
+from stereojax.cli import line_of
 from stereojax.splat import choose
 from stereojax.splat.workloads import SIZES
 
@@ -56,7 +57,7 @@ def run(item: str, small: bool, stop: float) -> dict[str, Any]:
     except Skip as reason:
         note = f"skipped: {reason}"
     except Exception as error:
-        note = f"failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        note = f"failed: {line_of(error)[:320]}"
     if rows:
         print(measure.table(rows))
     if note:

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from benchmarks.fill_cases import Case, Silhouettes, middle, splatted
+from benchmarks.fill.cases import Case, Silhouettes, middle, splatted
 from stereojax.shapes import Float
 
 WIDTHS = (1, 2, 3, 5, 8)  # pixels
@@ -19,9 +19,10 @@ WAVES = 24
 
 @dataclasses.dataclass(frozen=True)
 class Wall:
-    """A texture that is defined at any real position: seeded waves and stripes."""
+    """A texture defined at every real position: random waves and stripes."""
 
-    waves: Float[np.ndarray, "n 4"]  # cycles a pixel along x and y, phase, amplitude
+    # Cycles per pixel along x and y, phase, amplitude.
+    waves: Float[np.ndarray, "n 4"]
 
     @classmethod
     def of(cls, rng: np.random.Generator) -> "Wall":
@@ -53,7 +54,7 @@ def wires_case(
     *,
     reach: int,
     scored: int,
-    wall_speed: float = 0.0,  # pixels a frame by which the wall moves to the left
+    wall_speed: float = 0.0,  # pixels per frame, to the left
 ) -> Case:
     """Draws the scene; the near disparities of the scored frames cover one pixel."""
     rng = np.random.default_rng([seed, 11])
@@ -93,29 +94,33 @@ def wires_case(
 
 def near_opacity(x: np.ndarray, y: np.ndarray, width: int) -> Float[np.ndarray, "h w"]:
     """Returns the near objects' exact coverage of pixels centred at real (x, y)."""
-    found = np.zeros(np.broadcast_shapes(x.shape, y.shape))
+    opacity = np.zeros(np.broadcast_shapes(x.shape, y.shape))
     height = width * 9 // 16
     top = y < _split(height)
     for wire, at in zip(WIDTHS, _places(width), strict=True):
         # Overlap of [x - 0.5, x + 0.5] with the wire.
         covered = np.minimum(x + 0.5, at + wire - 0.5) - np.maximum(x - 0.5, at - 0.5)
-        found = np.where(top, np.maximum(found, np.clip(covered, 0, 1)), found)
+        with_wire = np.maximum(opacity, np.clip(covered, 0, 1))
+        opacity = np.where(top, with_wire, opacity)
     bar, disc = _objects(width, height)
-    return np.where(top, found, np.maximum(bar(x, y), disc(x, y)))
+    return np.where(top, opacity, np.maximum(bar(x, y), disc(x, y)))
 
 
 def _split(height: int) -> int:
-    """The first row below the wires."""
+    """Returns the first row below the wires."""
     return height // 2
 
 
 def _places(width: int) -> list[int]:
-    """The first column of each wire in the left view."""
+    """Returns the first column of each wire in the left view."""
     return [round(width * (i + 0.6) / 5) for i in range(5)]
 
 
 def _objects(width: int, height: int):
-    """A slanted bar and a disc, as functions of position; their edges are one pixel."""
+    """Returns the opacities of a slanted bar and a disc as functions of position.
+
+    Their edges are one pixel wide.
+    """
     middle_row = 0.75 * height
 
     def bar(x, y):
@@ -133,7 +138,7 @@ def _objects(width: int, height: int):
 
 
 def _windows(width: int, height: int):
-    """The parts of the right view that hold one wire or one object each."""
+    """Returns the windows of the right view with one wire or one object each."""
     margin = round(0.03 * width)
     rows = slice(4, _split(height) - 4)
     wires = tuple(

@@ -1,11 +1,11 @@
-"""Side-by-side crops of the places with the largest holes, to look at."""
+"""Writes side-by-side crops around the largest holes, for visual comparison."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from benchmarks.fill_cases import Case
+from benchmarks.fill.cases import Case
 from stereojax.shapes import Bool, Float
 
 CROP = 0.2  # of the width
@@ -28,9 +28,9 @@ def save_crops(
     frame = len(case.scored) // 2
     hole = case.hole()[frame]
     warped = np.where(
-        case.given.hole[case.scored[frame]][..., None],
+        case.inputs.hole[case.scored[frame]][..., None],
         np.float32(HOLE_COLOR),
-        case.given.warped[case.scored[frame]],
+        case.inputs.warped[case.scored[frame]],
     )
     columns = {
         "splat": warped,
@@ -56,20 +56,20 @@ def save_crops(
 def largest_holes(
     hole: Bool[np.ndarray, "h w"], size: int, places: int
 ) -> list[tuple[int, int]]:
-    """Returns corners (y, x) of squares around the most hole, most first.
+    """Returns corners (y, x) of the squares with the largest share of hole pixels.
 
-    Their centres lie at least one size apart.
+    The largest comes first; centres are at least one side apart.
     """
     share = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), size / 5)
     height, width = hole.shape
-    found = []
-    while len(found) < places and share.max() > 1e-3:
+    corners = []
+    while len(corners) < places and share.max() > 1e-3:
         y, x = np.unravel_index(np.argmax(share), share.shape)
         top = int(np.clip(y - size // 2, 0, height - size))
         left = int(np.clip(x - size // 2, 0, width - size))
-        found.append((top, left))
+        corners.append((top, left))
         share[max(0, y - size) : y + size, max(0, x - size) : x + size] = 0
-    return found
+    return corners
 
 
 def _enlarged(crop: Float[np.ndarray, "h w 3"]) -> np.ndarray:

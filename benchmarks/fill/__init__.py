@@ -1,0 +1,1 @@
+"""Compares methods that fill the hole in the right view."""

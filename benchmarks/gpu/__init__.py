@@ -1,0 +1,1 @@
+"""Measures splats, attention, convolutions and networks on a GPU."""
