@@ -112,7 +112,7 @@ def choose_weights(names: list[str], label: str) -> str:
     (`.fp16.`), which the published pipelines load, to the full one.
 
     Raises:
-      InputError: there is none, or several are equally preferred.
+      InputError: there are no weights, or several files are equally preferred.
     """
     unsharded = [
         n

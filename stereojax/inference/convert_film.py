@@ -110,7 +110,7 @@ def convert_file(
         depth = choose_depth(settings.depth_model, options, model)
 
     # The key needs the hash of the whole film, which takes seconds per gigabyte.
-    folder = WorkFolder.beside(output)
+    folder = WorkFolder.of(output)
     source_hash = content_hash(source, label="hash of --input")
     job = Job(
         *(source, info, source_hash, model, settings, options),

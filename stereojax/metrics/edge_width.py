@@ -24,7 +24,7 @@ def opacity(
     Args:
       picture: rows of the view that is measured.
       near: colour of the near surface.
-      far: colour of what lies behind it, without the near surface. It differs from
+      far: colour of the background, without the near surface. It differs from
         `near` at every pixel.
     """
     picture, near, far = (jnp.asarray(x, jnp.float32) for x in (picture, near, far))

@@ -27,7 +27,7 @@ class WorkFolder:
     root: Path
 
     @classmethod
-    def beside(cls, output: Path) -> "WorkFolder":
+    def of(cls, output: Path) -> "WorkFolder":
         """Returns the work folder of an output file: its name with `.work` added."""
         return cls(output.with_name(output.name + ".work"))
 

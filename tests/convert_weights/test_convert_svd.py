@@ -27,10 +27,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
     """A folder like SVD's repository: three networks, other folders, a file on top."""
-    folder = tmp_path_factory.mktemp("pipeline")
-    reference.unet(8).save_pretrained(folder / "unet")
-    reference.vae().save_pretrained(folder / "vae")
-    reference.clip().save_pretrained(folder / "image_encoder")
+    folder = reference.save_pipeline(tmp_path_factory.mktemp("pipeline"))
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text("{}")
     (folder / "model_index.json").write_text("{}")

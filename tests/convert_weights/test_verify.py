@@ -21,11 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pipeline")
-    reference.unet(8).save_pretrained(folder / "unet")
-    reference.vae().save_pretrained(folder / "vae")
-    reference.clip().save_pretrained(folder / "image_encoder")
-    return folder
+    return reference.save_pipeline(tmp_path_factory.mktemp("pipeline"))
 
 
 @pytest.fixture(scope="module")

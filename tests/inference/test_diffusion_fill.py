@@ -41,7 +41,7 @@ def start(source, output, **more):
 def test_a_run_killed_inside_a_shot_reuses_its_windows(film, tmp_path):
     source, whole = film
     output = tmp_path / "film_3d.mp4"
-    work = WorkFolder.beside(output).root
+    work = WorkFolder.of(output).root
     names = []
 
     def second_window() -> bool:

@@ -61,7 +61,7 @@ def kill_when(process, ready):
 def test_a_killed_run_is_resumed(film, tmp_path, pattern, count, kept):
     source, whole = film
     output = tmp_path / "film_3d.mp4"
-    work = WorkFolder.beside(output).root
+    work = WorkFolder.of(output).root
     kill_when(start(source, output), lambda: len(list(work.glob(pattern))) >= count)
     assert not output.exists()
     done = start(source, output)
@@ -94,9 +94,9 @@ def test_a_damaged_depth_file_is_made_again(film, tmp_path):
     settings = {"config": CONFIG, "segment_frames": SEGMENT}
     stereojax.convert(source, output, keep_work=True, **settings)
     before = pictures(output)
-    (depth,) = WorkFolder.beside(output).root.glob("depth-*/depth.json")
+    (depth,) = WorkFolder.of(output).root.glob("depth-*/depth.json")
     depth.write_text("{")
-    for folder in WorkFolder.beside(output).root.glob("render-*"):
+    for folder in WorkFolder.of(output).root.glob("render-*"):
         for file in folder.iterdir():
             file.unlink()
     output.unlink()
@@ -109,7 +109,7 @@ def test_two_runs_do_not_share_a_work_folder(film, tmp_path):
     source, _ = film
     output = tmp_path / "film_3d.mp4"
     with (
-        WorkFolder.beside(output).locked(),
+        WorkFolder.of(output).locked(),
         pytest.raises(InputError, match="in use by another run"),
     ):
         stereojax.convert(source, output, config=CONFIG)

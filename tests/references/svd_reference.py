@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 import diffusers
 import jax
@@ -136,6 +137,14 @@ def clip(sizes: CLIPVisionConfig = CLIP) -> torch.nn.Module:
         hidden_act="gelu",
     )
     return randomized(transformers.CLIPVisionModelWithProjection(config))
+
+
+def save_pipeline(folder: Path) -> Path:
+    """Saves an 8-channel U-Net, a VAE and an image encoder as a pipeline's folders."""
+    unet(8).save_pretrained(folder / "unet")
+    vae().save_pretrained(folder / "vae")
+    clip().save_pretrained(folder / "image_encoder")
+    return folder
 
 
 def published(steps: int) -> diffusers.EulerDiscreteScheduler:
