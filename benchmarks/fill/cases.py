@@ -83,7 +83,7 @@ class Case:
         return self.right.shape[2]
 
     def hole(self) -> Bool[np.ndarray, "n h w"]:
-        """Returns the scored pixels: the hole in the scored frames, without side strips."""
+        """Returns the scored pixels: the hole of scored frames, without side strips."""
         return np.stack([inner_hole(self.inputs.hole[t]) for t in self.scored])
 
 
