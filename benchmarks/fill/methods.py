@@ -8,6 +8,8 @@ import numpy as np
 
 from benchmarks.fill.cases import FillInput, splatted
 from stereojax.inpaint.background import fill_background
+from stereojax.inpaint.compose import composite
+from stereojax.inpaint.grow import grow_hole
 from stereojax.shapes import Float
 from stereojax.stage_types import is_hole
 
@@ -71,6 +73,23 @@ def coverage_splat(fill: FrameFill) -> Fill:
     return fill_frames
 
 
+def clean(grow: float, feather: float) -> FrameFill:
+    """Returns the fill of a hole that grows over the background's own pixels.
+
+    Both amounts are in pixels at a width of 1024, as the settings state them.
+    """
+
+    def fill(warped, occlusion, disparity):
+        warped, occlusion, disparity = (
+            jnp.asarray(x, jnp.float32)[None] for x in (warped, occlusion, disparity)
+        )
+        share = grow_hole(occlusion, disparity, grow=grow, feather=feather)
+        filled = fill_background(warped, (share > 0).astype(jnp.float32))
+        return np.asarray(composite(warped, filled, share)[0])
+
+    return fill
+
+
 def opencv(method: int) -> FrameFill:
     def fill(warped, occlusion, disparity):
         pixels = (255 * warped + 0.5).astype(np.uint8)
@@ -98,6 +117,18 @@ FILLS: dict[str, Fill] = {
     "grown 2 px": framewise(grown(2)),
     "coverage splat": coverage_splat(background),
     "coverage, grown 1 px": coverage_splat(grown(1)),
+    **{
+        f"clean {grow:g} feather {feather:g}": framewise(clean(grow, feather))
+        for grow in (0, 1, 2, 3, 4, 6)
+        for feather in (0, 2, 4)
+    },
+    **{
+        f"coverage clean {grow:g} feather {feather:g}": coverage_splat(
+            clean(grow, feather)
+        )
+        for grow in (0, 1, 2, 3, 4, 6)
+        for feather in (0, 2, 4)
+    },
     "row extension": framewise(row_extension),
     "Telea": framewise(opencv(cv2.INPAINT_TELEA)),
     "Navier-Stokes": framewise(opencv(cv2.INPAINT_NS)),

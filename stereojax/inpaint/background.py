@@ -7,14 +7,22 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from stereojax.inpaint.amounts import FillAmounts
+from stereojax.inpaint.packed_mask import pack
 from stereojax.inpaint.rows import extend_rows
 from stereojax.inpaint.smooth import blend_columns, relax
-from stereojax.shapes import Array, Float
-from stereojax.stage_types import REFERENCE_WIDTH, is_hole
+from stereojax.inpaint.sparse_fill import fill_list
+from stereojax.shapes import Array, Bool, Float
+from stereojax.stage_types import is_hole
 
 # Colours much further apart than this (Euclidean, RGB in [0, 1]) count as different
 # surfaces.
 EDGE = 0.3
+
+# Lengths of the list of hole pixels, as shares of the picture; most holes are 2 to 5 %.
+# A run of hole pixels in a row is longer than RUN_LENGTH on average.
+LIST_SHARES = (0.05, 0.15)
+RUN_LENGTH = 3
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "row_share", "frames_at_once"))
@@ -51,23 +59,58 @@ def fill_background(
     if frames_at_once is None:
         frames_at_once = 1 if jax.default_backend() == "cpu" else 8
 
-    def fill(frame: tuple[Array, Array]) -> Array:
-        colors, hole = jnp.moveaxis(frame[0], -1, 0), is_hole(frame[1])
-        return jnp.moveaxis(_fill(colors, hole, steps, row_share), 0, -1)
-
-    batch = frames_at_once if frames_at_once > 1 else None
-    return lax.map(fill, (warped.astype(jnp.float32), occlusion), batch_size=batch)
-
-
-def _fill(colors, hole, steps, row_share):
-    width = hole.shape[1]
-    scale = width / REFERENCE_WIDTH
-    extended, distance, from_right = extend_rows(colors, hole, reach=2 * scale)
-    # The longest distance is 16 at a width of 1024; at least one pass.
-    passes = 1 + max(0, math.ceil(math.log2(0.012 * width)))
-    blended = blend_columns(
-        extended, hole, scale + 0.3 * distance, edge=EDGE, passes=passes
+    # Accelerators fill the whole picture faster than a list of scattered pixels.
+    fill = fill_by_area if jax.default_backend() == "cpu" else fill_dense
+    amounts = FillAmounts.for_width(
+        warped.shape[2], edge=EDGE, steps=steps, row_share=row_share
     )
-    membrane = relax(blended, hole, from_right, edge=EDGE, steps=steps)
-    filled = row_share * extended + (1 - row_share) * membrane
-    return jnp.where(hole, filled, colors)
+    batch = frames_at_once if frames_at_once > 1 else None
+    frames = warped.astype(jnp.float32), is_hole(occlusion)
+    return lax.map(lambda frame: fill(*frame, amounts), frames, batch_size=batch)
+
+
+def fill_by_area(
+    picture: Float[Array, "h w 3"], hole: Bool[Array, "h w"], amounts: FillAmounts
+) -> Float[Array, "h w 3"]:
+    """Fills a hole on a list of its pixels, so that the cost follows its area.
+
+    The list has the first of the lengths `LIST_SHARES` that the hole fits. A hole that
+    fits none, or that takes a whole row, is filled as by `fill_dense`.
+    """
+    height, width = hole.shape
+    packed = pack(hole.reshape(-1))
+    # Ends of runs of hole pixels: before a known pixel, or at the end of a row.
+    runs = jnp.sum(hole[:, :-1] & ~hole[:, 1:]) + height
+    lengths = [math.ceil(share * height * width) for share in LIST_SHARES]
+    most_runs = [length // RUN_LENGTH + height for length in lengths]
+
+    fits = [packed.count <= n for n in lengths], [runs <= n for n in most_runs]
+    fits = jnp.stack([*map(jnp.logical_and, *fits), jnp.bool_(True)])
+    whole_row = jnp.any(jnp.all(hole, axis=1))
+    choice = jnp.where(whole_row, len(lengths), jnp.argmax(fits))
+
+    def dense(picture, packed):
+        return fill_dense(picture, hole, amounts)
+
+    lists = [
+        functools.partial(
+            fill_list, amounts=amounts, max_pixels=length, max_runs=max_runs
+        )
+        for length, max_runs in zip(lengths, most_runs, strict=True)
+    ]
+    return lax.switch(choice, [*lists, dense], picture, packed)
+
+
+def fill_dense(
+    picture: Float[Array, "h w 3"], hole: Bool[Array, "h w"], amounts: FillAmounts
+) -> Float[Array, "h w 3"]:
+    """Fills a hole by passes over the whole picture: the specification."""
+    colors = jnp.moveaxis(picture, -1, 0)
+    extended, distance, from_right = extend_rows(colors, hole, reach=amounts.reach)
+    spread = amounts.spread + amounts.spread_growth * distance
+    blended = blend_columns(
+        extended, hole, spread, edge=amounts.edge, passes=amounts.passes
+    )
+    membrane = relax(blended, hole, from_right, edge=amounts.edge, steps=amounts.steps)
+    filled = amounts.row_share * extended + (1 - amounts.row_share) * membrane
+    return jnp.moveaxis(jnp.where(hole, filled, colors), 0, -1)

@@ -35,6 +35,19 @@ def compose(
       feather: width of the ramp from fill to warped around the grown hole, likewise.
     """
     share = fill_share(occlusion, dilate=dilate, feather=feather)
+    return composite(warped, fill, share)
+
+
+@jax.jit
+def composite(
+    warped: Float[Array, "t h w 3"],
+    fill: Float[Array, "t h w 3"],
+    share: Float[Array, "t h w"],
+) -> Float[Array, "t h w 3"]:
+    """Mixes `share` of the fill with the rest of `warped`.
+
+    A share of 0 gives `warped` bit for bit, and a share of 1 gives `fill`.
+    """
     share = share[..., None]
     mixed = warped + share * (fill - warped)
     return jnp.where(share == 0, warped, jnp.where(share == 1, fill, mixed))

@@ -5,6 +5,8 @@ from jax import lax
 
 from stereojax.shapes import Array, Bool, Float, Shaped
 
+DAMPING = 0.8  # of the Jacobi steps: undamped ones never lose a checkerboard
+
 
 def blend_columns(
     extended: Float[Array, "c h w"],
@@ -81,15 +83,14 @@ def relax(
 
     right, left, below, above = tie(0, 1), tie(0, -1), tie(1, 0), tie(-1, 0)
     total = right + left + below + above
-    damping = 0.8  # undamped steps never lose a checkerboard
-    share = jnp.where(total > 0, damping / jnp.where(total > 0, total, 1), 0)
+    share = jnp.where(total > 0, DAMPING / jnp.where(total > 0, total, 1), 0)
     right, left, below, above = (
         share * right,
         share * left,
         share * below,
         share * above,
     )
-    own = jnp.where(total > 0, 1 - damping, 1)
+    own = jnp.where(total > 0, 1 - DAMPING, 1)
 
     def step(_: Array, u: Array) -> Array:
         return (
@@ -104,8 +105,8 @@ def relax(
 
 
 def likeness(
-    a: Float[Array, "c h w"], b: Float[Array, "c h w"], edge: float
-) -> Float[Array, "h w"]:
+    a: Float[Array, "c *s"], b: Float[Array, "c *s"], edge: float
+) -> Float[Array, "*s"]:
     """Returns 1 for equal colours, falling with their distance: 0.6 at `edge`."""
     square = (a - b) ** 2
     # A loop and not `.sum(axis=0)`, which is ten times slower on a CPU.

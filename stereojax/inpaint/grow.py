@@ -1,0 +1,94 @@
+"""Growth of the hole towards the background, over the mixed pixels of a silhouette."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from stereojax.inpaint.smooth import neighbor
+from stereojax.shapes import Array, Bool, Float
+from stereojax.stage_types import REFERENCE_WIDTH, is_hole
+
+# Both in pixels of a picture 1024 wide. A pixel belongs to the background if no pixel
+# within REACH at its right is farther by more than TOLERANCE: a twig before the
+# background is narrower than REACH.
+REACH = 8.0
+TOLERANCE = 1.0
+
+
+@functools.partial(jax.jit, static_argnames=("grow", "feather"))
+def grow_hole(
+    occlusion: Float[Array, "t h w"],
+    disparity: Float[Array, "t h w"],
+    *,
+    grow: float | int,
+    feather: float | int = 0.0,
+) -> Float[Array, "t h w"]:
+    """Returns the share of the fill in each pixel of a right view, in [0, 1].
+
+    A silhouette's mixed pixels, part near object and part background, mostly move with
+    the background. In the right view they lie at the right side of the hole, where the
+    fill begins, and would be smeared across it as a second outline. So the hole grows
+    to the right by `grow`, and the share then falls to 0 over `feather`. It grows over
+    pixels of the background only, and stops at the first other one: a twig stays.
+
+    At the left side of the hole the near object's last pixel is partly covered. It
+    keeps that soft edge: its share is its occlusion. `grow` = `feather` = 0 changes
+    nothing else. Everything with a share above 0 is to be filled; `composite` mixes.
+
+    Args:
+      occlusion: 1 = nothing landed, as `forward_splat` returns it.
+      disparity: the splatted disparity of the same views, in pixels; what it holds in
+        the hole is not read.
+      grow: growth of the hole, in pixels of a picture 1024 wide.
+      feather: width of the ramp from fill to picture beyond it, likewise.
+    """
+    scale = occlusion.shape[-1] / REFERENCE_WIDTH
+    grow, feather, reach = grow * scale, feather * scale, math.ceil(REACH * scale)
+    ramp = max(feather, 1.0)  # a pixel is the narrowest step
+    steps = math.ceil(grow + (feather + ramp) / 2 + 0.5) - 1
+
+    def share_of(frame: tuple[Array, Array]) -> Array:
+        occlusion, disparity = frame
+        hole = is_hole(occlusion)
+        share = soft_near_edge(occlusion, hole)
+        if steps:
+            background = is_background(disparity, hole, reach, TOLERANCE * scale)
+        reached = hole
+        for step in range(1, steps + 1):
+            reached = neighbor(reached, 0, -1, False) & background
+            # The mean over the pixel of a ramp that begins `grow` beyond the hole.
+            level = 0.5 + (grow + feather / 2 - (step - 0.5)) / ramp
+            share = jnp.maximum(share, reached * jnp.float32(min(level, 1.0)))
+        return share
+
+    return lax.map(share_of, (occlusion, disparity))
+
+
+def soft_near_edge(
+    occlusion: Float[Array, "h w"], hole: Bool[Array, "h w"]
+) -> Float[Array, "h w"]:
+    """Returns 1 in the hole, but the occlusion at its left end and just before it."""
+    before_hole = ~hole & neighbor(hole, 0, 1, False)
+    # At the frame's left edge no surface ends.
+    first = hole & ~neighbor(hole, 0, -1, True)
+    return jnp.where(first | before_hole, occlusion, hole.astype(occlusion.dtype))
+
+
+def is_background(
+    disparity: Float[Array, "h w"],
+    hole: Bool[Array, "h w"],
+    reach: int,
+    tolerance: float,
+) -> Bool[Array, "h w"]:
+    """Returns the known pixels that nothing close at their right is farther than."""
+    known = jnp.where(hole, jnp.inf, disparity)
+    farthest = known
+    covered = 1  # pixels from each one on that `farthest` is the minimum of
+    while covered <= reach:
+        step = min(covered, reach + 1 - covered)
+        farthest = jnp.minimum(farthest, neighbor(farthest, 0, step, jnp.inf))
+        covered += step
+    return ~hole & (known <= farthest + tolerance)
