@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,10 @@ from stereojax.inpaint.smooth import neighbor
 from stereojax.shapes import Array, Bool, Float
 from stereojax.stage_types import REFERENCE_WIDTH, is_hole
 
-# Both in pixels of a picture 1024 wide. A pixel belongs to the background if no pixel
-# within REACH at its right is farther by more than TOLERANCE: a twig before the
-# background is narrower than REACH.
-REACH = 8.0
-TOLERANCE = 1.0
+# Lengths and differences of disparity, in pixels of a picture 1024 wide.
+REACH = 8.0  # a thing narrower than this is not background
+KEEP = 4.0  # that much background is left beside what is nearer
+TOLERANCE = 1.0  # between pixels of one surface
 
 
 @functools.partial(jax.jit, static_argnames=("grow", "feather"))
@@ -46,7 +46,7 @@ def grow_hole(
       feather: width of the ramp from fill to picture beyond it, likewise.
     """
     scale = occlusion.shape[-1] / REFERENCE_WIDTH
-    grow, feather, reach = grow * scale, feather * scale, math.ceil(REACH * scale)
+    grow, feather = grow * scale, feather * scale
     ramp = max(feather, 1.0)  # a pixel is the narrowest step
     steps = math.ceil(grow + (feather + ramp) / 2 + 0.5) - 1
 
@@ -55,7 +55,7 @@ def grow_hole(
         hole = is_hole(occlusion)
         share = soft_near_edge(occlusion, hole)
         if steps:
-            background = is_background(disparity, hole, reach, TOLERANCE * scale)
+            background = is_background(disparity, hole, scale)
         reached = hole
         for step in range(1, steps + 1):
             reached = neighbor(reached, 0, -1, False) & background
@@ -78,17 +78,30 @@ def soft_near_edge(
 
 
 def is_background(
-    disparity: Float[Array, "h w"],
-    hole: Bool[Array, "h w"],
-    reach: int,
-    tolerance: float,
+    disparity: Float[Array, "h w"], hole: Bool[Array, "h w"], scale: float
 ) -> Bool[Array, "h w"]:
-    """Returns the known pixels that nothing close at their right is farther than."""
-    known = jnp.where(hole, jnp.inf, disparity)
-    farthest = known
-    covered = 1  # pixels from each one on that `farthest` is the minimum of
+    """Returns the known pixels that nothing close at their right sets apart.
+
+    Within REACH nothing is farther: a twig is not background. Within KEEP nothing is
+    nearer, nor a hole: the fill begins with those pixels and must not repeat a twig.
+    """
+    tolerance = TOLERANCE * scale
+    farther = _window(jnp.minimum, jnp.where(hole, jnp.inf, disparity), REACH * scale)
+    nearer = _window(jnp.maximum, jnp.where(hole, jnp.inf, disparity), KEEP * scale)
+    same = (farther + tolerance >= disparity) & (nearer - tolerance <= disparity)
+    return ~hole & same
+
+
+def _window(
+    bound: Callable[[Array, Array], Array], x: Float[Array, "h w"], reach: float
+) -> Float[Array, "h w"]:
+    """Returns the bound over each pixel and those within `reach` at its right."""
+    reach = math.ceil(reach)
+    covered = 1  # pixels from each one on
     while covered <= reach:
         step = min(covered, reach + 1 - covered)
-        farthest = jnp.minimum(farthest, neighbor(farthest, 0, step, jnp.inf))
+        # Beyond the frame the last pixel is repeated.
+        beyond = jnp.pad(x, ((0, 0), (0, step)), mode="edge")[:, step:]
+        x = bound(x, beyond)
         covered += step
-    return ~hole & (known <= farthest + tolerance)
+    return x
