@@ -13,9 +13,10 @@ from stereojax.shapes import Array, Bool, Float
 from stereojax.stage_types import REFERENCE_WIDTH, is_hole
 
 # Lengths and differences of disparity, in pixels of a picture 1024 wide.
-REACH = 8.0  # a thing narrower than this is not background
-KEEP = 4.0  # that much background is left beside what is nearer
-TOLERANCE = 1.0  # between pixels of one surface
+REACH = 32.0  # a thing narrower than this is not background
+KEEP = 8.0  # that much background is left beside what is nearer
+TOLERANCE = 0.3  # between pixels of one surface
+SLOPE = 0.01  # of a surface: change of disparity from pixel to pixel
 
 
 @functools.partial(jax.jit, static_argnames=("grow", "feather"))
@@ -85,10 +86,12 @@ def is_background(
     Within REACH nothing is farther: a twig is not background. Within KEEP nothing is
     nearer, nor a hole: the fill begins with those pixels and must not repeat a twig.
     """
-    tolerance = TOLERANCE * scale
-    farther = _window(jnp.minimum, jnp.where(hole, jnp.inf, disparity), REACH * scale)
-    nearer = _window(jnp.maximum, jnp.where(hole, jnp.inf, disparity), KEEP * scale)
-    same = (farther + tolerance >= disparity) & (nearer - tolerance <= disparity)
+    x = jnp.arange(disparity.shape[1], dtype=disparity.dtype)
+    # A slope up to SLOPE is no step: the row is compared once it is tilted by SLOPE.
+    known = jnp.where(hole, jnp.inf, disparity)
+    rising, falling = known + SLOPE * x, known - SLOPE * x
+    same = rising <= _window(jnp.minimum, rising, REACH * scale) + TOLERANCE * scale
+    same &= falling >= _window(jnp.maximum, falling, KEEP * scale) - TOLERANCE * scale
     return ~hole & same
 
 

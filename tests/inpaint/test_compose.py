@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stereojax.inpaint.background import fill_background
-from stereojax.inpaint.compose import compose, fill_share
+from stereojax.inpaint.compose import compose, composite, fill_share
 
 
 def scene(height: int = 40, width: int = 1024, seed: int = 0):
@@ -76,6 +76,17 @@ def test_a_background_fill_composes_to_itself():
     warped, occlusion = jnp.asarray(warped), jnp.asarray(occlusion)
     fill = fill_background(warped, occlusion)
     np.testing.assert_array_equal(compose(warped, occlusion, fill), fill)
+
+
+def test_a_composite_is_exact_at_both_ends_and_linear_between():
+    warped, _, fill = (jnp.asarray(x) for x in scene())
+    share = np.zeros(warped.shape[:3], np.float32)
+    share[:, :10], share[:, 10:20] = 1, 0.25
+    right = composite(warped, fill, jnp.asarray(share))
+    np.testing.assert_array_equal(right[:, :10], fill[:, :10])
+    mixed = 0.75 * warped[:, 10:20] + 0.25 * fill[:, 10:20]
+    np.testing.assert_allclose(right[:, 10:20], mixed, atol=1e-6)
+    np.testing.assert_array_equal(right[:, 20:], warped[:, 20:])
 
 
 @pytest.mark.parametrize("occluded", [0.0, 1.0])

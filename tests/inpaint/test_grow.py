@@ -6,7 +6,7 @@ import pytest
 
 from stereojax.inpaint.background import fill_background
 from stereojax.inpaint.compose import composite
-from stereojax.inpaint.grow import REACH, grow_hole
+from stereojax.inpaint.grow import REACH, SLOPE, grow_hole
 
 # Amounts are pixels at this width.
 WIDTH = 1024
@@ -63,15 +63,29 @@ def test_amounts_scale_with_the_width():
     assert (expected[..., 62:] == 0).all()
 
 
-@pytest.mark.parametrize("start", [60, 61])
-def test_a_twig_survives(start):
+@pytest.mark.parametrize("start", [60, 61, 64])
+def test_a_twig_survives_and_keeps_background_beside_it(start):
     """It is nearer than the background on both of its sides."""
     occlusion, disparity = scene()
     disparity[..., start : start + 3] = 5
     share = grown(occlusion, disparity, 4, feather=2)
-    # The growth reaches it and stops, also on its other side.
-    np.testing.assert_array_equal(share[..., 60:start], 1)
-    np.testing.assert_array_equal(share[..., start:], 0)
+    np.testing.assert_array_equal(share, occlusion)
+    disparity[..., 60:] = 0
+    assert (grown(occlusion, disparity, 4) != occlusion).any()
+
+
+def test_a_gap_before_a_wide_near_object_survives():
+    """The fill would begin with the object's colours."""
+    occlusion, disparity = scene()
+    disparity[..., 64:] = 5
+    np.testing.assert_array_equal(grown(occlusion, disparity, 4), occlusion)
+
+
+def test_growth_leaves_background_before_the_next_hole():
+    occlusion, disparity = scene()
+    occlusion[..., 66:70] = 1
+    share = grown(occlusion, disparity, 4)
+    np.testing.assert_array_equal(share[..., :70], occlusion[..., :70])
 
 
 def test_a_wide_surface_is_a_background_whatever_its_disparity():
@@ -82,8 +96,9 @@ def test_a_wide_surface_is_a_background_whatever_its_disparity():
 
 def test_a_slope_is_background():
     occlusion, disparity = scene()
-    disparity[..., 60:] = -0.05 * np.arange(WIDTH - 60)
-    assert (grown(occlusion, disparity, 4)[..., 60:64] == 1).all()
+    for slope in (-0.8, 0.8):
+        disparity[..., 60:] = slope * SLOPE * np.arange(WIDTH - 60)
+        assert (grown(occlusion, disparity, 4)[..., 60:64] == 1).all()
 
 
 def test_a_near_edge_keeps_its_coverage():
