@@ -72,9 +72,11 @@ def soft_near_edge(
     occlusion: Float[Array, "h w"], hole: Bool[Array, "h w"]
 ) -> Float[Array, "h w"]:
     """Returns 1 in the hole, but the occlusion at its left end and just before it."""
-    before_hole = ~hole & neighbor(hole, 0, 1, False)
+    # Of a surface: single pixels between holes come from a slope of soft depth.
+    surface = ~hole & neighbor(~hole, 0, -1, False) & neighbor(~hole, 0, -2, False)
+    before_hole = surface & neighbor(hole, 0, 1, False)
     # At the frame's left edge no surface ends.
-    first = hole & ~neighbor(hole, 0, -1, True)
+    first = hole & neighbor(surface, 0, -1, False)
     return jnp.where(first | before_hole, occlusion, hole.astype(occlusion.dtype))
 
 

@@ -116,6 +116,14 @@ def test_a_near_edge_keeps_its_coverage():
     np.testing.assert_array_equal(grown(occlusion, disparity, 1), share)
 
 
+def test_a_single_pixel_between_holes_has_no_soft_edge():
+    occlusion, disparity = scene()
+    occlusion[..., 49:52] = 0.6, 0.2, 0.7
+    expected = occlusion.copy()
+    expected[..., 49:52] = 1, 0, 1
+    np.testing.assert_allclose(grown(occlusion, disparity, 0), expected)
+
+
 def test_frames_of_odd_sizes_do_not_know_each_other():
     rng = np.random.default_rng(0)
     occlusion = (rng.random((3, 7, 13)) < 0.3).astype(np.float32)
