@@ -73,7 +73,7 @@ def coverage_splat(fill: FrameFill) -> Fill:
     return fill_frames
 
 
-def clean(grow: float, feather: float) -> FrameFill:
+def clean(grow: float, feather: float = 0.0) -> FrameFill:
     """Returns the fill of a hole that grows over the background's own pixels.
 
     Both amounts are in pixels at a width of 1024, as the settings state them.
@@ -117,18 +117,9 @@ FILLS: dict[str, Fill] = {
     "grown 2 px": framewise(grown(2)),
     "coverage splat": coverage_splat(background),
     "coverage, grown 1 px": coverage_splat(grown(1)),
-    **{
-        f"clean {grow:g} feather {feather:g}": framewise(clean(grow, feather))
-        for grow in (0, 1, 2, 3, 4, 6)
-        for feather in (0, 2, 4)
-    },
-    **{
-        f"coverage clean {grow:g} feather {feather:g}": coverage_splat(
-            clean(grow, feather)
-        )
-        for grow in (0, 1, 2, 3, 4, 6)
-        for feather in (0, 2, 4)
-    },
+    "clean": framewise(clean(2)),
+    "clean with feather": framewise(clean(2, 2)),
+    "coverage clean": coverage_splat(clean(2)),
     "row extension": framewise(row_extension),
     "Telea": framewise(opencv(cv2.INPAINT_TELEA)),
     "Navier-Stokes": framewise(opencv(cv2.INPAINT_NS)),

@@ -16,6 +16,7 @@ from stereojax.stage_types import REFERENCE_WIDTH, is_hole
 REACH = 32.0  # a thing narrower than this is not background
 KEEP = 8.0  # that much background is left beside what is nearer
 TOLERANCE = 0.3  # between pixels of one surface
+STEP_SHARE = 0.1  # the same, as a share of the step of disparity at the hole
 SLOPE = 0.01  # of a surface: change of disparity from pixel to pixel
 
 
@@ -56,10 +57,14 @@ def grow_hole(
         hole = is_hole(occlusion)
         share = soft_near_edge(occlusion, hole)
         if steps:
-            background = is_background(disparity, hole, scale)
+            excess = distance_from_background(disparity, hole, scale)
+            # A hole is as wide as its step of disparity. Soft depth leaves a part of
+            # the step beyond it.
+            allowed = TOLERANCE * scale + STEP_SHARE * _run_length(hole)
         reached = hole
         for step in range(1, steps + 1):
-            reached = neighbor(reached, 0, -1, False) & background
+            allowed = neighbor(allowed, 0, -1)
+            reached = neighbor(reached, 0, -1, False) & (excess <= allowed)
             # The mean over the pixel of a ramp that begins `grow` beyond the hole.
             level = 0.5 + (grow + feather / 2 - (step - 0.5)) / ramp
             share = jnp.maximum(share, reached * jnp.float32(min(level, 1.0)))
@@ -80,21 +85,29 @@ def soft_near_edge(
     return jnp.where(first | before_hole, occlusion, hole.astype(occlusion.dtype))
 
 
-def is_background(
+def distance_from_background(
     disparity: Float[Array, "h w"], hole: Bool[Array, "h w"], scale: float
-) -> Bool[Array, "h w"]:
-    """Returns the known pixels that nothing close at their right sets apart.
+) -> Float[Array, "h w"]:
+    """Returns by how much pixels close at the right differ; infinite in the hole.
 
-    Within REACH nothing is farther: a twig is not background. Within KEEP nothing is
-    nearer, nor a hole: the fill begins with those pixels and must not repeat a twig.
+    Within REACH by how much they are farther: a twig is not background. Within KEEP by
+    how much they are nearer, holes infinitely: the fill begins with those pixels and
+    must not repeat a twig.
     """
     x = jnp.arange(disparity.shape[1], dtype=disparity.dtype)
     # A slope up to SLOPE is no step: the row is compared once it is tilted by SLOPE.
     known = jnp.where(hole, jnp.inf, disparity)
     rising, falling = known + SLOPE * x, known - SLOPE * x
-    same = rising <= _window(jnp.minimum, rising, REACH * scale) + TOLERANCE * scale
-    same &= falling >= _window(jnp.maximum, falling, KEEP * scale) - TOLERANCE * scale
-    return ~hole & same
+    farther = rising - _window(jnp.minimum, rising, REACH * scale)
+    nearer = _window(jnp.maximum, falling, KEEP * scale) - falling
+    return jnp.where(hole, jnp.inf, jnp.maximum(farther, nearer))
+
+
+def _run_length(hole: Bool[Array, "h w"]) -> Float[Array, "h w"]:
+    """Returns for each hole pixel the number of hole pixels up to it from its left."""
+    x = jnp.arange(hole.shape[1], dtype=jnp.int32)[None]
+    last_known = lax.cummax(jnp.where(hole, -1, x), axis=1)
+    return jnp.where(hole, x - last_known, 0).astype(jnp.float32)
 
 
 def _window(

@@ -6,7 +6,7 @@ import pytest
 
 from stereojax.inpaint.background import fill_background
 from stereojax.inpaint.compose import composite
-from stereojax.inpaint.grow import REACH, SLOPE, grow_hole
+from stereojax.inpaint.grow import REACH, SLOPE, STEP_SHARE, TOLERANCE, grow_hole
 
 # Amounts are pixels at this width.
 WIDTH = 1024
@@ -99,6 +99,18 @@ def test_a_slope_is_background():
     for slope in (-0.8, 0.8):
         disparity[..., 60:] = slope * SLOPE * np.arange(WIDTH - 60)
         assert (grown(occlusion, disparity, 4)[..., 60:64] == 1).all()
+
+
+def test_the_rest_of_a_soft_step_is_background():
+    """It is small beside the step, which is as wide as the hole."""
+    occlusion, disparity = scene()
+    rest = 0.9 * (STEP_SHARE * 20 + TOLERANCE)
+    disparity[..., 60:64] = rest
+    assert (grown(occlusion, disparity, 2)[..., 60:62] == 1).all()
+    # Beside a narrow hole the same difference is a twig.
+    occlusion[..., :58] = 0
+    disparity[..., :58] = 2
+    assert (grown(occlusion, disparity, 2)[..., 60:62] == 0).all()
 
 
 def test_a_near_edge_keeps_its_coverage():
