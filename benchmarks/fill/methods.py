@@ -116,7 +116,7 @@ FILLS: dict[str, Fill] = {
     "grown 1 px": framewise(grown(1)),
     "grown 2 px": framewise(grown(2)),
     "coverage splat": coverage_splat(background),
-    "coverage, grown 1 px": coverage_splat(grown(1)),
+    "coverage grown 1 px": coverage_splat(grown(1)),
     "clean": framewise(clean(2)),
     "clean with feather": framewise(clean(2, 2)),
     "coverage clean": coverage_splat(clean(2)),

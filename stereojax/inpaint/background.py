@@ -23,6 +23,8 @@ EDGE = 0.3
 # A run of hole pixels in a row is longer than RUN_LENGTH on average.
 LIST_SHARES = (0.05, 0.15)
 RUN_LENGTH = 3
+# Pixels of a picture for which a list saves more time than its compilation costs.
+LIST_FROM = 1 << 17
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "row_share", "frames_at_once"))
@@ -59,11 +61,11 @@ def fill_background(
     if frames_at_once is None:
         frames_at_once = 1 if jax.default_backend() == "cpu" else 8
 
+    _, height, width, _ = warped.shape
     # Accelerators fill the whole picture faster than a list of scattered pixels.
-    fill = fill_by_area if jax.default_backend() == "cpu" else fill_dense
-    amounts = FillAmounts.for_width(
-        warped.shape[2], edge=EDGE, steps=steps, row_share=row_share
-    )
+    by_area = jax.default_backend() == "cpu" and height * width >= LIST_FROM
+    fill = fill_by_area if by_area else fill_dense
+    amounts = FillAmounts.for_width(width, edge=EDGE, steps=steps, row_share=row_share)
     batch = frames_at_once if frames_at_once > 1 else None
     frames = warped.astype(jnp.float32), is_hole(occlusion)
     return lax.map(lambda frame: fill(*frame, amounts), frames, batch_size=batch)

@@ -10,7 +10,7 @@ import pytest
 
 from stereojax.inpaint import background
 from stereojax.inpaint.amounts import FillAmounts
-from stereojax.inpaint.background import fill_by_area, fill_dense
+from stereojax.inpaint.background import fill_background, fill_by_area, fill_dense
 
 
 def scene(height: int, width: int, share: float, seed: int = 0):
@@ -69,3 +69,14 @@ def test_a_row_without_known_pixels():
     picture, hole = scene(60, 96, 0.03)
     dense, chosen = both(picture, hole.at[10:12].set(True))
     np.testing.assert_allclose(chosen, dense, atol=1e-5)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="a list is for CPUs")
+@pytest.mark.parametrize("size, listed", [((40, 50), False), ((400, 500), True)])
+def test_large_pictures_are_filled_by_area(monkeypatch, size, listed):
+    monkeypatch.setattr(background, "fill_by_area", lambda x, hole, amounts: 0 * x - 1)
+    monkeypatch.setattr(background, "fill_dense", lambda x, hole, amounts: 0 * x + 1)
+    occlusion = jnp.ones((1, *size))
+    # Options that no other test uses: compiled functions are kept.
+    result = fill_background(jnp.zeros((1, *size, 3)), occlusion, steps=1)
+    assert (result == (-1 if listed else 1)).all()
