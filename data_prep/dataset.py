@@ -16,18 +16,19 @@ from stereojax.settings.data import DataSettings
 from stereojax.storage.atomic import read_json, write_json
 
 VERSION = "1.0.0"
-PLAN = "plan.json"  # in the folder of the shards: digest of the plan, and the films
+PLAN = "plan.json"  # in the shards' folder: a digest of the shard plans, and the films
 
 _DESCRIPTION = """\
-Sequences of stereo video for training a model that fills what the left camera did not
-see. The left view, splatted to the right by the disparity, is the right view with
-holes: stereojax.splat.forward_splat(left, disparity, sharpness=provenance/sharpness),
-whose occlusion is the mask. Disparity in pixels is disparity_offset + disparity_scale *
-step; the step 65535 lands nowhere."""
+Sequences of stereo video for training a model that fills the regions that the left
+camera did not see. stereojax.splat.forward_splat(left, disparity,
+sharpness=provenance/sharpness) gives the right view with holes; its occlusion is the
+mask of the holes. The stored disparity is a code from 0 to 65535. The disparity in
+pixels is disparity_offset + disparity_scale * code; pixels with code 65535 have no
+disparity and are not splatted."""
 
 
 def tfds_features(settings: DataSettings) -> dict:
-    """Returns the TFDS features of a record: pictures decoded, numbers as stored."""
+    """Returns the TFDS features of a record, in which pictures are decoded."""
     import tensorflow_datasets as tfds
 
     size = settings.height, settings.width
@@ -66,13 +67,13 @@ def write_dataset_info(
     settings: DataSettings,
     films: dict[str, str],
 ) -> None:
-    """Writes `plan.json`, and last `dataset_info.json`, which makes it a dataset.
+    """Writes `plan.json`, then `dataset_info.json`, which completes the dataset.
 
     Args:
       folder: the folder of the shards.
       plans: the plans of all shards.
       settings: the settings of data preparation.
-      films: path of each film by the hash of its content.
+      films: the path of each film; the key is the hash of the film's content.
     """
     import tensorflow_datasets as tfds
 

@@ -81,7 +81,7 @@ def prepare(
 
     store = WorkStore(root / "work")
     with _locked(store):
-        # Process the films; finished ones are read from the work folder.
+        # Process the films; finished films are read from the work folder.
         store.remove_partial()
         process = ProcessFilm(settings, os.fspath(store.root), isolated, depth)
         results = process_films(films, process, runner)

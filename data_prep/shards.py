@@ -125,7 +125,7 @@ def write_shard(
 
 
 def remove_partial_shards(folder: str | os.PathLike) -> None:
-    """Removes what killed writers left; no other job may write to the folder."""
+    """Removes partial files of killed writers; no other job may use the folder."""
     for path in epath.Path(folder).iterdir():
         if path.name.startswith(".") and ".part-" in path.name:
             path.unlink()

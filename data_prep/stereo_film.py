@@ -88,7 +88,7 @@ class StereoFilm:
             numbers = spread_frames(shot, _SAMPLES)
             pairs = [next(self.pairs(n, n + 1)) for n in numbers]
             box = FindBorders()(pairs)
-            parallax = FindParallax()([(box.cut(a), box.cut(b)) for a, b in pairs])
+            parallax = FindParallax()([(box.crop(a), box.crop(b)) for a, b in pairs])
         aspect = self.packing.pixel_aspect(self.index.info.sample_aspect)
         size = self.settings.width, self.settings.height
         fit = Fit.plan(box, parallax.shift if parallax else 0, aspect, *size)

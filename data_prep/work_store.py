@@ -1,4 +1,4 @@
-"""The work folder: the records of each finished film.
+"""Reads and writes the work folder, which holds the records of each finished film.
 
     WORK/KEY/records.tfrecord   the film's records, in order
     WORK/KEY/summary.json       counters and the report's statistics; written last
@@ -8,8 +8,9 @@
             summary = extract_records(path, settings, writer.write)
         write_summary(folder, summary)
 
-A film with a summary is finished. `film_key` hashes the film's content and all settings
-that affect its records, so that records of different settings are never mixed.
+A film is finished if its folder holds a summary. `film_key` hashes the film's content
+and all settings that affect its records, so that records made with different settings
+are never mixed.
 """
 
 import contextlib
@@ -26,11 +27,11 @@ from data_prep.film_summary import FilmOutcome, read_outcome, write_outcome
 from data_prep.stages.layout_name import read_layout_name
 from stereojax.records import Record, to_example
 from stereojax.records.tfrecord import TFRecordWriter
-from stereojax.settings.data import AFTERWARDS, DataSettings
+from stereojax.settings.data import SHARD_SETTINGS, DataSettings
 from stereojax.storage import work_folder
 from stereojax.storage.atomic import partial_path
 
-# Raise it when the code makes other records from the same film and settings.
+# Increment this when the code makes different records from the same film and settings.
 VERSION = 2
 RECORDS, SUMMARY = "records.tfrecord", "summary.json"
 
@@ -43,13 +44,13 @@ def film_key(
     Args:
       source_hash: hash of the film's content.
       settings: the settings of data preparation.
-      path: the film's path; only layout words in its name affect the key.
+      path: the film's path; only the layout words of the file name affect the key.
       depth: identity of the depth model and its weights; "" for stereo films.
     """
     affecting = {
         name: value
         for name, value in dataclasses.asdict(settings).items()
-        if name not in AFTERWARDS
+        if name not in SHARD_SETTINGS
     }
     named = read_layout_name(Path(path))
     layout = {
@@ -63,7 +64,7 @@ def film_key(
 
 
 class RecordWriter:
-    """Writes a film's records into its folder, one at a time."""
+    """Writes a film's records to `folder`, one at a time."""
 
     def __init__(self, folder: Path):
         self._writer = TFRecordWriter(folder / RECORDS)
@@ -80,7 +81,7 @@ class RecordWriter:
 
 
 class WorkStore:
-    """One folder for each film under `root`, local or remote; safe across processes."""
+    """The work folder `root`, local or remote; several processes can use it at once."""
 
     def __init__(self, root: os.PathLike | str):
         self.root = epath.Path(root)
@@ -93,17 +94,17 @@ class WorkStore:
         return read_outcome(self.root / key / SUMMARY)
 
     def remove(self, key: str) -> None:
-        """Removes a film's records, so that they are made again."""
-        # The summary first: without it, half a folder does not count as finished.
+        """Removes a film's records, so that the next run makes them again."""
+        # The summary first: a partly removed folder must not count as finished.
         (self.root / key / SUMMARY).unlink(missing_ok=True)
         (self.root / key).rmtree(missing_ok=True)
 
     @contextlib.contextmanager
     def film_folder(self, key: str) -> Iterator[Path]:
-        """Yields a local folder; it becomes the film's folder when the block ends.
+        """Yields a local folder that becomes the film's folder when the block ends.
 
-        The block must fill it with `RecordWriter` and `write_summary`. If the block
-        raises, or the process dies, the film stays unfinished.
+        The block must write the records and the summary to the yielded folder. If the
+        block raises, or the process is killed, the film remains unfinished.
         """
         local = "://" not in os.fspath(self.root)
         parent = Path(self.root if local else tempfile.gettempdir())
@@ -113,13 +114,13 @@ class WorkStore:
             yield folder
             missing = [n for n in (RECORDS, SUMMARY) if not (folder / n).is_file()]
             if missing:
-                raise FileNotFoundError(f"{folder}: no {missing[0]} was written")
+                raise FileNotFoundError(f"{folder}: {missing[0]} was not written")
             self._commit(key, folder, local)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _commit(self, key: str, folder: Path, local: bool) -> None:
-        if self.is_done(key):  # another worker had the same film and finished first
+        if self.is_done(key):  # another worker finished the same film first
             return
         target = self.root / key
         if local:
@@ -133,7 +134,7 @@ class WorkStore:
             epath.Path(folder / name).copy(target / name, overwrite=True)
 
     def remove_partial(self) -> None:
-        """Removes what killed processes left; no other job may use the folder."""
+        """Removes partial files of killed jobs; no other job may use the folder."""
         if self.root.is_dir():
             for path in self.root.iterdir():
                 if path.name.startswith(".") and path.is_dir():

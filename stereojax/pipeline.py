@@ -55,7 +55,7 @@ def render_window(
     """Renders some frames of a shot.
 
     Args:
-      left: uint8, uint16 or float in [0, 1]; may be padded behind with its last frame.
+      left: uint8, uint16 or float in [0, 1]; may end with copies of its last frame.
       depth: of the frames of `left`.
       frames: the frames' numbers in the film, without the padding.
       splat: of a film that is a splat grid; None: `left` is splatted here.

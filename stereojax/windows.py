@@ -1,4 +1,7 @@
-"""Plans of frame ranges: segments encoded alone, windows that overlap. Pure."""
+"""Plans segments, which are encoded separately, and windows, which overlap.
+
+Pure functions of frame numbers.
+"""
 
 import dataclasses
 import itertools
@@ -14,7 +17,10 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """Frames `start` to `stop - 1` of one shot; a crash loses at most one segment."""
+    """Frames `start` to `stop - 1` of one shot, which are processed as a unit.
+
+    A run that is killed repeats at most one segment.
+    """
 
     index: int
     shot: int
@@ -45,18 +51,19 @@ def plan_segments(shots: Iterable[Shot], longest: int) -> tuple[Segment, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """Frames denoised together; the first `overlap` were generated before."""
+    """Frames `start` to `stop - 1` of a shot, which are denoised together."""
 
     start: int
     stop: int
-    overlap: int
+    overlap: int  # number of first frames that the previous window has generated
 
 
 def plan_windows(frames: int, window: int, overlap: int) -> tuple[Window, ...]:
-    """Covers `frames` with the fewest windows of equal length.
+    """Plans the fewest windows of equal length that cover `frames` frames.
 
-    Every window has `min(window, frames)` frames, so one compiled shape serves a shot;
-    the last is moved back and its overlap grows. Each frame is new in exactly one.
+    Every window has `min(window, frames)` frames, so that a shot needs one compilation.
+    The last window starts earlier if needed, with a larger overlap. Each frame is new
+    in exactly one window.
     """
     check_overlap(window, overlap)
     window = min(window, frames)
@@ -72,20 +79,20 @@ def check_overlap(window: int, overlap: int) -> None:
     """Raises ValueError unless a window is longer than its overlap."""
     if not 0 <= overlap < window:
         raise ValueError(
-            f"overlap {overlap}: expected a number in [0, {window}), the window"
+            f"overlap {overlap}: expected at least 0 and less than the window, {window}"
         )
 
 
 def fade_in(length: int) -> np.ndarray:
-    """Returns (length,) float32 weights of the newer frames in a cross-fade.
+    """Returns (length,) float32 weights of the newer window in a cross-fade.
 
-    0 and 1 are excluded. Complementary: `fade_in(n) + fade_in(n)[::-1] == 1`.
+    The weights increase strictly between 0 and 1: `fade_in(n) + fade_in(n)[::-1] == 1`.
     """
     return (np.arange(1, length + 1, dtype=np.float32)) / (length + 1)
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yields lists of `size` items; the last may be shorter."""
+    """Yields lists of `size` items; the last list may be shorter."""
     source = iter(items)
     while batch := list(itertools.islice(source, size)):
         yield batch

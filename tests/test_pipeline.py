@@ -1,4 +1,4 @@
-"""One window through the pipeline: what is computed, filled and composed."""
+"""The pipeline on one window: disparity, splat, fill and composition."""
 
 import dataclasses
 

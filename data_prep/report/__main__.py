@@ -2,8 +2,8 @@
 
     python -m data_prep.report DATASET/
 
-writes DATASET/report.html: counters, histograms, thumbnails of kept and of dropped
-sequences, films and settings, in one file.
+writes DATASET/report.html, one file with counters, histograms, thumbnails of kept and
+dropped sequences, films and settings.
 """
 
 import sys
@@ -23,12 +23,12 @@ if __name__ == "__main__":
     flags.DEFINE_integer(
         "pictures",
         24,
-        "number of thumbnails of kept sequences, and of each filter's dropped ones",
+        "largest number of thumbnails of kept sequences, and of each filter's drops",
         lower_bound=0,
     )
-    words = list(sys.argv)
-    if len(words) > 1 and not words[1].startswith("-"):
-        words[1] = f"--folder={words[1]}"
-    if not any(w.startswith("--folder") for w in words) and "--help" not in words:
-        words.append("--folder=.")
-    cli.main(run, words)
+    argv = list(sys.argv)
+    if len(argv) > 1 and not argv[1].startswith("-"):
+        argv[1] = f"--folder={argv[1]}"
+    if not any(a.startswith("--folder") for a in argv) and "--help" not in argv:
+        argv.append("--folder=.")
+    cli.main(run, argv)

@@ -57,7 +57,7 @@ def render_page(statistics: DatasetStatistics) -> str:
         *_charts(statistics),
         "</div>",
     ]
-    # Kept sequences first, then each filter's dropped ones.
+    # Kept sequences first, then the sequences that each filter dropped.
     kinds = sorted(statistics.pictures, key=lambda kind: (kind != "kept", kind))
     for kind in kinds:
         name = "Kept" if kind == "kept" else f"Dropped: {kind}"
@@ -122,7 +122,7 @@ def write_report(folder: str, limit: int = 24) -> epath.Path:
 
     Args:
       folder: the output folder.
-      limit: thumbnails of kept sequences, and of each filter's dropped ones.
+      limit: largest number of thumbnails of kept sequences, and of each filter's drops.
     """
     text = render_page(gather_statistics(folder, limit))
     path = epath.Path(folder) / "report.html"

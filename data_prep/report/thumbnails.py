@@ -22,10 +22,11 @@ def thumbnail(*pictures: View) -> bytes:
 
 
 class LimitThumbnails:
-    """Limits the thumbnails of a film: at most `limit` of kept ones and each filter.
+    """Limits a film's thumbnails: at most `limit` of kept sequences, and per filter.
 
-    The remaining ones are spread over the film: above the limit, every second one is
-    removed and the stride at which new ones are kept doubles.
+    The thumbnails are spread over the film: when there are more than `limit`, every
+    second thumbnail is removed, and the stride at which new thumbnails are added
+    doubles.
     """
 
     def __init__(self, limit: int = 8):

@@ -9,14 +9,14 @@ from data_prep.stages.packing import Resized, View
 
 _TOLERANCE = 8  # code values by which coding changes a border's colour
 _MIN_UNIFORM = 0.98  # share of a line's pixels within the tolerance
-_MIN_EDGE = 8  # code values between the border's last lines and the picture's first
-_BLUR = 3  # lines over which scaling and coding smear the edge
-_MAX_BORDER = 0.25  # share of a side; more is a dark scene, not a border
+_MIN_EDGE = 8  # code values between the last lines of the border and the picture
+_BLUR = 3  # lines over which scaling and coding blur the edge
+_MAX_BORDER = 0.25  # share of height or width; more is a dark scene, not a border
 
 
 @dataclasses.dataclass(frozen=True)
 class CropBox:
-    """Columns `left` to `right` and rows `top` to `bottom`, ends excluded."""
+    """Columns `left` to `right - 1` and rows `top` to `bottom - 1` of a picture."""
 
     left: int
     top: int
@@ -31,15 +31,16 @@ class CropBox:
     def height(self) -> int:
         return self.bottom - self.top
 
-    def cut(self, view: View) -> Resized:
+    def crop(self, view: View) -> Resized:
         return view[self.top : self.bottom, self.left : self.right]
 
 
 @dataclasses.dataclass(frozen=True)
 class FindBorders:
-    """Finds lines of one colour, equal in all pictures, at the sides of the views.
+    """Finds rows and columns of one colour, constant over time, at the views' edges.
 
-    Both views get the same box: each side is cut by the wider border of the two views.
+    Both views get the same box: at each edge, the wider border of the two views is
+    removed.
     """
 
     def __call__(self, pairs: Sequence[tuple[View, View]]) -> CropBox:
@@ -56,7 +57,10 @@ class FindBorders:
 
 
 def _border_width(lines: np.ndarray) -> int:
-    """Returns how many of the first lines (t n m 3) are border."""
+    """Returns the number of lines of the border at the first line.
+
+    `lines`: (t, n, m, 3); n lines of m pixels, in t pictures.
+    """
     count = lines.shape[1]
     # The border ends at the first line that differs from the colour of line 0.
     first = lines[:, 0].reshape(-1, 3)
@@ -71,7 +75,7 @@ def _border_width(lines: np.ndarray) -> int:
         return 0
     if not n:
         return 0
-    # A border ends at an edge; a sky or a wall fades.
+    # A border ends at an edge; the colour of a sky or a wall changes gradually.
     before, after = (
         lines[:, i].mean(axis=(0, 1))
         for i in (max(0, n - _BLUR), min(n + _BLUR, count - 1))

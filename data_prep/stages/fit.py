@@ -67,11 +67,11 @@ class Fit:
         return self.width / self.left.width
 
     def __call__(self, left: View, right: View) -> tuple[Resized, Resized]:
-        right = resize(self.right.cut(right), self.width, self.height)
+        right = resize(self.right.crop(right), self.width, self.height)
         return self.fit_left(left), right
 
     def fit_left(self, left: View) -> Resized:
-        return resize(self.left.cut(left), self.width, self.height)
+        return resize(self.left.crop(left), self.width, self.height)
 
 
 def check_size(

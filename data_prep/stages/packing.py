@@ -48,7 +48,7 @@ def is_half(
     """Returns whether the views in a `width` x `height` picture are squeezed.
 
     Decides by shape: films are 1.33 to 2.76 times as wide as high. If squeezed views
-    are taken for full ones, their ratio is 0.67 to 1.2 side by side, and 2.67 to 5.6
+    are taken for full views, their ratio is 0.67 to 1.2 side by side, and 2.67 to 5.6
     one above the other. (2.67 is a squeezed 4:3 film; it is misjudged in favour of wide
     films.)
     """

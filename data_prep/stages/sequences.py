@@ -23,7 +23,8 @@ class PlanSequences:
     def _spans(self, shot: Shot) -> list[tuple[int, int, int]]:
         parts = plan_segments([shot], self.longest)
         if len(parts) > 1 and min(map(len, parts)) < self.shortest:
-            # Equal parts would all be dropped: plan the longest ones and a rest.
+            # Equal parts would all be dropped: plan parts of the longest length and a
+            # rest.
             edges = [*range(shot.start, shot.stop, self.longest), shot.stop]
             pairs = itertools.pairwise(edges)
             return [(shot.index, start, stop) for start, stop in pairs]

@@ -51,8 +51,8 @@ def denoise_windows(
       noise: normal, of as many frames as a window has.
       overlap: number of frames that two windows share.
       sigma: the noise level at which `denoise` starts.
-      previous: state after a window, to resume behind it; `conditioning` is then that
-        of the frames after `previous`.
+      previous: state after a window, to resume from; `conditioning` is then that of the
+        frames after that window.
 
     Yields:
       Latents that no later window changes, and the state for the next window, or None

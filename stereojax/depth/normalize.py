@@ -78,7 +78,7 @@ def shot_range(
 def _bin(values: Float[np.ndarray, "n"]) -> Shaped[np.ndarray, "n"]:
     bits = (values + np.float32(0)).view(np.uint32)  # -0 counts as 0
     # Order the bits as the values: flip all bits of negative floats, whose magnitude
-    # grows downwards; set the sign bit of positive ones, so that they are above.
+    # grows downwards; set the sign bit of positive floats, to sort them above.
     ordered = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
     return (ordered >> DROPPED_BITS).astype(np.int64)
 

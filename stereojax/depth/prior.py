@@ -110,7 +110,7 @@ def _background(
         return cost
 
     connected = jnp.exp(-jax.lax.fori_loop(0, 2, sweeps, cost))
-    # Pixels of the same colours elsewhere; low ones may be other objects.
+    # Pixels of the same colours elsewhere; low pixels may be other objects.
     same_color = _weight_by_color(smooth, connected, light > 1) * (1 - 0.6 * lowness)
     return jnp.maximum(connected, same_color)
 

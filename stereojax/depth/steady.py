@@ -3,7 +3,7 @@
 Depth that is estimated frame by frame has a scale and a shift per frame, which change a
 little from frame to frame: the picture flickers. Neighbouring frames show nearly the
 same scene, so the change of scale and shift between them can be estimated. Fast changes
-are removed; slow ones, such as those of a dolly or a zoom, stay. Frames are compared
+are removed; slow changes, such as those of a dolly or a zoom, stay. Frames are compared
 over a few dozen frames at most, so errors do not accumulate to a drift.
 """
 

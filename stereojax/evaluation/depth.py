@@ -1,7 +1,8 @@
 """`--task=depth`: scores the depth of a film against the true depth.
 
---pred is a depth file as --depth_only writes it, or anything that --depth_path takes;
---truth likewise: inverse depth, or disparity in pixels with --infinity for each shot.
+--pred and --truth are depth files in any format that --depth_path takes, such as the
+file that --depth_only writes. The values of --truth are inverse depth or, if --infinity
+is given for each shot, disparity in pixels.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Keeps an estimator's state on disk, so that a long shot can be resumed inside."""
+"""Keeps an estimator's state on disk, so that a run can resume inside a long shot."""
 
 import shutil
 import time

@@ -36,7 +36,7 @@ def batch_size(info: VideoInfo) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class FrameBatch:
-    """Consecutive frames of a shot; arrays are padded behind with the last frame."""
+    """Consecutive frames of a shot; arrays may end with copies of the last frame."""
 
     frames: list[Frame]
     shot: int

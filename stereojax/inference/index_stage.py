@@ -1,4 +1,4 @@
-"""The first stage: the time of every frame, and the cuts; of a preview, its part."""
+"""The first stage: finds the frame times and the cuts of a film or of a preview."""
 
 import dataclasses
 import math
@@ -32,8 +32,8 @@ def index_film(
 ) -> FilmSpan:
     """Finds every frame and every cut; keeps the result in the work folder.
 
-    A preview is indexed alone, unless the depth of the whole film is given: its frames
-    are numbered from the film's first.
+    For a preview, only its part of the film is indexed. If `depth_path` is given, the
+    whole film is indexed, because depth files number frames from the film's first.
     """
     span = options.preview.span(info.duration) if options.preview else None
     index_all = span is None or options.depth_path is not None

@@ -110,17 +110,17 @@ class InpaintedWindows:
     def _inpaint(self, shot: int, number: int) -> np.ndarray:
         window = self._windows(shot)[number]
         warped, occlusion, dtype = self._splat(shot, window)
-        before = np.zeros((0, *warped.shape[1:]), dtype)
+        shared = np.zeros((0, *warped.shape[1:]), dtype)
         if number:
             previous = self._windows(shot)[number - 1]
             skip = window.start - previous.start
-            before = self._window(shot, number - 1)[skip : skip + window.overlap]
+            shared = self._window(shot, number - 1)[skip : skip + window.overlap]
         return inpaint_window(
             self.diffusion,
             window,
             warped,
             occlusion,
-            np.asarray(before),
+            np.asarray(shared),
             shot_key(self.seed, shot),
             dilate=self.look.hole_dilate,
             feather=self.look.feather,
@@ -131,7 +131,7 @@ class InpaintedWindows:
     ) -> tuple[np.ndarray, np.ndarray, np.dtype]:
         """Returns (warped, occlusion) of a window, and the type of the film's pictures.
 
-        They are in the host's memory: the device needs them tile by tile.
+        The arrays are in host memory, because the device needs one tile at a time.
         """
         first = self._shot(shot).start
         frames = FrameRange(shot, first + window.start, first + window.stop)

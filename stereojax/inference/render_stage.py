@@ -85,8 +85,8 @@ class Renderer:
     ) -> Iterator[tuple[list[Frame], StereoFrames, Any]]:
         """Yields (frames, their rendering, the right view as integers).
 
-        The rendering of the last batch may be padded behind. The device works on the
-        next batch while the caller packs and encodes this one.
+        The rendering of the last batch may be padded at the end. The device computes
+        the next batch while the caller packs and encodes this batch.
         """
         waiting = None
         for batch in self.source.read(frames, reader):

@@ -1,4 +1,4 @@
-"""Builds the U-Net's conditioning: the splatted view, its holes, its first frame.
+"""Builds the U-Net's conditioning from splatted views, their masks and embeddings.
 
 Inference and training call the same functions. Follows StereoCrafter (arXiv 2409.07447)
 sec. 3.3 and diffusers 0.42 (Apache-2.0), pipelines/stable_video_diffusion.
@@ -18,8 +18,8 @@ from stereojax.svd.vae import AutoencoderKLTemporalDecoder, encode_frames
 
 Pooling = Literal["max", "nearest"]
 
-# Seven frames a second less one, SVD's usual motion bucket, no noise augmentation: the
-# values of training, independent of the film's own frame rate.
+# SVD's added time ids: frames per second minus 1, motion bucket, noise augmentation.
+# The values are those of training, for films of any frame rate.
 TIME_IDS = (6.0, 127.0, 0.0)
 
 
@@ -33,11 +33,11 @@ def conditioning(
     """Returns the input channels after the noise: the latents, then the mask.
 
     Args:
-      latents: latents of the splatted right view, in known frames of the true or
-        generated one; the mode of the VAE's distribution, not scaled.
+      latents: latents of the splatted right view; in known frames, latents of the true
+        or the generated right view. The mode of the VAE's distribution, unscaled.
       mask: `latent_mask` of the occlusion.
       context: image embeddings of each window's first frame.
-      known: frames whose picture is complete; their mask becomes 0.
+      known: True for frames without holes; their mask becomes 0.
     """
     if known is not None:
         mask = jnp.where(known[:, :, None, None], 0, mask)
@@ -49,12 +49,14 @@ def conditioning(
 def latent_mask(
     occlusion: Float[Array, "*b h w"], size: tuple[int, int], pooling: Pooling = "max"
 ) -> Float[Array, "*b h2 w2"]:
-    """Returns 1 where a latent's block of pixels is a hole, else 0.
+    """Returns 1 where the block of pixels under a latent counts as a hole, else 0.
 
     Args:
-      size: height and width in latents, which divide the picture's.
-      pooling: `max`: any pixel of the block is a hole (`is_hole`). `nearest`, as
-        published: its top left pixel is; most holes thinner than a block are missed.
+      occlusion: 1 = nothing landed.
+      size: height and width in latents; they divide the picture's height and width.
+      pooling: `max`: a block is a hole if any of its pixels is (`is_hole`). `nearest`,
+        as published: a block is a hole if its top left pixel is; most holes thinner
+        than a block are lost.
     """
     *batch, height, width = occlusion.shape
     down, across = height // size[0], width // size[1]
@@ -69,7 +71,7 @@ def encode_window(
     image_encoder: CLIPVisionModelWithProjection,
     pictures: Float[Array, "t h w 3"],
 ) -> tuple[Float[Array, "t h2 w2 z"], Float[Array, "1 d"]]:
-    """Returns the latents of pictures in [0, 1], and the embedding of the first one."""
+    """Returns the latents of pictures in [0, 1], and the first picture's embedding."""
     latents = encode_frames(vae, 2 * pictures - 1)
     first = clip_pixels(pictures[:1], image_encoder.config.image_size)
     return latents, image_encoder(first).astype(jnp.float32)

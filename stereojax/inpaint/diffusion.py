@@ -1,4 +1,4 @@
-"""One window of splatted views through the U-Net: encoded, denoised, decoded.
+"""Generates one window of right views: encodes, denoises and decodes splatted views.
 
 Follows StereoCrafter (arXiv 2409.07447) sec. 3.3. The recipe decides how tiles are
 planned and merged, and which of them are denoised.
@@ -30,7 +30,7 @@ from stereojax.svd.vae_decode import decode
 
 
 class Diffusion:
-    """Generates complete pictures for the windows of a shot, of any size."""
+    """Generates the pictures of a window, of any size, from splatted views."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Diffusion:
         settings: DiffusionSettings,
         *,
         recipe: Recipe = OURS,
-        devices: Sequence[jax.Device] | None = None,  # default: all local ones
+        devices: Sequence[jax.Device] | None = None,  # default: all local devices
     ):
         devices = jax.local_devices() if devices is None else list(devices)
         vae, unet = networks.vae.config, networks.unet.config
@@ -71,13 +71,13 @@ class Diffusion:
         Args:
           pictures: splatted views in [0, 1], 0 in the holes.
           occlusion: 1 = nothing landed.
-          noise: unscaled, of `Plan.latent_shape`.
-          known: number of first pictures that are complete: generated before.
+          noise: normal, of shape `Plan.latent_shape`.
+          known: number of first pictures without holes, from the previous window.
 
         Returns:
-          Pictures in [0, 1], all of them generated, on the first device; as large as
-          `pictures`, or as their canvas if that is smaller. A window without any hole
-          is returned as it is, unless the recipe generates everything.
+          Generated pictures in [0, 1], on the first device; of the size of `pictures`,
+          or of the canvas if the canvas is smaller. A window without a hole is returned
+          unchanged if the recipe skips complete windows.
         """
         height, width = pictures.shape[1:3]
         if self.recipe.skips_complete and not is_hole(occlusion).any():
@@ -105,16 +105,16 @@ class Diffusion:
         inputs = self._conditioning(pictures, occlusion, tiles, known)
 
         # Tiles without a hole keep the latents of the splatted view.
-        shown = inputs.channels[..., : noise.shape[-1]]
+        encoded = inputs.channels[..., : noise.shape[-1]]
         active = np.ones(len(tiles), bool)
         if recipe.skips_complete:
             active = np.asarray(inputs.channels[..., -1].any((1, 2, 3)))
         scaling = self._networks.vae.config.scaling_factor
-        clean = merge_tiles(scaling * shown, tiles, jnp.ones(len(tiles), bool), noise)
+        clean = merge_tiles(scaling * encoded, tiles, jnp.ones(len(tiles), bool), noise)
         if not active.any():
             return clean
 
-        # Active tiles come first: `count` ends the work after them.
+        # Active tiles come first in the batch; only the first `count` are denoised.
         order = np.argsort(~active, kind="stable")
         every_step = recipe.synchronizes and self._settings.tile_sync == "every_step"
         start = cut_tiles(noise * initial_scale(), tiles)
@@ -148,7 +148,7 @@ class Diffusion:
         """Builds the U-Net's conditioning of each tile, one tile after the other."""
         vae, image_encoder = self._networks.vae, self._networks.image_encoder
         canvas, factor = self.plan.canvas(*occlusion.shape[1:]), vae.config.factor
-        # In the host's memory: the device gets one tile at a time, in full size.
+        # Pictures stay in host memory; the device holds the pixels of one tile.
         pictures, occlusion = (
             _fit(np.asarray(x), canvas) for x in (pictures, occlusion)
         )
@@ -182,10 +182,10 @@ class Diffusion:
 def _fit(
     x: Float[np.ndarray, "t h w *c"], canvas: tuple[int, int]
 ) -> Float[np.ndarray, "t h2 w2 *c"]:
-    """Cuts or pads a picture at the bottom and the right, repeating its edge.
+    """Crops or pads at the bottom and the right; padding repeats the edge.
 
-    So a hole at the edge continues as a hole: the network would take black padding
-    with a mask of 0 for a part of the picture.
+    A hole at the edge thus continues as a hole. The network would treat black padding
+    with a mask of 0 as a part of the picture.
     """
     x = x[:, : canvas[0], : canvas[1]]
     below, right = canvas[0] - x.shape[1], canvas[1] - x.shape[2]
@@ -197,5 +197,5 @@ def _fit(
 def _crop_to_unit_range(
     frames: Float[Array, "t h w 3"], height: int, width: int
 ) -> Float[Array, "t h2 w2 3"]:
-    """Cuts the padding off and maps [-1, 1] to [0, 1]."""
+    """Crops the padding and maps [-1, 1] to [0, 1]."""
     return jnp.clip(frames[:, :height, :width] / 2 + 0.5, 0, 1)

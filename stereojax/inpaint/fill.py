@@ -11,22 +11,22 @@ from stereojax.stage_types import FrameRange, Splat
 class Fill(Protocol):
     """Fills the holes of a film's splatted views.
 
-    A fill that needs more frames than it is called with reads them itself: it may
-    generate a whole shot at the first of its frames and keep the result until then.
+    A fill that needs more frames than those of a call reads them itself. It may
+    generate a whole shot in the first call and keep the result for later calls.
     """
 
-    # The pictures are right views already: known pixels are not to be composed in.
+    # True if the pictures are complete right views: the caller does not compose them.
     composed: bool
 
     def __call__(self, splat: Splat, frames: FrameRange) -> Float[Array, "t h w 3"]:
         """Returns complete pictures in [0, 1] for the splats of `frames`.
 
-        `splat` may be padded behind with copies of its last frame.
+        `splat` may be padded at the end with copies of its last frame.
         """
         ...
 
     def release(self, stop: int) -> None:
-        """Called when the film's frames before `stop` are encoded."""
+        """Frees the results of frames before `stop`, which have been encoded."""
         ...
 
 

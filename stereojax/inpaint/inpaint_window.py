@@ -1,4 +1,4 @@
-"""Inpaints one window of a shot, continuing from the window before."""
+"""Inpaints one window of a shot, continuing from the previous window."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,59 +15,62 @@ def inpaint_window(
     window: Window,
     warped: Float[np.ndarray | Array, "t h w 3"],
     occlusion: Float[np.ndarray | Array, "t h w"],
-    before: Shaped[np.ndarray, "k h w 3"],
+    previous: Shaped[np.ndarray, "k h w 3"],
     key: Key[Array, ""],
     *,
     dilate: float,
     feather: float,
 ) -> Shaped[np.ndarray, "t h w 3"]:
-    """Returns the right views of a window's frames, as integers like `before`.
+    """Returns the right views of a window's frames, with the dtype of `previous`.
 
-    By our recipe the frames shared with the window before cross-fade, known pixels are
-    the splat's, and the next window starts from these composed views: so colour shifts
-    of the VAE do not accumulate. By the published recipe everything is generated and
-    shared frames stay as they were.
+    The recipe decides how the result is composed. `OURS`: pixels outside of holes are
+    copied from `warped`, and the shared frames cross-fade from the previous window to
+    this window. The next window starts from these composed views, so that colour shifts
+    of the VAE do not accumulate. `PUBLISHED`: all pixels of the crop are generated, and
+    the shared frames are copied from the previous window.
 
     Args:
-      window: its frames are counted from the shot's first.
+      diffusion: the networks, the settings and the recipe.
+      window: frame numbers are counted from the shot's first frame.
       warped, occlusion: the splats of the window's frames.
-      before: the right views of its first `window.overlap` frames.
-      key: the shot's noise, of `shot_key`.
-      dilate, feather: as `compose` takes them.
+      previous: right views of the first `window.overlap` frames, from the previous
+        window; integers.
+      key: the PRNG key of the shot, from `shot_key`.
+      dilate, feather: arguments of `compose`.
     """
     recipe = diffusion.recipe
     frames, height, width = occlusion.shape
 
-    # Short windows are padded behind, so that few shapes are compiled.
+    # Pad short windows at the end, so that few shapes are compiled.
     length = recipe.window_length(frames, diffusion.plan.settings.window)
     warped, occlusion = (
         _repeat_last(np.asarray(x), length) for x in (warped, occlusion)
     )
 
-    # Frames of the window before are shown complete to the network.
-    shown = warped
-    if len(before):
-        shared = before / np.float32(np.iinfo(before.dtype).max)
-        shown = np.concatenate([shared, warped[len(before) :]])
+    # The network sees the shared frames without holes, from the previous window.
+    pictures = warped
+    if len(previous):
+        shared = previous / np.float32(np.iinfo(previous.dtype).max)
+        pictures = np.concatenate([shared, warped[len(previous) :]])
     latent_shape = diffusion.plan.latent_shape(height, width)
     generated = diffusion.generate(
-        shown,
+        pictures,
         occlusion,
         frame_noise(key, window.start, length, latent_shape),
-        known=len(before),
+        known=len(previous),
     )
 
-    # Frame by frame, so that memory does not grow with the window of large pictures.
-    right = np.empty((frames, height, width, 3), before.dtype)
+    # Compose one frame at a time, to bound the memory of long windows.
+    right = np.empty((frames, height, width, 3), previous.dtype)
     for i in range(frames):
         frame = (jnp.asarray(x[i : i + 1]) for x in (generated, warped, occlusion))
         picture = recipe.compose(*frame, dilate, feather)
-        right[i] = np.asarray(as_integers(picture, like=before.dtype))[0]
-    return recipe.join(before, right) if len(before) else right
+        right[i] = np.asarray(as_integers(picture, like=previous.dtype))[0]
+    return recipe.join(previous, right) if len(previous) else right
 
 
 def _repeat_last(x: np.ndarray, length: int) -> np.ndarray:
-    """Repeats the last frame up to `length` frames."""
+    """Pads to `length` frames by repeating the last frame."""
     if len(x) == length:
         return x
     return x[np.minimum(np.arange(length), len(x) - 1)]

@@ -9,8 +9,8 @@ import numpy as np
 from stereojax.shapes import Array, Float
 from stereojax.stage_types import REFERENCE_WIDTH
 
-# (scale, weight): the reach of known pixels, in pixels of a picture 1024 wide. A wider
-# scale has an effect only where the narrower ones reach no known pixel.
+# (scale, weight): sigma of a Gaussian, in pixels of a picture 1024 wide. A wider
+# Gaussian has an effect only where the narrower Gaussians reach no known pixel.
 _SCALES = ((8.0, 1.0), (32.0, 1e-2), (128.0, 1e-4))
 _WIDEST = 256  # pixels: the smooth difference is computed on a picture this wide
 
@@ -23,9 +23,9 @@ def match_colors(
 ) -> Float[Array, "t h w 3"]:
     """Returns `generated`, corrected by its mean difference from `warped` near holes.
 
-    The VAE and the U-Net shift colours a little, differently across the picture and
-    from window to window. The shift of the known pixels near a hole is taken for the
-    shift inside the hole, and subtracted. It is smooth, so texture stays.
+    The VAE and the U-Net shift colours a little; the shift varies over the picture and
+    between windows. The shift inside a hole is estimated from the known pixels near the
+    hole, and subtracted. The estimate is smooth, so texture does not change.
 
     Args:
       generated: complete pictures in [0, 1].

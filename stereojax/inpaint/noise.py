@@ -1,4 +1,4 @@
-"""The noise that a shot starts from: the same for a frame in every window and tile."""
+"""Initial noise of a shot; a frame has the same noise in all its windows and tiles."""
 
 import functools
 
@@ -9,7 +9,7 @@ from stereojax.shapes import Array, Float, Key
 
 
 def shot_key(seed: int, shot: int) -> Key[Array, ""]:
-    """Returns the random key of a shot; it does not depend on the shots before."""
+    """Returns the PRNG key of a shot; it does not depend on the preceding shots."""
     return jax.random.fold_in(jax.random.key(seed), shot)
 
 

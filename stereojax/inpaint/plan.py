@@ -1,6 +1,6 @@
-"""The plan of a film's inpainting: windows of frames, the canvas, its tiles.
+"""Plans the inpainting of a film: windows of frames, the canvas, its tiles.
 
-It needs the networks' sizes and not their weights.
+The plan depends on the sizes of the networks and not on their weights.
 """
 
 import dataclasses
@@ -18,17 +18,17 @@ class Plan:
 
     settings: DiffusionSettings
     recipe: Recipe
-    factor: int  # pixels a latent, of the VAE
-    multiple: int  # latents that a tile's sides are multiples of, of the U-Net
-    channels: int = 4  # of a latent
+    factor: int  # the VAE's: pixels per latent, along each axis
+    multiple: int  # the U-Net's: a tile's height and width are multiples of this
+    channels: int = 4  # channels of the latents
 
     def windows(self, frames: int) -> tuple[Window, ...]:
-        """Plans the windows of a shot of that many frames."""
+        """Plans the windows of a shot with `frames` frames."""
         settings = self.settings
         return self.recipe.plan_windows(frames, settings.window, settings.overlap)
 
     def canvas(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size in pixels that pictures of this size are fitted to."""
+        """Returns the size, in pixels, to which pictures of this size are fitted."""
         return self.recipe.canvas(height, width, self.multiple * self.factor)
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:

@@ -1,10 +1,10 @@
-"""The recipe of StereoCrafter's published code, number by number.
+"""The recipe of StereoCrafter's published code, numerically the same.
 
-Derived from what that code does (arXiv 2409.07447; research licence: read for facts).
-Pictures are cut to multiples of 128 pixels; tiles are counted and not sized; the last
-window is shorter; the mask takes the top left pixel of each block; the network is not
-shown which frames are known; every tile is denoised; frames are decoded two by two;
-everything inside the cut is replaced by what was generated.
+Derived from the behaviour of that code (arXiv 2409.07447; research licence: read for
+facts). Pictures are cropped to multiples of 128 pixels; the settings give the number of
+tiles and not their size; the last window is shorter; the mask takes the top left pixel
+of each block; the mask does not mark known frames; every tile is denoised; two frames
+are decoded at a time; all pixels of the crop are generated.
 """
 
 import functools
@@ -21,15 +21,15 @@ from stereojax.settings.diffusion import DiffusionSettings
 from stereojax.shapes import Array, Bool, Float, Shaped
 from stereojax.windows import Window, check_overlap
 
-CROP = 128  # pixels: a canvas is a multiple of this
+CROP = 128  # pixels; height and width of a canvas are multiples of this
 OVERLAP = 16  # latents: the overlap of neighbouring tiles
 
 
 def plan_windows(frames: int, window: int, overlap: int) -> tuple[Window, ...]:
-    """Plans the published windows: the last is moved back, and shorter.
+    """Plans the published windows: the last window starts earlier and is shorter.
 
-    With no more frames than `overlap` the published code generates nothing; here there
-    is one window then.
+    If a shot has at most `overlap` frames, the published code generates nothing; here
+    the shot is one window.
     """
     check_overlap(window, overlap)
     plan = [Window(0, min(window, frames), 0)]
@@ -41,7 +41,7 @@ def plan_windows(frames: int, window: int, overlap: int) -> tuple[Window, ...]:
     return tuple(plan)
 
 
-def cut_canvas(height: int, width: int, multiple: int) -> tuple[int, int]:
+def crop_canvas(height: int, width: int, multiple: int) -> tuple[int, int]:
     """Returns the largest multiples of 128 inside the picture."""
     return height // CROP * CROP, width // CROP * CROP
 
@@ -49,21 +49,21 @@ def cut_canvas(height: int, width: int, multiple: int) -> tuple[int, int]:
 def plan_tiles(
     canvas: tuple[int, int], settings: DiffusionSettings, factor: int, multiple: int
 ) -> Tiles:
-    """Plans `tile_num` tiles each way that overlap by 16 latents.
+    """Plans a grid of `tile_num` x `tile_num` tiles that overlap by 16 latents.
 
     Raises:
-      ValueError: the picture is too small, or cannot be divided into so many tiles;
-        which numbers fit depends on its size.
+      ValueError: the picture is too small, or cannot be divided into that many equal
+        tiles.
     """
     if 0 in canvas:
-        raise ValueError(f"it is smaller than {CROP} px")
+        raise ValueError(f"the picture is smaller than {CROP} px")
     count = max(1, settings.tile_num)
     sizes = [(total + OVERLAP * (count - 1)) / count for total in canvas]
     for size in sizes:
         if size % 8 or (count > 1 and size <= OVERLAP):
             raise ValueError(
                 f"{count} tiles of {canvas[0]}x{canvas[1]} latents would be {size:g} "
-                f"long, which is no multiple of 8 above {OVERLAP}"
+                f"long; expected a multiple of 8 above {OVERLAP}"
             )
     starts = [tuple(i * (int(size) - OVERLAP) for i in range(count)) for size in sizes]
     return Tiles(canvas, (int(sizes[0]), int(sizes[1])), *starts)
@@ -73,17 +73,17 @@ def merge_tiles(
     pieces: Float[Array, "n t h w z"],
     tiles: Tiles,
     active: Bool[Array, " n"],
-    otherwise: Float[Array, "t h2 w2 z"],
+    fallback: Float[Array, "t h2 w2 z"],
 ) -> Float[Array, "t h2 w2 z"]:
-    """Returns the canvas, each tile blended onto the tiles before it.
+    """Returns the canvas; each tile is blended onto the tiles above and to the left.
 
-    The newer tile's weight is k / 16 at row or column k of the overlap: first with the
-    finished tile above, then with the finished tile to the left. All tiles are active,
-    so `otherwise` is not read.
+    A tile is first blended with the finished tile above, then with the finished tile to
+    the left. Its weight is k / 16 at row or column k of the overlap. All tiles are
+    active, so `active` and `fallback` are not read.
     """
     height, width = tiles.size
     canvas = jnp.zeros((pieces.shape[1], *tiles.canvas, pieces.shape[-1]))
-    # The whole finished tile above is needed, not only what the canvas keeps of it.
+    # Later tiles overwrite parts of the canvas, so the finished tiles are kept here.
     above: list[Array] = []
     for i, top in enumerate(tiles.tops):
         row: list[Array] = []
@@ -107,35 +107,35 @@ def merge_tiles(
 
 
 @functools.partial(jax.jit, static_argnames=("dilate", "feather"))
-def replace(
+def compose_generated(
     generated: Float[Array, "t h2 w2 3"],
     warped: Float[Array, "t h w 3"],
     occlusion: Float[Array, "t h w"],
     dilate: float | int,
     feather: float | int,
 ) -> Float[Array, "t h w 3"]:
-    """Returns what was generated; beyond the cut, the background fill.
+    """Returns `generated` inside the crop, and a background fill outside of it.
 
-    `dilate` and `feather` have no effect: nothing is composed inside the cut.
+    `dilate` and `feather` have no effect: no pixel of `generated` is blended.
     """
     right = compose(warped, occlusion, fill_background(warped, occlusion))
     return right.at[:, : generated.shape[1], : generated.shape[2]].set(generated)
 
 
 def keep_shared(
-    before: Shaped[np.ndarray, "k h w 3"], right: Shaped[np.ndarray, "t h w 3"]
+    previous: Shaped[np.ndarray, "k h w 3"], right: Shaped[np.ndarray, "t h w 3"]
 ) -> Shaped[np.ndarray, "t h w 3"]:
-    """Returns the shared frames of the window before, then the new ones."""
-    return np.concatenate([before, right[len(before) :]])
+    """Returns the previous window's shared frames, then this window's new frames."""
+    return np.concatenate([previous, right[len(previous) :]])
 
 
 PUBLISHED = Recipe(
     plan_windows=plan_windows,
-    canvas=cut_canvas,
+    canvas=crop_canvas,
     plan_tiles=plan_tiles,
     window_length=lambda frames, longest: frames,
     merge_tiles=merge_tiles,
-    compose=replace,
+    compose=compose_generated,
     join=keep_shared,
     pooling="nearest",
     skips_complete=False,

@@ -1,6 +1,6 @@
-"""The choices in which two ways to inpaint by diffusion differ; ours is defined here.
+"""A recipe: the choices that inpainting by diffusion leaves open.
 
-`published.py` holds the choices of StereoCrafter's published code.
+`OURS` is defined here; `published.PUBLISHED` follows StereoCrafter's published code.
 """
 
 import dataclasses
@@ -27,50 +27,54 @@ class Recipe:
 
     # (frames of a shot, window, overlap)
     plan_windows: Callable[[int, int, int], tuple[Window, ...]]
-    # (height, width, multiple), pixels: the size that pictures are fitted to
+    # (height, width, multiple), in pixels: the size to which pictures are fitted
     canvas: Callable[[int, int, int], tuple[int, int]]
-    # (canvas in latents, settings, pixels a latent, multiple in latents)
+    # (canvas in latents, settings, pixels per latent, multiple in latents)
     plan_tiles: Callable[[tuple[int, int], DiffusionSettings, int, int], Tiles]
-    # (frames of a window, longest window): frames that are denoised for it
+    # (frames of a window, longest window): number of frames to denoise
     window_length: Callable[[int, int], int]
-    # (tiles' latents, tiles, active tiles, the canvas where none is active)
+    # (latents of the tiles, tiles, active tiles, fallback canvas)
     merge_tiles: Callable[[Array, Tiles, Array, Array], Array]
     # (generated, warped, occlusion, hole_dilate, feather): the right view
     compose: Callable[[Array, Array, Array, float, float], Array]
-    # (right views of the shared frames by the window before, and by this window)
+    # (right views of the shared frames from the previous window, this window's views)
     join: Callable[[np.ndarray, np.ndarray], np.ndarray]
     pooling: Pooling  # of the mask, from pixels to latents
     skips_complete: bool  # tiles and windows without a hole are not denoised
-    marks_known_frames: bool  # the mask of frames generated before is 0
+    marks_known_frames: bool  # the mask of frames from the previous window is 0
     synchronizes: bool  # `tile_sync` may blend tiles after every step
-    drops_last_level: bool  # the last of more than two noise levels changes nothing
-    decode_chunk: int | None  # frames decoded together; None: as memory allows
+    # The last noise level changes nothing; it is skipped if there are more than two.
+    drops_last_level: bool
+    decode_chunk: int | None  # frames decoded together; None: as many as fit in memory
 
 
 def pad_canvas(height: int, width: int, multiple: int) -> tuple[int, int]:
-    """Returns the smallest multiples that hold the picture."""
+    """Returns the smallest multiples of `multiple` that hold the picture."""
     return height + -height % multiple, width + -width % multiple
 
 
 def plan_even_tiles(
     canvas: tuple[int, int], settings: DiffusionSettings, factor: int, multiple: int
 ) -> Tiles:
-    """Plans `tile_num` tiles each way, or as many as `tile_height` and width ask for.
+    """Plans a grid of equal tiles.
+
+    The grid has `tile_num` x `tile_num` tiles or, if `tile_num` is 0, the fewest tiles
+    of at most `tile_height` x `tile_width` pixels.
 
     Raises:
-      ValueError: a tile would be no longer than its overlap.
+      ValueError: a tile would not be longer than its overlap.
     """
     overlap = settings.tile_overlap // factor
-    longest = settings.tile_height // factor, settings.tile_width // factor
+    largest = settings.tile_height // factor, settings.tile_width // factor
     if count := settings.tile_num:
-        # Each way, total + overlap * (count - 1) is divided evenly.
+        # The tiles of one axis have total + overlap * (count - 1) latents together.
         totals = [n + overlap * (count - 1) for n in canvas]
-        longest = tuple(-(-total // count) + multiple - 1 for total in totals)
-    return plan_tiles(canvas, longest, overlap=overlap, multiple=multiple)
+        largest = tuple(-(-total // count) + multiple - 1 for total in totals)
+    return plan_tiles(canvas, largest, overlap=overlap, multiple=multiple)
 
 
 def round_length(frames: int, longest: int) -> int:
-    """Rounds the length of a window up, to compile fewer shapes; one frame stays 1."""
+    """Rounds up the length of a window, to compile fewer shapes; 1 remains 1."""
     if frames == 1:
         return 1
     return min(-(-frames // _LENGTHS) * _LENGTHS, max(longest, frames))
@@ -91,12 +95,12 @@ def compose_matched(
 
 
 def cross_fade(
-    before: Shaped[np.ndarray, "k h w 3"], right: Shaped[np.ndarray, "t h w 3"]
+    previous: Shaped[np.ndarray, "k h w 3"], right: Shaped[np.ndarray, "t h w 3"]
 ) -> Shaped[np.ndarray, "t h w 3"]:
-    """Fades the shared frames from the window before to this window's."""
-    count = len(before)
+    """Cross-fades the shared frames from the previous window to this window."""
+    count = len(previous)
     weight = fade_in(count)[:, None, None, None]
-    mixed = (1 - weight) * before + weight * right[:count]
+    mixed = (1 - weight) * previous + weight * right[:count]
     return np.concatenate([np.rint(mixed).astype(right.dtype), right[count:]])
 
 

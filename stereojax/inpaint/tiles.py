@@ -1,6 +1,7 @@
-"""Tiles of a window of latents: their plan, and the canvas cut into them and merged.
+"""Plans overlapping tiles of a window's latents, cuts out the tiles and merges them.
 
-All sizes are in latents, each of which stands for 8x8 pixels.
+The canvas is the whole height and width of the latents. All sizes and positions are in
+latents (pixels of the VAE's latent space); a latent is 8x8 pixels of the picture.
 """
 
 import dataclasses
@@ -15,15 +16,12 @@ from stereojax.shapes import Array, Bool, Float, Int
 
 @dataclasses.dataclass(frozen=True)
 class Tiles:
-    """Tiles of one size, at every pair of a row of `tops` and a column of `lefts`.
+    """A grid of equal, overlapping tiles that cover a canvas, ordered row by row."""
 
-    They cover a canvas of `canvas` (height, width); their order is row by row.
-    """
-
-    canvas: tuple[int, int]
-    size: tuple[int, int]
-    tops: tuple[int, ...]
-    lefts: tuple[int, ...]
+    canvas: tuple[int, int]  # height and width of the canvas
+    size: tuple[int, int]  # height and width of each tile
+    tops: tuple[int, ...]  # first row of the tiles in each row of the grid
+    lefts: tuple[int, ...]  # first column of the tiles in each column of the grid
 
     def __len__(self) -> int:
         return len(self.tops) * len(self.lefts)
@@ -34,7 +32,10 @@ class Tiles:
         return [(top, left) for top in self.tops for left in self.lefts]
 
     def weights(self) -> Float[np.ndarray, "n h w"]:
-        """Returns each tile's blending weights: ramps over the overlaps, of sum 1."""
+        """Returns each tile's blending weights: ramps over the overlaps.
+
+        At each position of the canvas the weights sum to 1.
+        """
         down = _weights(self.canvas[0], self.size[0], self.tops)
         across = _weights(self.canvas[1], self.size[1], self.lefts)
         both = down[:, None, :, None] * across[None, :, None, :]
@@ -43,25 +44,25 @@ class Tiles:
 
 def plan_tiles(
     canvas: tuple[int, int],
-    longest: tuple[int, int],
+    largest: tuple[int, int],
     *,
     overlap: int,
     multiple: int,
 ) -> Tiles:
-    """Plans the fewest tiles that cover a canvas, all equal and evenly spread.
+    """Plans the fewest equal tiles that cover a canvas, evenly spaced.
 
     Args:
       canvas: height and width, multiples of `multiple`.
-      longest: largest height and width of a tile.
-      overlap: smallest overlap of neighbours; rounding may enlarge it.
+      largest: largest height and width of a tile.
+      overlap: smallest overlap of neighbouring tiles; rounding may enlarge it.
       multiple: a tile's height and width are multiples of this.
 
     Raises:
-      ValueError: the longest tile is no longer than the overlap.
+      ValueError: the largest tile is not larger than the overlap.
     """
     rows, columns = (
-        _axis(total, most, overlap, multiple)
-        for total, most in zip(canvas, longest, strict=True)
+        _axis(total, longest, overlap, multiple)
+        for total, longest in zip(canvas, largest, strict=True)
     )
     return Tiles(canvas, (rows[0], columns[0]), rows[1], columns[1])
 
@@ -69,7 +70,7 @@ def plan_tiles(
 def _axis(
     total: int, longest: int, overlap: int, multiple: int
 ) -> tuple[int, tuple[int, ...]]:
-    """Returns a tile's length along one axis, and the start of each tile."""
+    """Returns, for one axis, a tile's length and each tile's first position."""
     longest = longest // multiple * multiple
     if total <= longest:
         return total, (0,)
@@ -80,7 +81,7 @@ def _axis(
     count = math.ceil((total - overlap) / (longest - overlap))
     even = (total + overlap * (count - 1)) / count
     size = math.ceil(even / multiple) * multiple
-    # Rounding the size up may make the last tile superfluous.
+    # The size was rounded up, so fewer tiles may cover the canvas.
     while count > 2 and size * (count - 1) - overlap * (count - 2) >= total:
         count -= 1
     starts = (round(i * (total - size) / (count - 1)) for i in range(count))
@@ -88,14 +89,14 @@ def _axis(
 
 
 def _weights(total: int, size: int, starts: tuple[int, ...]) -> np.ndarray:
-    """Returns (len(starts), size) float64 weights along one axis, of sum 1."""
+    """Returns (len(starts), size) float64 weights of the tiles along one axis."""
     weights = np.ones((len(starts), size))
     for i in range(1, len(starts)):
         shared = starts[i - 1] + size - starts[i]
         ramp = np.arange(1, shared + 1) / (shared + 1)
         weights[i, :shared] *= ramp
         weights[i - 1, size - shared :] *= ramp[::-1]
-    # Where three tiles meet on one axis their ramps do not complement each other.
+    # Normalise, because the ramps of more than two overlapping tiles do not sum to 1.
     total_weight = np.zeros(total)
     for start, weight in zip(starts, weights, strict=True):
         total_weight[start : start + size] += weight
@@ -118,11 +119,15 @@ def merge_tiles(
     pieces: Float[Array, "n t h w z"],
     tiles: Tiles,
     active: Bool[Array, " n"],
-    otherwise: Float[Array, "t h2 w2 z"],
+    fallback: Float[Array, "t h2 w2 z"],
 ) -> Float[Array, "t h2 w2 z"]:
-    """Returns the canvas: the mean of the active tiles, weighted by their ramps.
+    """Returns the canvas: the mean of the active tiles, weighted by `Tiles.weights`.
 
-    Where no active tile is, the canvas is `otherwise`.
+    Args:
+      pieces: the latents of each tile.
+      tiles: the grid of the tiles.
+      active: which tiles are merged; the others are not read.
+      fallback: the canvas where it is covered by inactive tiles only.
     """
     height, width = tiles.size
     weights = jnp.asarray(tiles.weights()) * active[:, None, None]
@@ -131,25 +136,22 @@ def merge_tiles(
     for i, (y, x) in enumerate(tiles.corners):
         area = np.s_[y : y + height, x : x + width]
         total = total.at[area].add(weights[i])
-        # Selected and not multiplied by 0: an inactive tile may hold NaN.
+        # `where` instead of a product with 0: an inactive tile may hold NaN.
         piece = jnp.where(active[i], pieces[i] * weights[i][..., None], 0)
         canvas = canvas.at[:, *area].add(piece)
     covered = total[..., None] > 0
     return jnp.where(
-        covered, canvas / jnp.where(covered, total[..., None], 1), otherwise
+        covered, canvas / jnp.where(covered, total[..., None], 1), fallback
     )
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Synchronize:
-    """`after_step` of `svd.denoise`: blends neighbouring tiles where they overlap.
+    """Blends neighbouring tiles where they overlap; for `denoise(after_step=...)`."""
 
-    The batch holds the tiles in the order `order`.
-    """
-
-    active: Bool[Array, " n"]  # in the tiles' own order
-    order: Int[Array, " n"]
+    active: Bool[Array, " n"]  # whether each tile is denoised, in the order of `tiles`
+    order: Int[Array, " n"]  # number of the tile at each position of the batch
     tiles: Tiles = dataclasses.field(metadata={"static": True})
 
     def __call__(

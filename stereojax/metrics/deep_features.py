@@ -31,7 +31,7 @@ STEM = "conv1"
 STEM_CHANNELS = 64
 POOL_BEFORE = ("fire2", "fire4", "fire6")
 LAYERS = (STEM, "fire3", "fire5", "fire6", "fire7", "fire8", "fire9")  # compared
-MIN_SIDE = 31  # pixels a side; below, the last pooling has nothing to pool
+MIN_SIDE = 31  # pixels per side; below, the last pooling has nothing to pool
 MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet, in 0..255
 EPSILON = 1e-10
 
@@ -44,12 +44,12 @@ def feature_distance(
     truth: Float[Array | np.ndarray, "t h w 3"],
     hole: Shaped[Array | np.ndarray, "t h w"],  # weights in [0, 1], or bool
 ) -> Float[Array, ""]:
-    """Returns the distance of two views' features in the hole; 0 = alike.
+    """Returns the distance of two views' features in the hole; 0 = equal.
 
     At each position of a layer the features are scaled to length 1 and their squared
     difference is summed over the channels: 2 - 2 * cosine, so at most 2. The mean over
-    all frames is weighted by the share of hole in the position's window; the layers
-    count alike.
+    all frames is weighted by the share of hole in the position's window; all
+    layers have the same weight.
 
     Args:
       weights: as `load_squeezenet` returns them.
@@ -66,7 +66,7 @@ def feature_distance(
     height, width = picture.shape[1:3]
     if min(height, width) < MIN_SIDE:
         raise ValueError(
-            f"feature distance of {width}x{height}: expected at least {MIN_SIDE} px a "
+            f"feature distance of {width}x{height}: expected at least {MIN_SIDE} px per "
             "side"
         )
     return _distance(
@@ -109,8 +109,8 @@ def features(
 def hole_shares(hole: Float[Array, "t h w"]) -> list[Float[Array, "t _ _"]]:
     """Returns the share of hole in the window of each position of `LAYERS`.
 
-    The windows are those of the strided convolution and the poolings, one after the
-    other, so that each is centred where its features are.
+    The windows are those of the strided convolution followed by the poolings, so that
+    each window is centred where its features are.
     """
     share = _pool(hole[..., None], lax.add, 0.0) / 9
     maps = [share[..., 0]]

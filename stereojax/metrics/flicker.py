@@ -1,4 +1,4 @@
-"""Flicker: changes from frame to frame in the hole that the true view does not have."""
+"""Flicker: frame-to-frame change of the fill that the ground truth does not have."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 from stereojax.metrics.ghost_energy import dilate
 from stereojax.shapes import Array, Float, Shaped
 
-TOLERANCE = 1  # pixels within which the truth's own change excuses a change
+TOLERANCE = 1  # pixels; a change of the truth this near is subtracted
 
 
 def flicker(
@@ -19,25 +19,27 @@ def flicker(
     """Returns the mean frame-to-frame change in the hole, in excess of the truth's.
 
     The change of a pixel is the mean absolute difference of its channels between two
-    consecutive frames. The truth's change is subtracted, as the maximum over the
-    (2 * tolerance + 1)^2 pixels around, and negative differences count as 0. So over
-    static background the result is the plain change of the fill; over moving
-    background a fill that moves with it, and a blurred fill that lacks the texture to
-    change, are not punished. No optical flow is needed. The alternative, a restriction
-    to pixels whose truth is static, leaves hardly a pixel under a hand-held camera.
+    consecutive frames. The excess is the change of `picture` minus the largest change
+    of `truth` within `tolerance` pixels, or 0 if that is negative.
 
-    A pixel counts by the smaller of its weights in the two frames: what one of them
-    shows from the left view is not flicker of the fill.
+    Over static background, the excess is the change of the fill. Over moving
+    background, it is 0 for a fill that moves with the background, and also for a
+    blurred fill, which has no texture that could change. No optical flow is needed. A
+    mask of the pixels whose truth is static would be simpler, but with a hand-held
+    camera it is nearly empty.
+
+    The weight of a pixel is the smaller of its weights in the two frames: if the pixel
+    is outside the hole in one of them, the change is not a change of the fill.
 
     Args:
       picture: consecutive filled views of one shot, in [0, 1].
       truth: the true views, in [0, 1].
       hole: pixels that the left camera did not see.
-      tolerance: displacement of a change that is not counted, in pixels.
+      tolerance: radius, in pixels, of the square in which the truth's change is taken.
 
     Returns:
-      Intensity: 0.01 is 1 % of the full range. NaN for one frame, or without a pixel
-      that lies in the holes of two consecutive frames.
+      Excess in units of the full range: 0.01 is 1 %. NaN if there is only one frame,
+      or if no pixel is in the hole in two consecutive frames.
     """
     excess = jnp.maximum(_change(picture) - dilate(_change(truth), tolerance), 0)
     hole = jnp.asarray(hole, jnp.float32)
@@ -47,6 +49,7 @@ def flicker(
 
 
 def _change(
-    film: Float[Array | np.ndarray, "*b t h w c"],
+    video: Float[Array | np.ndarray, "*b t h w c"],
 ) -> Float[Array, "*b t-1 h w"]:
-    return jnp.abs(jnp.diff(jnp.asarray(film, jnp.float32), axis=-4)).mean(-1)
+    """Returns each pixel's mean absolute difference from the previous frame."""
+    return jnp.abs(jnp.diff(jnp.asarray(video, jnp.float32), axis=-4)).mean(-1)

@@ -21,10 +21,10 @@ def ghost_energy(
     """Returns the mean gradient that a picture has in the hole and its ring in excess.
 
     A ghost is a contour that the true view does not have: a second outline beside an
-    object, a smeared rim, a streak that ends abruptly. PSNR hardly sees it, because a
-    thin line of a wrong colour has a small squared error; a viewer sees it first. So
-    the gradient magnitude of the picture is compared with the truth's, and only what
-    the picture has in excess counts: blur costs nothing here (PSNR and SSIM punish it).
+    object, a smeared rim, a streak that ends abruptly. It changes PSNR little,
+    because a thin line has a small squared error, but a viewer sees it first. So the
+    gradient magnitude of the picture is compared with the truth's, and only the excess
+    is counted. Blur has no excess; PSNR and SSIM measure it.
 
     At each pixel the excess is max(0, g(picture) - max(g(truth))), where g is the
     gradient magnitude and the second maximum runs over the (2 * tolerance + 1)^2 pixels

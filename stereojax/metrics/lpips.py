@@ -13,7 +13,7 @@ from flax import nnx
 from stereojax.shapes import Array, Float
 
 PART = "lpips_alex"  # folder in the weights root
-MIN_SIDE = 31  # pixels a side; below, the second pooling has nothing to pool
+MIN_SIDE = 31  # pixels per side; below, the second pooling has nothing to pool
 
 # Mean and standard deviation of ImageNet's colours, for pictures in [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
@@ -23,10 +23,10 @@ EPSILON = 1e-10
 
 
 class LPIPS(nnx.Module):
-    """The perceptual distance of two pictures: 0 = identical, smaller = more alike.
+    """The perceptual distance of two pictures: 0 = identical, larger = more different.
 
     Computes in float32 at full precision on every device, so that its values can be
-    compared with published ones.
+    compared with published values.
     """
 
     def __init__(self, *, rngs: nnx.Rngs):
@@ -45,7 +45,7 @@ class LPIPS(nnx.Module):
         *batch, h, w, _ = picture.shape
         if min(h, w) < MIN_SIDE:
             raise ValueError(
-                f"LPIPS of {w}x{h}: expected at least {MIN_SIDE} px a side"
+                f"LPIPS of {w}x{h}: expected at least {MIN_SIDE} px per side"
             )
         both = jnp.stack([picture, truth]).astype(jnp.float32).reshape(-1, h, w, 3)
         total = jnp.float32(0)

@@ -26,7 +26,7 @@ def attention(
     """Returns softmax(q k^T / sqrt(d)) v for each head, softmax in float32.
 
     `implementation` None is cuDNN's flash attention for inputs that it supports (16-bit
-    floats, at most 256 channels a head) on an NVIDIA GPU, and `chunked` otherwise:
+    floats, at most 256 channels per head) on an NVIDIA GPU, and `chunked` otherwise:
     blocks of queries, mapped over the heads. Gradients recompute the scores.
     """
     if implementation is None:

@@ -10,11 +10,12 @@ def scale_and_shift(
     target: Float[np.ndarray, "*s"],
     mask: Bool[np.ndarray, "*s"] | None = None,
 ) -> tuple[float, float]:
-    """Returns (a, b) that minimise the squares of `a * values + b - target`.
+    """Returns (scale, shift) that minimise the sum of squares of the residual.
 
-    Only values where `mask` is true count. Computed in float64 about the means: sums of
-    the raw values of many pixels would lose the digits that separate scale from shift.
-    If all values are equal, the scale is 1.
+    The residual is `scale * values + shift - target`, where `mask` is True. Values are
+    centred first, in float64, because the normal equations of many uncentred values are
+    ill-conditioned. If all values are equal, the scale is 1. If `mask` is False
+    everywhere, the result is (1, 0).
     """
     x, y = (a.astype(np.float64).reshape(-1) for a in (values, target))
     if mask is not None:

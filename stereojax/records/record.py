@@ -56,8 +56,8 @@ class Record:
     disparity: tuple[bytes, ...]  # PNG, 16-bit gray; see `disparity.py`
     height: int
     width: int
-    disparity_scale: float  # pixels a step, a power of two
-    disparity_offset: float  # pixels at step 0, a multiple of the scale
+    disparity_scale: float  # pixels per code, a power of two
+    disparity_offset: float  # pixels at code 0, a multiple of the scale
     provenance: Provenance
     warped: tuple[bytes, ...] = ()  # PNG, 8-bit RGB; optional
     occlusion: tuple[bytes, ...] = ()  # PNG, 16-bit gray, 65535 = 1; optional

@@ -97,5 +97,5 @@ class DataSettings:
                 )
 
 
-# Settings that are read after a film is processed: not in the key of its work.
-AFTERWARDS = ("validation_percent", "group", "file_format", "shard_megabytes")
+# Settings that affect the shards only, and not the records of a film.
+SHARD_SETTINGS = ("validation_percent", "group", "file_format", "shard_megabytes")

@@ -29,7 +29,7 @@ class DiffusionSettings:
     )
     window: int = setting(25, "number of frames denoised together", low=1, high=200)
     overlap: int = setting(
-        4, "number of frames that a window shares with the one before", low=0, high=199
+        4, "number of frames that a window shares with the previous", low=0, high=199
     )
     tile_height: int = setting(
         640, "largest height of a tile, px; smaller needs less memory",

@@ -31,7 +31,7 @@ def forward_splat(
     border: Literal["full", "published"] = "full",
     implementation: str | None = None,
 ) -> Splat:
-    """Moves each pixel left by its disparity; nearer pixels hide farther ones.
+    """Moves each pixel left by its disparity; nearer pixels hide farther pixels.
 
     A source in column j with disparity d lands at x = j - d, on the two pixels of its
     row beside x, with bilinear weights b.

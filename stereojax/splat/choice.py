@@ -104,22 +104,22 @@ def _broken(name: str) -> str | None:
 
 
 def _differs(kernel: RowSplat, reference: RowSplat) -> str | None:
-    """Returns why `kernel` fails on a small picture, if it does."""
+    """Returns the reason if `kernel` fails on a small picture, else None."""
 
-    def wrong() -> float:
+    def largest_error() -> float:
         image, disparity = map(jnp.asarray, scene((2, 160), -9, 30))
         d = landing(disparity, published_border=False)
-        ours, true = (
+        result, expected = (
             jax.jit(functools.partial(rows, hard_mask=False))(image, d)
             for rows in (kernel, reference)
         )
-        errors = jax.tree.map(lambda a, b: abs(a - b).max(), ours[:2], true[:2])
+        errors = jax.tree.map(lambda a, b: abs(a - b).max(), result[:2], expected[:2])
         return float(np.max(errors))
 
-    # The caller may be tracing; a thread of its own is not.
+    # In a new thread, because JAX may be tracing in the caller's thread.
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         try:
-            error = thread.submit(wrong).result()
+            error = thread.submit(largest_error).result()
         except Exception as error:
             return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return None if error < 1e-5 else f"it differs from the reference by {error:.1g}"

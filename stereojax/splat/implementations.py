@@ -1,4 +1,4 @@
-"""The implementations by name, and what the Pallas ones need."""
+"""The implementations by name, and the requirements of the Pallas kernels."""
 
 import functools
 import importlib
@@ -73,7 +73,8 @@ def pallas_module(name: str) -> types.ModuleType:
 def pallas(name: str) -> Implementation:
     """The Pallas kernels where the program is compiled for their platform.
 
-    Elsewhere the XLA gathers: so a program can be traced on one platform for another.
+    On other platforms, the XLA gathers. So a program can be traced on one platform and
+    compiled for another.
     """
 
     def rows(function: str, elsewhere: RowSplat) -> RowSplat:

@@ -95,11 +95,11 @@ def _program(sources_ref, lane_ref, warped_ref, *rest, segments, formula):
     program = lax.axis_index("program")
     row = program // segments
     begin = (program % segments) * (TILE * TILES)
-    # The last tiles of a row may overlap: they gather the same targets alike.
+    # The last tiles of a row may overlap: shared targets get the same values twice.
     tiles = [jnp.minimum(begin + i * TILE, width - TILE) for i in range(TILES)]
     lane = lane_ref[...]
 
-    # Of the TILE sources from `first` on; for `Coverage` it is rounded down.
+    # Disparity of the TILE sources from `first` on; rounded down for `Coverage`.
     def disparity(first: Array) -> Array:
         return sources_ref[row, channels, pl.ds(MARGIN + first, TILE)]
 

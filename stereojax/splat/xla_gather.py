@@ -111,7 +111,7 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
             for x in (ring_d, *rings)
         )
         whole = jnp.floor(near_d)
-        # What is not in this span meets no tap; its power has to be finite.
+        # Sources outside this span reach no tap; clip, so that their power is finite.
         weight = power(sharpness, jnp.clip(whole - base, -1, span), near_d - whole)
         weighted = [*(plane * weight for plane in near), weight]
 

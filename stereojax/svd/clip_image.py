@@ -1,8 +1,8 @@
-"""Preprocesses pictures for CLIP: an antialiased resize and a normalisation.
+"""Preprocesses pictures for CLIP: an antialiased resize, then a normalisation.
 
 Follows diffusers 0.42 (Apache-2.0), pipelines/stable_video_diffusion: a Gaussian blur
-with reflected edges, then a bicubic resize with aligned corners to a square, for any
-aspect ratio.
+with reflected edges, then a bicubic resize to a square with `align_corners=True`. The
+aspect ratio is not kept.
 """
 
 import jax.numpy as jnp
@@ -19,10 +19,11 @@ STD = np.float32([0.26862954, 0.26130258, 0.27577711])
 def clip_pixels(
     frames: Float[Array, "*b h w 3"], size: int = 224
 ) -> Float[Array, "*b size size 3"]:
-    """Returns normalised float32 pixels of RGB in [0, 1]; keeps the resize's overshoot.
+    """Returns the pixels that CLIP takes for RGB frames in [0, 1]: float32, normalised.
 
-    diffusers resizes in [-1, 1] and maps back to [0, 1]: the weights sum to 1, so the
-    result is the same.
+    Values that the bicubic resize moves outside [0, 1] are not clipped. diffusers
+    resizes in [-1, 1] and maps the result to [0, 1]; the weights of the resize sum
+    to 1, so both give the same pixels.
     """
     height, width = frames.shape[-3:-1]
     x = frames.astype(jnp.float32)
@@ -31,7 +32,7 @@ def clip_pixels(
 
 
 def _antialiased(size: int, out: int) -> Taps:
-    """Returns one axis of the blur and the resize, as the taps of their product."""
+    """Returns the taps, along one axis, of the blur followed by the resize."""
     matrix = bicubic(size, out, align_corners=True).matrix() @ _blur(size, size / out)
     nonzero = matrix != 0
     first = nonzero.argmax(axis=1)
@@ -42,18 +43,21 @@ def _antialiased(size: int, out: int) -> Taps:
 
 
 def _blur(size: int, factor: float) -> np.ndarray:
-    """Returns the (size, size) matrix of the Gaussian for shrinking by `factor`."""
+    """Returns the (size, size) matrix of the blur before a reduction by `factor`."""
     sigma = max((factor - 1) / 2, 0.001)
-    taps = int(max(4 * sigma, 3))
-    taps += taps % 2 == 0
-    reach = taps // 2
-    if reach >= size:
-        raise ValueError(f"{size} pixels are too few to blur over {taps}")
-    # torch's float32 arithmetic; a sigma of 0.001 gives a single weight of 1.
-    offset = np.arange(-reach, reach + 1, dtype=np.float32)
+    kernel_size = int(max(4 * sigma, 3))
+    kernel_size += kernel_size % 2 == 0
+    radius = kernel_size // 2
+    if radius >= size:
+        raise ValueError(
+            f"a side of {size} pixels is too short for a blur kernel of {kernel_size};"
+            f" expected at least {radius + 1}"
+        )
+    # float32, as in torch; a sigma of 0.001 gives a single weight of 1.
+    offset = np.arange(-radius, radius + 1, dtype=np.float32)
     weight = np.exp(-np.square(offset) / (2 * np.square(np.float32(sigma))))
     weight = (weight / weight.sum()).astype(np.float64)
-    index = np.abs(np.arange(size)[:, None] + np.arange(-reach, reach + 1))
+    index = np.abs(np.arange(size)[:, None] + np.arange(-radius, radius + 1))
     index = np.where(index >= size, 2 * (size - 1) - index, index)  # reflected
     matrix = np.zeros((size, size))
     np.add.at(matrix, (np.arange(size)[:, None], index), weight[None])

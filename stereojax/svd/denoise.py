@@ -22,7 +22,7 @@ REPLICATED, BATCH = PartitionSpec(), PartitionSpec(TILES)
 class Conditioning:
     """The U-Net's inputs besides the noisy latents, for b tiles of one window."""
 
-    channels: Float[Array, "b t h w c"]  # follow the noisy ones: frame latents, mask
+    channels: Float[Array, "b t h w c"]  # input channels after the noise: latents, mask
     context: Float[Array, "b k d"]  # image embeddings, k = 1 or one per frame
     time_ids: Float[Array, "b 3"]  # frames per second, motion bucket, augmentation
 
@@ -36,15 +36,15 @@ class Conditioning:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Batching:
-    """How the batch is split over devices and over time; no result depends on it."""
+    """Splits the batch over devices and over time; does not affect the results."""
 
-    # Windows that pass the U-Net, the first ones of the batch; the result for the
-    # others is undefined. None is all. Another count does not compile again.
+    # Number of windows at the start of the batch that are denoised; the result of the
+    # others is undefined. None is all. A different count needs no compilation.
     count: int | Array | None = None
-    # Windows that a device computes together, which bounds the memory. None is all.
+    # Number of windows that a device computes together; bounds the memory. None is all.
     at_once: int | None = dataclasses.field(default=None, metadata={"static": True})
-    # Devices along one axis, `TILES`, that the batch is sharded over; the U-Net must be
-    # replicated over it. None is the device of the arrays.
+    # Devices along one axis, `TILES`: the batch is sharded over them and the U-Net must
+    # be replicated on them. None is the device of the arrays.
     mesh: Mesh | None = dataclasses.field(default=None, metadata={"static": True})
 
 
@@ -207,7 +207,7 @@ def _predict(
     sigma: Array,
     conditioning: Conditioning,
 ) -> Array:
-    """Predicts v; with guidance from two passes, one after the other."""
+    """Predicts v; guidance takes two passes of the U-Net, one after the other."""
     sigmas = jnp.broadcast_to(sigma, x.shape[:1])
     if guidance is None:
         return predict_v(unet, x, sigmas, conditioning)

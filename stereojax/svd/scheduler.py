@@ -25,7 +25,7 @@ def karras(steps: int) -> np.ndarray:
 
 
 def align_your_steps(steps: int) -> np.ndarray:
-    """Returns (steps,) levels: the published ones, interpolated in the logarithm."""
+    """Returns (steps,) levels, log-linearly interpolated from the published levels."""
     table = np.log(ALIGN_YOUR_STEPS)
     positions = np.linspace(0, 1, steps)
     return np.exp(np.interp(positions, np.linspace(0, 1, len(table)), table))

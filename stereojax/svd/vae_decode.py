@@ -1,4 +1,4 @@
-"""Decodes a window in bounded memory, with the numbers of decoding it at once.
+"""Decodes a window in bounded memory; the result equals that of decoding at once.
 
 The middle of the decoder, at the latents' size, runs on all frames at once. After it
 every layer runs in parts. Layers within a frame run frame by frame, and their norms see
@@ -7,8 +7,8 @@ norms need the moments of all bands, which are collected first: so the first hal
 each temporal block runs twice, which is a tenth more work.
 
 Memory holds the activations of one layer (for 25 frames of 1920x1024 in bfloat16: 12.6
-GB) and temporary ones of a few frames. Where even that is too much for the device, the
-activations are kept in the host's memory.
+GB) and temporary activations of a few frames. If that is too much for the device, the
+activations are kept in host memory.
 """
 
 import functools
@@ -191,8 +191,9 @@ def _merge_moments(parts: Sequence[Moments]) -> Moments:
 class DeviceFrames:
     """One layer's activations as frames of one size, on the device.
 
-    A layer takes one frame, or reads a band of rows of all frames, and puts its result
-    in the same place, so that hardly more than one layer's activations exist at a time.
+    A layer takes one frame, or reads a band of rows of all frames, and stores its
+    result in the same place, so that memory holds little more than one layer's
+    activations.
     """
 
     def __init__(self, frames: Iterable[Array]):

@@ -117,7 +117,7 @@ class FrameSelfAttention(nnx.Module):
         self.to_k = linear(features, features, **kwargs)
         self.to_v = linear(features, features, **kwargs)
         self.to_out = nnx.List([linear(features, features, **kwargs)])
-        # cuDNN takes at most 256 channels a head.
+        # cuDNN takes at most 256 channels per head.
         self.implementation = (
             None if compute.attention == "cudnn" else compute.attention
         )

@@ -1,4 +1,4 @@
-"""Materials and their textures: mip maps in one array, sampled trilinearly."""
+"""Materials and their textures: mip maps in one array, and trilinear sampling."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ _OFFSETS = _OFFSETS[:-1].astype(np.int32)
 
 
 def _fill_mips(texels: Float[np.ndarray, "texels 4"], texture: Texture) -> None:
-    """Writes a texture and its mip levels to its part of the atlas."""
+    """Writes the mip levels of a texture to `texels`, its part of the atlas."""
     a = texture
     for offset, side in zip(_OFFSETS, _SIDES, strict=True):
         texels[offset : offset + side * side] = a.reshape(-1, 4)
@@ -29,16 +29,17 @@ class Atlas:
     """The textures of a scene and the materials that use them."""
 
     texels: Float[np.ndarray, "texels 4"]  # all levels of one texture, then the next
-    fourth: Float[np.ndarray, "texels"]  # contiguous copy of the last channel
-    texture: Int[np.ndarray, "m"]  # texture index of each material
-    repeat: Float[np.ndarray, "m"]  # repeats per metre
-    tint: Float[np.ndarray, "m 3"]
+    fourth_channel: Float[np.ndarray, "texels"]  # contiguous copy of texels[:, 3]
+    # One value per material (axis m):
+    texture: Int[np.ndarray, "m"]  # index of the material's texture
+    repeat: Float[np.ndarray, "m"]  # texture repeats per metre
+    tint: Float[np.ndarray, "m 3"]  # factor of the texture's colour
     detail: Float[np.ndarray, "m"]  # strength of the fine grain
-    cutout: Bool[np.ndarray, "m"]  # holes where the fourth channel is below 0.5
-    scatter: Bool[np.ndarray, "m"]  # each solid gets its own texture offset
+    cutout: Bool[np.ndarray, "m"]  # whether it has holes, where channel 3 is below 0.5
+    scatter: Bool[np.ndarray, "m"]  # whether the texture offset differs per solid
 
     def sample(self, texture, u, v, level) -> Float[np.ndarray, "n 4"]:
-        """Samples trilinearly; u and v in repeats, level 0 = finest."""
+        """Samples trilinearly; `u` and `v` in repeats, `level` 0 is the finest."""
         level = np.clip(level, 0, LEVELS - 1)
         lower = level.astype(np.int32)
         fraction = (level - lower)[:, None]
@@ -53,16 +54,26 @@ class Atlas:
         top, bottom = a + fx[:, None] * (b - a), c + fx[:, None] * (d - c)
         return top + fy[:, None] * (bottom - top)
 
-    def grain(self, texture, u, v, level) -> np.ndarray:
-        """Samples the fourth channel bilinearly, at integer levels; any shape."""
+    def sample_fourth_channel(self, texture, u, v, level) -> np.ndarray:
+        """Samples the fourth channel bilinearly, at integer levels.
+
+        The fourth channel is fine grain or, for foliage and clouds, coverage. The
+        arguments are arrays of one shape, which is that of the result.
+        """
         base, offset, side, (fx, fy) = _corners(texture, u, v, level)
-        a, b, c, d = (np.take(self.fourth, base + o) for o in offset(side))
+        a, b, c, d = (np.take(self.fourth_channel, base + o) for o in offset(side))
         top, bottom = a + fx * (b - a), c + fx * (d - c)
         return top + fy * (bottom - top)
 
 
 def _corners(texture, u, v, level):
-    """Returns what bilinear sampling needs: base index, corner offsets, fractions."""
+    """Returns the texel indices and the fractions of bilinear sampling.
+
+    Returns:
+      (base, offset, side, fractions). `base + o`, for `o` in `offset(side)`, are the
+      indices of the four texels around each sample: top left, top right, bottom left,
+      bottom right. `fractions` are the sample's distances from the top left texel.
+    """
     side = _SIDES[level]
     x, y = u * side - 0.5, v * side - 0.5
     x0, y0 = np.floor(x), np.floor(y)
@@ -80,7 +91,7 @@ def _corners(texture, u, v, level):
 
 
 class Palette:
-    """Collects a scene's materials, then makes each texture once."""
+    """Collects the materials of a scene; makes each of their textures once."""
 
     def __init__(self):
         self._names: list[tuple[str, int]] = []
@@ -96,7 +107,16 @@ class Palette:
         variant: int = 0,
         cutout: bool = False,
     ) -> int:
-        """Adds a material and returns its index; `repeat` is in repeats per metre."""
+        """Adds a material and returns its index.
+
+        Args:
+          name: a key of `TEXTURES`.
+          repeat: texture repeats per metre.
+          tint: factor of the texture's colour, RGB.
+          detail: strength of the fine grain.
+          variant: materials of one name and variant share a texture.
+          cutout: whether the material has holes.
+        """
         key = (name, variant)
         if key not in self._names:
             self._names.append(key)
@@ -107,7 +127,7 @@ class Palette:
         return len(self._rows) - 1
 
     def atlas(self, rng: np.random.Generator) -> Atlas:
-        """Makes the textures of all added materials."""
+        """Makes the textures of all added materials, with random numbers of `rng`."""
         children = rng.spawn(len(self._names))
         texels = np.empty((len(self._names) * _STRIDE, 4), np.float32)
         for i, ((name, _), child) in enumerate(zip(self._names, children, strict=True)):

@@ -24,7 +24,8 @@ class SceneConfig:
     # Upper bound of |disparity|, in % of the width.
     max_disparity_percent: float | int = 2.0
     frame_rate: float | int = 24.0
-    sets: tuple[str, ...] = ("street", "park", "room")  # no repeats until all are used
+    # Film sets, one per shot, in random order; each is used once before any repeats.
+    sets: tuple[str, ...] = ("street", "park", "room")
 
     def __post_init__(self):
         for name in ("frames", "height", "width", "shots"):
@@ -36,9 +37,9 @@ class SceneConfig:
             )
         for name in self.sets:
             if name not in SETS:
-                raise ValueError(f"sets={name}: expected some of {', '.join(SETS)}")
+                raise ValueError(f"sets={name}: expected names from {', '.join(SETS)}")
         if not self.sets:
-            raise ValueError("sets= is empty; expected at least one set")
+            raise ValueError("sets=() is empty; expected at least one name")
         for name in ("max_disparity_percent", "frame_rate"):
             if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(f"{name}={getattr(self, name)} must be positive")
@@ -57,11 +58,11 @@ class SyntheticFilm:
 
     @property
     def cuts(self) -> tuple[int, ...]:
-        """The first frame of each shot except the first shot."""
+        """First frame of each shot after the first."""
         return tuple(shot.start for shot in self.shots[1:])
 
-    def infinity(self, shot: int) -> float:
-        """Returns the disparity of infinite depth in one shot, in pixels.
+    def disparity_at_infinity(self, shot: int) -> float:
+        """Returns the disparity of points at infinite depth in a shot, in pixels.
 
         Disparity minus this value is proportional to inverse depth.
         """
@@ -71,7 +72,9 @@ class SyntheticFilm:
         """Yields frames `start` to `stop - 1`."""
         stop = len(self) if stop is None else stop
         if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"frames {start}:{stop} of a video of {len(self)} frames")
+            raise ValueError(
+                f"frames {start}:{stop}: expected a range within 0:{len(self)}"
+            )
         config = self.config
         for shot in self.shots:
             for frame in range(max(start, shot.start), min(stop, shot.stop)):
@@ -81,7 +84,7 @@ class SyntheticFilm:
 
 
 def make_film(seed: int, **config) -> SyntheticFilm:
-    """Returns the video of a seed and the fields of `SceneConfig`.
+    """Returns the video for a seed; `config` are fields of `SceneConfig`.
 
     >>> film = make_film(0, frames=48, height=180, width=320, shots=2)
     >>> for frame in film.render():
@@ -89,17 +92,18 @@ def make_film(seed: int, **config) -> SyntheticFilm:
     """
     config = SceneConfig(**config)
     rng = np.random.default_rng([seed, 0])
-    # Shots of similar length; cuts of longer shots are jittered.
+    # Cuts are evenly spaced; with shots of 4 frames or more, each is moved at random.
     length = config.frames / config.shots
-    off = rng.uniform(-0.2, 0.2, config.shots - 1) * (length if length >= 4 else 0)
-    beats = np.floor(np.arange(1, config.shots) * length + off)
-    cuts = [0, *beats.astype(int).tolist(), config.frames]
-    shots = (Shot(i, a, b) for i, (a, b) in enumerate(itertools.pairwise(cuts)))
+    jitter = rng.uniform(-0.2, 0.2, config.shots - 1) * (length if length >= 4 else 0)
+    cuts = np.floor(np.arange(1, config.shots) * length + jitter)
+    edges = [0, *cuts.astype(int).tolist(), config.frames]
+    shots = (Shot(i, a, b) for i, (a, b) in enumerate(itertools.pairwise(edges)))
     return SyntheticFilm(seed, config, tuple(shots))
 
 
 @functools.lru_cache(maxsize=1)
 def _world(film: SyntheticFilm, index: int) -> World:
+    """Returns the scene of a shot, with its camera and disparity range."""
     config, shot = film.config, film.shots[index]
     order = np.random.default_rng([film.seed, 1])
     rounds = index // len(config.sets) + 1

@@ -25,12 +25,12 @@ _SAMPLE_OFFSETS = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0
 class StereoFrame:
     """Both views of one frame, with ground truth.
 
-    Ground truth is that of the pixel centres; colors are averaged over the pixel.
+    The ground truth is sampled at pixel centres; colors are averaged over pixels.
     """
 
     left: Float[np.ndarray, "h w 3"]  # in [0, 1]
     right: Float[np.ndarray, "h w 3"]
-    # Of the left view, in pixels; x_right = x_left - disparity.
+    # Disparity of the left view, in pixels; x_right = x_left - disparity.
     disparity: Float[np.ndarray, "h w"]
     right_disparity: Float[np.ndarray, "h w"]  # of the right view, same sign
     occlusion: Float[np.ndarray, "h w"]  # of the right view; 1 = unseen by the left

@@ -32,7 +32,7 @@ def draw_scene(name: str, rng: np.random.Generator) -> Scene:
 def _light(rng, palette: Palette, indoors: bool) -> Light:
     """Returns random light: height and warmth of the sun, clouds, haze."""
     high = rng.uniform(0.9, 1.3) if indoors else rng.uniform(0.4, 1.1)
-    # From the side more often than from behind the camera.
+    # The sun is more often at the side than behind the camera.
     around = rng.choice([-1, 1]) * rng.uniform(0.5, 2.2)
     sun = np.array([np.sin(around) * np.cos(high), np.sin(high), 0.0])
     sun[2] = -np.cos(around) * np.cos(high)

@@ -102,7 +102,7 @@ def _albedo(atlas: Atlas, material, uv, level):
     at = np.flatnonzero(strength > 0)
     if len(at):
         finer = np.clip(level[at] + np.log2(_GRAIN_REPEAT), 0, 8).astype(np.int32)
-        grain = atlas.grain(
+        grain = atlas.sample_fourth_channel(
             texture[at], uv[0][at] * _GRAIN_REPEAT, uv[1][at] * _GRAIN_REPEAT, finer
         )
         albedo[at] *= (1 + strength[at] * (grain - 0.5))[:, None]

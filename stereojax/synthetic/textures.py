@@ -1,7 +1,7 @@
 """Procedural textures: square, seamless, in linear light.
 
-Each is `(size, size, 4)`: red, green, blue, and a fourth channel with mean 0.5 that is
-fine detail or, for `foliage` and `clouds`, coverage.
+Each is `(size, size, 4)`: red, green, blue, and a fourth channel with mean 0.5. The
+fourth channel is fine grain or, for `foliage` and `clouds`, coverage.
 """
 
 from collections.abc import Callable

@@ -160,4 +160,7 @@ def _leaf_at(visible: VisibleSolids, k: int, direction, distance):
     origin = visible.origins[k]
     local = [o + distance * d for o, d in zip(origin, direction, strict=True)]
     u, v = foliage_uv(local, visible.solids.half[k], atlas.repeat[material])
-    return atlas.grain(atlas.texture[material], u, v, visible.levels[k]) > 0.5
+    coverage = atlas.sample_fourth_channel(
+        atlas.texture[material], u, v, visible.levels[k]
+    )
+    return coverage > 0.5

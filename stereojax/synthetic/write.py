@@ -15,8 +15,9 @@ from stereojax.synthetic.film import SyntheticFilm
 from stereojax.synthetic.render import StereoFrame
 
 _SAMPLE_RATE = 48000
-# One thread, and nothing that needs x264's lookahead: it reads uninitialised memory at
-# the edges of its half-size pictures, so equal frames would give unequal files.
+# One thread, and no option that needs x264's lookahead. The lookahead reads
+# uninitialised memory at the edges of its half-size pictures, so equal frames would
+# give unequal files.
 _X264_PARAMS = "threads=1:mbtree=0:b-adapt=0:scenecut=0:weightp=0"
 
 
@@ -38,7 +39,7 @@ def write_film(
     """Renders `film` into STEM_sbs.mkv, STEM.mp4 and STEM_disparity.npz.
 
     Renders one frame at a time, so memory does not grow with the length. The files
-    appear when all are complete and replace existing ones. `on_frame(1)` is called
+    appear when all are complete and replace existing files. `on_frame(1)` is called
     after each frame.
     """
     stem = Path(stem)

@@ -49,7 +49,7 @@ class _IgnoreClosedLoop:
 
 
 class Checkpoints:
-    """The checkpoints of a run; keeps the newest ones and the best ones."""
+    """The checkpoints of a run; keeps the newest and the best checkpoints."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Checkpoints:
         """Waits until the last checkpoint is complete.
 
         Raises:
-          RunError: it cannot be written.
+          RunError: the checkpoint cannot be written.
         """
         with self._one_line("write to"):
             self._manager.wait_until_finished()
@@ -136,12 +136,12 @@ class Checkpoints:
         """Returns the state at `step`, sharded as `like`, on any number of devices.
 
         Args:
-          like: arrays, or shapes with shardings; arrays for the frozen parameters that
-            are not stored, because these are taken from it.
+          like: arrays, or shapes with shardings. Must hold arrays for frozen parameters
+            that are not stored, because the result takes them from `like`.
 
         Raises:
           InputError: the checkpoint belongs to another model or optimizer.
-          RunError: it cannot be read.
+          RunError: the checkpoint cannot be read.
         """
         expected = self._to_tree(like)
         with self._one_line(f"read step {step} from", unreadable=step):

@@ -191,7 +191,7 @@ def _lpips(
     if in_loss and side < lpips.MIN_SIDE:
         raise InputError(
             f"config.train.pixel_lpips={settings.pixel_lpips:g}: a decoded crop has "
-            f"{side} px a side; expected pixel_crop, height and width of at least "
+            f"{side} px per side; expected pixel_crop, height and width of at least "
             f"{lpips.MIN_SIDE + 1}"
         )
     if not (in_loss or settings.validate_every) or side < lpips.MIN_SIDE:

@@ -28,7 +28,7 @@ from stereojax.svd.denoise import Batching, Conditioning, denoise
 from stereojax.svd.scheduler import initial_scale, schedule
 from stereojax.training import initial_model
 from stereojax.training.input.clips import Clip
-from stereojax.training.input.framing import crop_frames, draw_crop, draw_frames
+from stereojax.training.input.framing import crop_frames, draw_crop, draw_frame_indices
 from stereojax.training.input.mirror import mirror_pair
 from stereojax.training.objective import draw_sigma, pixel_loss, v_error
 from stereojax.training.sharding import Rules
@@ -57,7 +57,7 @@ def make_sample(
     clip: Clip, rng: np.random.Generator, settings: TrainSettings
 ) -> dict[str, np.ndarray]:
     """Returns `left`, `right`: "t h w 3" uint8; and `disparity`: "t h w", pixels."""
-    frames = clip.frames(draw_frames(clip, rng, settings))
+    frames = clip.frames(draw_frame_indices(clip, rng, settings))
     crop = draw_crop(*frames.left.shape[1:3], rng, settings)
     # Drawn for every clip, so that later draws do not depend on the kind of clip.
     flip = rng.random() < settings.flip

@@ -58,7 +58,7 @@ class MetricWriter:
         """Writes WORKDIR/NAME/step_0000000.png, and the image to TensorBoard.
 
         Raises:
-          RunError: it cannot be written.
+          RunError: the image cannot be written.
         """
         from PIL import Image
 

@@ -28,7 +28,7 @@ class Progress:
         days, rest = divmod(left, 86400)
         clock = f"{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
         return (
-            f"step {step}/{self._total}, loss {loss:.4f}, {seconds:.2f} s a step, "
+            f"step {step}/{self._total}, loss {loss:.4f}, {seconds:.2f} s/step, "
             f"{f'{days} d ' if days else ''}{clock} left"
         )
 

@@ -134,7 +134,7 @@ def _set_up(
         f"{len(held_out)} held out"
     )
 
-    # Model: trainable parameters, and frozen ones in `frozen_dtype` to save memory.
+    # Model: frozen parameters are stored in `frozen_dtype`, to save memory.
     initial = task.load_initial_model(settings, root=root, init_from=init_from)
     trainable, frozen = split_trainable(initial.arrays, task.trainable)
     dtype = jnp.dtype(settings.frozen_dtype)

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
     """A folder with a checkpoint of the published sizes."""
-    model = reference.alive(*reference.PUBLISHED)
+    model = reference.random_reference(*reference.PUBLISHED)
     return reference.save(tmp_path_factory.mktemp("hub"), model).parent
 
 
@@ -62,7 +62,9 @@ def test_the_command_line_detects_it_and_needs_no_torch(hub, tmp_path):
 
 
 def test_other_sizes_are_found_by_their_shapes(tmp_path):
-    part = convert(reference.save(tmp_path, reference.alive()), tmp_path / "root")
+    part = convert(
+        reference.save(tmp_path, reference.random_reference()), tmp_path / "root"
+    )
     assert part.name == "tcmonodepth"
     sizes = {"channels": list(reference.CHANNELS), "blocks": list(reference.BLOCKS)}
     assert weights.read_config(part)["sizes"] == sizes

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def write_repeated(source, target, times):
-    """Writes the film `times` times in a row, each time one code value lighter."""
+    """Writes a film that repeats `source`; each repeat is one code value brighter."""
     import av
 
     with av.open(str(source)) as film:
@@ -33,7 +33,7 @@ def write_repeated(source, target, times):
 
 
 def peak_memory(films, output):
-    """Returns the peak memory in bytes of the job or its subprocess."""
+    """Runs data preparation; returns its peak resident memory in bytes."""
     command = [sys.executable, "-m", "data_prep", "--config=data_stereo:runlocal"]
     command += [f"--input={films}", f"--output={output}", "--config.longest=12"]
     command += ["--config.width=256", "--config.height=144"]
@@ -46,7 +46,7 @@ def peak_memory(films, output):
 
 
 @pytest.mark.slow
-def test_a_film_ten_times_as_long_takes_no_more_memory(tmp_path):
+def test_memory_does_not_grow_with_the_film(tmp_path):
     film = make_film(0, frames=24, height=144, width=256, shots=1)
     source = write_film(film, tmp_path / "film").sbs
     peaks = []

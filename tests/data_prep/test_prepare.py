@@ -1,4 +1,4 @@
-"""The job: which records are in the dataset, what is reported, what is refused."""
+"""The data preparation job: its records, its report and its errors."""
 
 import dataclasses
 import json

@@ -271,7 +271,7 @@ def film(path):
 
 
 BAD = {
-    "no array of a known name": (npz(x=np.zeros((T, H, W))), "d.npz", "it has x"),
+    "no array of a known name": (npz(x=np.zeros((T, H, W))), "d.npz", "the file has x"),
     "a flat array": (npz(depth=np.zeros((H, W))), "d.npz", r"shape \(6, 9\)"),
     "colours": (npz(depth=np.zeros((T, H, W, 3))), "d.npz", r"shape \(12, 6, 9, 3\)"),
     "strings": (npz(depth=np.full((T, H, W), "a")), "d.npz", "expected real numbers"),

@@ -23,7 +23,7 @@ PUBLISHED = (
 
 @pytest.fixture(scope="module")
 def model():
-    return reference.alive()
+    return reference.random_reference()
 
 
 @pytest.fixture(scope="module")

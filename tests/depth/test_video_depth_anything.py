@@ -195,7 +195,7 @@ for _i in range(4):
     }
 
 
-def test_one_wrong_weight_of_each_kind_is_noticed(model, network):
+def test_one_wrong_weight_of_each_kind_is_detected(model, network):
     x = noise(4, 3, 28, 42)
     expected = expected_depth(model, x)
     graph, state = nnx.split(network)

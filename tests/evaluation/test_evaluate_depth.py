@@ -25,7 +25,7 @@ def film(tmp_path_factory):
     disparity = np.stack([frame.disparity for frame in film.render()])
     path = tmp_path_factory.mktemp("film") / "disparity.npz"
     np.savez(path, disparity=disparity)
-    infinity = [film.infinity(shot.index) for shot in film.shots]
+    infinity = [film.disparity_at_infinity(shot.index) for shot in film.shots]
     return film, disparity, path, infinity
 
 

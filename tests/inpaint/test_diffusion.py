@@ -22,7 +22,7 @@ from stereojax.svd.networks import SVDNetworks
 from stereojax.svd.vae import VAEConfig
 
 T, H, W = 2, 61, 150  # padded to 64x152: three tiles of 64x64
-SMALL = VAEConfig(block_out_channels=(32, 32), layers_per_block=1)  # 2 px a latent
+SMALL = VAEConfig(block_out_channels=(32, 32), layers_per_block=1)  # 2 px per latent
 SETTINGS = DiffusionSettings(
     steps=2, window=T, overlap=1, tile_width=64, tile_overlap=16
 )

@@ -16,7 +16,7 @@ from stereojax.svd.vae import VAEConfig
 from stereojax.windows import Window
 
 H, W = 48, 64
-SMALL = VAEConfig(block_out_channels=(32, 32), layers_per_block=1)  # 2 px a latent
+SMALL = VAEConfig(block_out_channels=(32, 32), layers_per_block=1)  # 2 px per latent
 LOOK = {"dilate": 16.0, "feather": 32.0}  # 1 and 2 pixels at this width
 KEY = shot_key(0, 0)
 

@@ -1,12 +1,13 @@
-"""The published recipe of the diffusion fill against the published arithmetic.
+"""The published recipe of the diffusion fill against a reference in torch.
 
-Small random networks, converted; three windows, the last moved back and shorter; four
-tiles; a picture that is cut to 256x384. The reference is published_inpainting.py in
-tests/references.
+The reference is tests/references/published_inpainting.py. The networks are small, with
+random, converted weights. The film has three windows, of which the last starts earlier
+and is shorter; pictures are cropped to 256x384 and have four tiles.
 
-Each window continues from the reference's own 8-bit frames of the window before.
-With ours, 15 of 300,000 samples one level apart become 1,000 a window later: rounding
-to 8 bits in between turns a difference of 1e-7 into one of 1/255.
+Each window starts from the reference's 8-bit frames of the previous window, so that
+errors do not accumulate. If it started from our frames, 15 of 300,000 samples that
+differ by one level would become 1,000 in the next window, because rounding to 8 bits
+turns a difference of 1e-7 into a difference of 1/255.
 """
 
 import dataclasses
@@ -69,13 +70,13 @@ KEY = shot_key(3, 1)
 
 
 @functools.cache
-def parts() -> Parts:
+def torch_pipeline() -> Parts:
     torch.manual_seed(0)  # for the random biases
     unet = reference.unet(UNET.in_channels, UNET)
     vae = reference.vae(VAE)
     image_encoder = reference.clip(CLIP)
     with torch.no_grad():
-        # Less contrast, so that most samples are neither 0 nor 255.
+        # Reduce the contrast, so that most samples are neither 0 nor 255.
         vae.decoder.conv_out.weight.mul_(0.5)
     return Parts(
         unet=unet,
@@ -90,9 +91,9 @@ def parts() -> Parts:
 
 @functools.cache
 def film() -> tuple[np.ndarray, np.ndarray]:
-    """Returns splatted views and masks as 8-bit video, with thick and thin holes.
+    """Returns splatted views and masks as 8-bit video, with wide and narrow holes.
 
-    The edges of holes are soft, with values around one half.
+    The right edges of the holes are soft: their mask is close to one half.
     """
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:HEIGHT, :WIDTH] / 40
@@ -121,28 +122,30 @@ def outcomes() -> list[Outcome]:
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # threads wait for each other on a busy machine
-    windows = list(published_inpainting.inpaint(parts(), *film(), noise))
+    windows = list(published_inpainting.inpaint(torch_pipeline(), *film(), noise))
     torch.set_num_threads(threads)
     return windows
 
 
-class Recorded(Diffusion):
+class RecordingDiffusion(Diffusion):
     """Records the latents of the last window."""
 
     def latents(self, *args, **settings):
-        self.last = super().latents(*args, **settings)
-        return self.last
+        self.last_latents = super().latents(*args, **settings)
+        return self.last_latents
 
 
 @pytest.fixture(scope="module")
-def fill() -> Recorded:
-    torch_parts = parts()
+def fill() -> RecordingDiffusion:
+    parts = torch_pipeline()
     networks = SVDNetworks(
-        _converted(UNetSpatioTemporalConditionModel, UNET, torch_parts.unet),
-        _converted(AutoencoderKLTemporalDecoder, VAE, torch_parts.vae),
-        _converted(CLIPVisionModelWithProjection, CLIP, torch_parts.image_encoder),
+        _converted(UNetSpatioTemporalConditionModel, UNET, parts.unet),
+        _converted(AutoencoderKLTemporalDecoder, VAE, parts.vae),
+        _converted(CLIPVisionModelWithProjection, CLIP, parts.image_encoder),
     )
-    return Recorded(networks, SETTINGS, recipe=PUBLISHED, devices=jax.devices()[:1])
+    return RecordingDiffusion(
+        networks, SETTINGS, recipe=PUBLISHED, devices=jax.devices()[:1]
+    )
 
 
 def _converted(cls, config, torch_module):
@@ -150,8 +153,7 @@ def _converted(cls, config, torch_module):
     return reference.converted(model, torch_module)
 
 
-def test_the_reference_is_alive(outcomes):
-    """Windows as published, the last moved back; pictures of all brightnesses."""
+def test_the_reference_has_the_published_windows_and_varied_pictures(outcomes):
     plan = [(w.start, w.stop, w.known) for w in outcomes]
     assert plan == [(0, 4, 0), (3, 7, 1), (5, 8, 2)]
     for window in outcomes:
@@ -160,13 +162,13 @@ def test_the_reference_is_alive(outcomes):
         assert np.isin(window.frames, (0, 255)).mean() < 0.05
 
 
-def test_windows_are_the_same(fill, outcomes):
+def test_windows_equal_the_reference(fill, outcomes):
     plan = tuple(Window(w.start, w.stop, w.known) for w in outcomes)
     assert fill.plan.windows(FRAMES) == plan
 
 
 @pytest.mark.parametrize("index", range(3))
-def test_a_window_is_the_same(fill, outcomes, index):
+def test_the_frames_of_a_window_equal_the_reference(fill, outcomes, index):
     window, (warped, mask) = outcomes[index], film()
     frames = slice(window.start, window.stop)
     right = inpaint_window(
@@ -179,8 +181,8 @@ def test_a_window_is_the_same(fill, outcomes, index):
         dilate=1.0,
         feather=4.0,
     )
-    assert reference.error(fill.last, window.latents) < 1e-4
-    assert right.shape == warped[frames].shape  # without the cut
+    assert reference.error(fill.last_latents, window.latents) < 1e-4
+    assert right.shape == warped[frames].shape  # not cropped
     np.testing.assert_array_equal(right[: window.known], window.shown[: window.known])
     new = right[window.known :, : CANVAS[0], : CANVAS[1]]
     difference = np.abs(new.astype(int) - window.frames[window.known :])
@@ -199,21 +201,23 @@ def changed_conditioning(change: Callable) -> Callable:
     return changed
 
 
-def symmetric(pieces, tiles, active, otherwise):
+def merge_with_symmetric_ramps(pieces, tiles, active, fallback):
     """Merges tiles with ramps that do not begin with 0."""
-    return merge_tiles(pieces, tiles, active, jnp.zeros_like(otherwise))
+    return merge_tiles(pieces, tiles, active, jnp.zeros_like(fallback))
 
 
-def second_frame(vae, image_encoder, pictures):
+def encode_with_last_embedding(vae, image_encoder, pictures):
+    """Returns the latents, and the embedding of the last frame."""
     latents, _ = encode_window(vae, image_encoder, pictures)
     return latents, encode_window(vae, image_encoder, pictures[::-1])[1]
 
 
-# What is changed: a function of the module, or a choice of the recipe.
-WRONG = {
-    "the ramps": ("recipe.merge_tiles", lambda: symmetric),
+# Deliberate errors: (name of a function of diffusion.py or of a field of the recipe,
+# function that returns a wrong value for it).
+ERRORS = {
+    "the ramps": ("recipe.merge_tiles", lambda: merge_with_symmetric_ramps),
     "the mask's pooling": ("recipe.pooling", lambda: "max"),
-    "the cut": (
+    "the crop": (
         "_fit",
         lambda: lambda x, canvas: x[:, -canvas[0] :, -canvas[1] :],
     ),
@@ -232,13 +236,13 @@ WRONG = {
         "conditioning",
         lambda: changed_conditioning(lambda x: x | {"latents": 0.9 * x["latents"]}),
     ),
-    "the frame of the embedding": ("encode_window", lambda: second_frame),
+    "the frame of the embedding": ("encode_window", lambda: encode_with_last_embedding),
 }
 
 
-@pytest.mark.parametrize("what", WRONG)
-def test_every_wrong_part_is_noticed(fill, outcomes, what, monkeypatch):
-    name, wrong = WRONG[what]
+@pytest.mark.parametrize("error", ERRORS)
+def test_each_deliberate_error_is_detected(fill, outcomes, error, monkeypatch):
+    name, wrong = ERRORS[error]
     if name.startswith("recipe."):
         change = {name.removeprefix("recipe."): wrong()}
         monkeypatch.setattr(fill, "recipe", dataclasses.replace(PUBLISHED, **change))

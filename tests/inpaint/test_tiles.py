@@ -69,7 +69,7 @@ def published_tiles(canvas: tuple[int, int], count: int) -> Tiles:
 def test_published_tiles():
     tiles = published_tiles((128, 240), 2)  # 1024x1920: SVD's own size
     assert tiles == Tiles((128, 240), (72, 128), (0, 56), (0, 112))
-    with pytest.raises(ValueError, match="no multiple of 8"):
+    with pytest.raises(ValueError, match="expected a multiple of 8"):
         published_tiles((128, 240), 3)
 
 

@@ -125,7 +125,7 @@ def test_one_wrong_filter_of_any_convolution_changes_the_distance(weights, tenso
     hole = np.ones((1, 40, 40), bool)
     right = feature_distance(weights, picture, truth, hole)
     for layer, (kernel, bias) in weights.items():
-        # Its inputs are never negative, so the filter is alive.
+        # Its inputs are never negative, so the filter is active.
         wrong = kernel.at[..., 0].add(jnp.abs(kernel).max())
         changed = {**weights, layer: (wrong, bias)}
         actual = feature_distance(changed, picture, truth, hole)
@@ -170,7 +170,7 @@ def test_loading_names_every_problem_at_once(tensors, tmp_path):
 
 def test_a_picture_below_the_least_size_is_refused(weights):
     picture = np.zeros((1, MIN_SIDE, 30, 3), np.float32)
-    with pytest.raises(ValueError, match="30x31: expected at least 31 px a side"):
+    with pytest.raises(ValueError, match="30x31: expected at least 31 px per side"):
         feature_distance(weights, picture, picture, picture[..., 0])
     ok = np.zeros((1, deep_features.MIN_SIDE, MIN_SIDE, 3), np.float32)
     assert feature_distance(weights, ok, ok, ok[..., 0] + 1) < 1e-12

@@ -1,4 +1,4 @@
-"""Ghost energy: what counts as a ghost and what does not, masks, batches."""
+"""Ghost energy of ghosts, blur and displaced edges; masks and batches."""
 
 import jax
 import jax.numpy as jnp

@@ -55,7 +55,7 @@ def test_all_nan_disparity_is_encoded_and_absurd_disparity_refused():
     nan = np.full((2, 3), np.nan, np.float32)
     quantizer = DisparityQuantizer.covering(nan)
     assert np.isnan(quantizer.decode(quantizer.encode(nan))).all()
-    with pytest.raises(ValueError, match="no picture's"):
+    with pytest.raises(ValueError, match="not that of a picture"):
         DisparityQuantizer.covering(np.full(3, 1e9, np.float32))
 
 

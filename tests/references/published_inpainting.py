@@ -24,7 +24,7 @@ from diffusers.pipelines.stable_video_diffusion import (
 )
 
 SHARED = 128  # pixels: the overlap of neighbouring tiles
-TILES = 2  # each way
+TILES = 2  # number of tiles along each axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Outcome:
 
     start: int
     stop: int
-    known: int  # number of first frames, generated before
-    shown: np.ndarray  # t h w 3, uint8, uncropped: known frames, then splatted ones
+    known: int  # number of first frames that the previous window has generated
+    shown: np.ndarray  # t h w 3, uint8, uncropped: known frames, then splatted frames
     latents: np.ndarray  # t h w z
-    frames: np.ndarray  # t h w 3, uint8: all frames, known ones included
+    frames: np.ndarray  # t h w 3, uint8: all frames, including the known frames
 
 
 def windows(frames: int, window: int, overlap: int) -> list[tuple[int, int, int]]:
@@ -77,8 +77,8 @@ def inpaint(
     generated = warped.copy()  # the windows' results replace the splatted frames
     for start, stop, known in windows(len(warped), parts.window, parts.overlap):
         shown = warped[start:stop].copy()
-        cut = np.s_[:, :height, :width]
-        shown[:known][cut] = generated[start : start + known][cut]
+        crop = np.s_[:, :height, :width]
+        shown[:known][crop] = generated[start : start + known][crop]
         latents = tiled(
             parts,
             pixels(shown)[..., :height, :width],
@@ -89,7 +89,7 @@ def inpaint(
             .contiguous(),
         )
         frames = eight_bits(decoded(parts.vae, latents))
-        generated[start + known : stop][cut] = frames[known:]
+        generated[start + known : stop][crop] = frames[known:]
         last = latents.movedim(1, -1).numpy()
         yield Outcome(start, stop, known, shown, last, frames)
 

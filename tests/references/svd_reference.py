@@ -192,10 +192,11 @@ def replaced(model: nnx.Module, path: tuple, change: Callable[[jax.Array], jax.A
 def undetected(
     model: nnx.Module, outcome: Callable[[tuple], float], *, at_least: int
 ) -> list[str]:
-    """Returns the roles whose wrong parameters keep the error `outcome` below 1e-4.
+    """Returns the roles of parameters whose change is not detected.
 
-    Checks that the model has `at_least` as many roles, and that the error is below 1e-4
-    with the right parameters.
+    Changes one parameter per role. A change is detected if the error `outcome` is at
+    least 1e-4. Checks that the model has at least `at_least` roles, and that the error
+    without a change is below 1e-4.
     """
     rng = np.random.default_rng(0)
     paths = roles(model)

@@ -135,8 +135,8 @@ class Reference(nn.Module):
 
 
 @torch.no_grad()
-def alive(channels=CHANNELS, blocks=BLOCKS, seed: int = 0) -> Reference:
-    """Returns the network with random weights and statistics, and varying depth."""
+def random_reference(channels=CHANNELS, blocks=BLOCKS, seed: int = 0) -> Reference:
+    """Returns the network with random weights and statistics; its depth is not 0."""
     model = Reference(channels, blocks)
     generator = torch.Generator().manual_seed(seed)
 

@@ -1,4 +1,4 @@
-"""Wrong arguments are named, with what was expected."""
+"""Errors name the wrong argument and the expected value."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The choice of an implementation, the stand-ins, and what the log says of them."""
+"""The choice of an implementation, its substitutes, and the log messages."""
 
 import functools
 import logging
@@ -48,7 +48,7 @@ def test_choices_and_their_reasons(shape, options, name, word):
     assert made.implementation == name and word in made.reason
 
 
-def test_a_jax_without_the_kernel_s_backend(monkeypatch, caplog):
+def test_a_jax_without_the_backend_of_the_kernels(monkeypatch, caplog):
     monkeypatch.delitem(sys.modules, "stereojax.splat.pallas_gpu", raising=False)
     monkeypatch.setitem(sys.modules, "jax.experimental.pallas.mosaic_gpu", None)
     monkeypatch.delattr("jax.experimental.pallas.mosaic_gpu", raising=False)

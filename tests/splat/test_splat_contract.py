@@ -62,7 +62,7 @@ def true_splat(compositing):
 
 @pytest.fixture(scope="module")
 def weighted_splat(implementation):
-    """The published formula alone: its weights are what is tested."""
+    """The splat with published compositing, for tests of its weights."""
     return functools.partial(forward_splat, implementation=implementation)
 
 

@@ -78,7 +78,7 @@ def lone_sources(width, landings, disparity=-40.0):
 
 
 @pytest.mark.parametrize("compositing", ["published", "coverage"])
-def test_the_gpu_kernel_finds_a_lone_source_at_a_tile_s_edge(compositing):
+def test_the_gpu_kernel_finds_a_lone_source_at_the_edge_of_a_tile(compositing):
     # Tiles begin at 0, 128 and 172, as the last one ends with the row.
     image, disparity = lone_sources(300, [-0.5, 127.5, 171.25, 255.75, 299.5])
     done = interpreted(image, disparity, compositing, hard_mask=False)

@@ -1,4 +1,4 @@
-"""The image encoder against transformers', its preprocessing against diffusers'."""
+"""CLIP against transformers, and its preprocessing against diffusers."""
 
 import math
 
@@ -87,5 +87,7 @@ def test_the_resize_matches_diffusers(size):
 
 
 def test_a_picture_too_small_to_blur_is_an_error():
-    with pytest.raises(ValueError, match="1 pixels are too few to blur over 3"):
+    with pytest.raises(
+        ValueError, match="1 pixels is too short for a blur kernel of 3"
+    ):
         clip_pixels(jnp.zeros((1, 3, 1, 3)), 4)

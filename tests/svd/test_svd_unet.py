@@ -1,4 +1,4 @@
-"""The U-Net against diffusers', through the converter; and the published sizes."""
+"""The U-Net against diffusers' U-Net, through the converter; and published sizes."""
 
 import math
 from collections import Counter
@@ -101,13 +101,13 @@ def test_one_wrong_weight_of_any_kind_is_detected():
 
     # With one context token, weights that only affect the scores have no effect.
     inert = ("attn2.to_q.kernel", "attn2.to_k.kernel", "norm2.scale", "norm2.bias")
-    expected_silent = [
+    no_effect = [
         name
         for name in roles(model)
         if name.endswith(inert) and "transformer_blocks" in name
     ]
-    assert len(expected_silent) == 6 * len(inert)
-    assert undetected(model, outcome, at_least=240) == sorted(expected_silent)
+    assert len(no_effect) == 6 * len(inert)
+    assert undetected(model, outcome, at_least=240) == sorted(no_effect)
     # The converter's shape check cannot detect a transposed square matrix.
     square = ("mid_block", "attentions", 0, "proj_in", "kernel")
     with replaced(model, square, jnp.transpose):

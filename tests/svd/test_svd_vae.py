@@ -1,4 +1,4 @@
-"""The VAE against diffusers', through the converter; and the published size."""
+"""The VAE against diffusers' VAE, through the converter; and the published size."""
 
 import math
 
@@ -23,7 +23,7 @@ from svd_reference import (
 from stereojax.svd.vae import SVD_VAE, AutoencoderKLTemporalDecoder, encode_frames
 from stereojax.weights.abstract import abstract
 
-B, T, H, W = 2, 3, 4, 6  # of the latents
+B, T, H, W = 2, 3, 4, 6  # shape of the latents
 TOL = 1e-4
 encode = jax.jit(lambda model, x: model.encode(x))
 decode = jax.jit(lambda model, x: model.decode(x))
@@ -58,7 +58,7 @@ def test_encoding_matches_diffusers():
     assert error(encode(make(), to_jax(frames())), encoded()) < TOL
 
 
-def test_frames_are_encoded_in_the_memory_of_one():
+def test_encoding_memory_does_not_grow_with_the_number_of_frames():
     model, x = make(), to_jax(frames())
     assert error(encode_frames(model, x[1]), encoded()[1]) < TOL
     programs = (
@@ -69,7 +69,7 @@ def test_frames_are_encoded_in_the_memory_of_one():
     assert memory[1] < 1.1 * memory[0]
 
 
-def test_the_encoder_is_float32_with_a_bfloat16_decoder():
+def test_in_bfloat16_only_the_decoder_has_lower_precision():
     half = abstract(
         lambda rngs: AutoencoderKLTemporalDecoder(
             VAE, dtype=jnp.bfloat16, param_dtype=jnp.bfloat16, rngs=rngs
@@ -95,13 +95,13 @@ def test_one_wrong_weight_of_any_kind_is_detected():
             return error(decode(model, z), wanted_frames)
         return error(encode(model, x), wanted_latents)
 
-    # The keys' bias adds the same to every score of a query, which softmax ignores.
-    keys = [name for name in roles(model) if name.endswith("to_k.bias")]
-    assert len(keys) == 2
-    assert undetected(model, outcome, at_least=80) == keys
+    # The bias of the keys adds a constant to all scores of a query; softmax ignores it.
+    no_effect = [name for name in roles(model) if name.endswith("to_k.bias")]
+    assert len(no_effect) == 2
+    assert undetected(model, outcome, at_least=80) == no_effect
 
 
-def test_full_size():
+def test_published_parameter_count_and_shapes():
     model = abstract(lambda rngs: AutoencoderKLTemporalDecoder(SVD_VAE, rngs=rngs))
     arrays = jax.tree.leaves(nnx.state(model, nnx.Param))
     assert len(arrays) == 374

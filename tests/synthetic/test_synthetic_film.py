@@ -22,10 +22,10 @@ def test_same_seed_gives_equal_frames_in_any_order():
     _scene.cache_clear()
     again = make_film(3, frames=3, shots=1, sets=("park",), **SMALL)
     assert again == film
-    # The last frame is rendered first.
+    # Render the last frame first.
     late, early = list(again.render(2, 3)), list(again.render(0, 2))
-    for one, other in zip(frames, early + late, strict=True):
-        for a, b in zip(arrays(one), arrays(other), strict=True):
+    for frame, repeated in zip(frames, early + late, strict=True):
+        for a, b in zip(arrays(frame), arrays(repeated), strict=True):
             np.testing.assert_array_equal(a, b)
     other = next(make_film(4, frames=3, shots=1, sets=("park",), **SMALL).render())
     assert np.abs(other.left - frames[0].left).mean() > 0.05
@@ -62,7 +62,7 @@ def test_any_size(height, width):
         assert np.isfinite(truth).all()
 
 
-def test_resolution_changes_detail_not_the_scene():
+def test_the_scene_does_not_depend_on_the_resolution():
     small, large = (
         next(make_film(2, frames=1, shots=1, height=h, width=16 * h // 9).render())
         for h in (45, 135)

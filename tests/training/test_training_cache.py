@@ -1,4 +1,4 @@
-"""Cached latents equal those of the loss, and only the needed ones are encoded."""
+"""Cached latents equal those of the loss, and only needed samples are encoded."""
 
 import dataclasses
 import itertools

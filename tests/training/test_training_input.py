@@ -13,7 +13,7 @@ from stereojax.splat import forward_splat
 from stereojax.synthetic import make_film
 from stereojax.training.inpaint_task import make_sample
 from stereojax.training.input.clips import RecordClip
-from stereojax.training.input.framing import Crop, crop_frames, draw_frames
+from stereojax.training.input.framing import Crop, crop_frames, draw_frame_indices
 from stereojax.training.input.mirror import mirror_pair, to_right_view
 from stereojax.training.input.pipeline import NAMES, SampleSource, batches
 from stereojax.training.step import INDEX
@@ -116,15 +116,15 @@ def test_worker_processes_give_the_same_batches():
 
 def test_strides_and_starts_vary_within_the_clip():
     rng = np.random.default_rng(0)
-    drawn = [draw_frames(Pattern(0), rng, SMALL) for _ in range(200)]
+    drawn = [draw_frame_indices(Pattern(0), rng, SMALL) for _ in range(200)]
     strides = {int(d[1] - d[0]) for d in drawn}
     assert strides == {1, 2, 3}
     assert {int(d[0]) for d in drawn} == set(range(7))
     assert all(min(d) >= 0 and max(d) < 9 and len(d) == 3 for d in drawn)
     short = Pattern(0, length=4)
-    assert {int(draw_frames(short, rng, SMALL)[1]) for _ in range(50)} >= {1, 2}
+    assert {int(draw_frame_indices(short, rng, SMALL)[1]) for _ in range(50)} >= {1, 2}
     with pytest.raises(RunError, match="pattern 0 has 2 frames, too few for 3"):
-        draw_frames(Pattern(0, length=2), rng, SMALL)
+        draw_frame_indices(Pattern(0, length=2), rng, SMALL)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

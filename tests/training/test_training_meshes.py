@@ -52,13 +52,13 @@ def assert_same(result: dict[str, np.ndarray], expected: dict[str, np.ndarray]) 
     gradients = [name for name in expected if name.startswith("unet.")]
     assert len(gradients) > 60
     assert result.keys() == expected.keys()
-    alive = [name for name in gradients if np.abs(expected[name]).max() > 1e-4]
+    nonzero = [name for name in gradients if np.abs(expected[name]).max() > 1e-4]
     # A single context token gives these parameters no gradient.
     inert = ("norm2", "attn2.to_q", "attn2.to_k")
     assert not [
         name
         for name in gradients
-        if name not in alive and not any(part in name for part in inert)
+        if name not in nonzero and not any(part in name for part in inert)
     ]
     for name in gradients:
         error = np.abs(result[name] - expected[name]).max()

@@ -142,7 +142,7 @@ def test_the_progress_line_has_the_time_left(capsys, monkeypatch):
     now[0] += 1
     progress.show(21, 0.5)  # too soon
     assert capsys.readouterr().err == (
-        "step 20/1000, loss 0.5000, 2.00 s a step, 0:32:40 left\n"
+        "step 20/1000, loss 0.5000, 2.00 s/step, 0:32:40 left\n"
     )
 
 

@@ -107,16 +107,16 @@ def test_the_loss_equals_edms():
 def test_gradients_equal_pytorchs():
     jax_grads, torch_grads, *_ = gradients()
     largest = max(np.abs(g).max() for g in torch_grads.values())
-    alive = 0
+    nonzero = 0
     for name, grad in jax_grads.items():
         expected = torch_grads[name]
         assert grad.shape == expected.shape
         # A single context token gives some weights a gradient of zero; PyTorch's is a
         # rounding error.
         scale = max(np.abs(expected).max(), 1e-5 * largest)
-        alive += np.abs(expected).max() > 1e-5 * largest
+        nonzero += np.abs(expected).max() > 1e-5 * largest
         assert np.abs(grad - expected).max() <= 1e-3 * scale, name
-    assert alive > 100
+    assert nonzero > 100
 
 
 @pytest.mark.parametrize("part", ["temporal_res_block", "time_mixer"])

@@ -38,7 +38,7 @@ def write_rich_film(
     sound_delay: Fraction = Fraction(0),
     size: tuple[int, int] = (48, 32),
 ) -> Path:
-    """Writes a video at 24 frames a second, with the given streams, and chapters."""
+    """Writes a video at 24 frames per second, with the given streams, and chapters."""
     with av.open(str(path), "w") as out:
         out.metadata.update(title="A film", artist="Someone", comment="hello")
         video = out.add_stream("libx264", rate=24)

@@ -1,3 +1,5 @@
+"""Anaglyph colours of each kind."""
+
 import numpy as np
 import pytest
 

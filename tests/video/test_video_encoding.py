@@ -1,3 +1,5 @@
+"""The choice of codec, pixel format, colours and options, and its errors."""
+
 import dataclasses
 from fractions import Fraction
 from pathlib import Path
@@ -36,7 +38,7 @@ HDR = Color(
 )
 
 
-def test_h264_up_to_4096_pixels_a_side_and_hevc_above():
+def test_h264_up_to_4096_pixels_per_side_and_hevc_above():
     assert choose_encoding(film(1920, 1080), "full_sbs").codec == "h264"
     assert choose_encoding(film(2048, 1080), "full_sbs").codec == "h264"
     assert choose_encoding(film(2050, 1080), "full_sbs").codec == "hevc"
@@ -75,7 +77,7 @@ def test_rgb_source_gets_a_matrix_for_a_yuv_output():
     assert lossless.color.matrix == 0
 
 
-def test_hdr10_metadata_is_in_each_encoder_s_units():
+def test_hdr10_metadata_is_in_the_units_of_each_encoder():
     hevc = dict(choose_encoding(film(color=HDR), "full_sbs").options)["x265-params"]
     assert f"master-display={HDR.mastering_display}:" in hevc
     assert "max-cll=1000,400" in hevc
@@ -137,7 +139,7 @@ def test_left_planes_are_not_copied_if_formats_differ():
 
 
 @pytest.mark.parametrize("name", ["yuv420p", "yuv422p10le", "yuv411p", "gray", "bgr0"])
-def test_ffv1_keeps_the_source_s_own_format(name):
+def test_ffv1_keeps_the_format_of_the_source(name):
     bits = 10 if "10" in name else 8
     source = film(pixel_format=name, bit_depth=bits)
     assert choose_encoding(source, "full_sbs", codec="ffv1").pixel_format == name
@@ -156,7 +158,7 @@ def test_ffv1_has_an_equivalent_of_every_decoder_format():
     assert planar_format("rgb24") == "bgr0"
 
 
-def test_same_planes():
+def test_which_formats_have_the_same_planes():
     assert same_planes("yuv420p", "yuv420p")
     assert same_planes("yuvj420p", "yuv420p")
     assert same_planes("yuva420p", "yuv420p")
@@ -185,7 +187,7 @@ def test_same_planes():
         ({"pixel_format": "yuv420p12le"}, "--pixel_format=yuv420p12le: h264 takes"),
     ],
 )
-def test_impossible_choice_is_one_line_that_names_the_flag(flags, message):
+def test_an_impossible_choice_is_a_one_line_error_that_names_the_flag(flags, message):
     with pytest.raises(InputError, match=message) as error_info:
         choose_encoding(film(), "full_sbs", **flags)
     assert "\n" not in str(error_info.value)

@@ -1,3 +1,5 @@
+"""Packed pictures of each layout: sizes, positions and resampling."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Joined segments: frames, times, tags, and errors."""
+
 import dataclasses
 from fractions import Fraction
 

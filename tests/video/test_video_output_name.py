@@ -1,3 +1,5 @@
+"""File names and containers of outputs."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Encoded segments: pictures, tags, quality, and errors."""
+
 import dataclasses
 from fractions import Fraction
 from pathlib import Path

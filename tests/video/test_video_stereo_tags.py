@@ -1,3 +1,5 @@
+"""Stereo tags of every layout and container, and the display size in Matroska."""
+
 import struct
 import zlib
 
@@ -60,7 +62,7 @@ def test_mp4_has_st3d_and_no_vexu(film, tmp_path, layout, suffix):
 
 
 def test_muxer_writes_vexu_by_default(film, tmp_path):
-    """Shows that the tests above have a vexu box to miss."""
+    """Without our conversion a file has a vexu box, so the tests above can fail."""
     conversions.convert(film, tmp_path / "out.mkv")
     bare = tmp_path / "bare.mp4"
     with (
@@ -90,7 +92,7 @@ def test_stereo_mode_of_the_source_is_not_copied(film, tmp_path):
 
 
 def display(path):
-    """Returns (stereo mode, width, height, unit) of a file; None if absent."""
+    """Returns (StereoMode, display width, height, unit) of a file; None if absent."""
     with path.open("rb") as file:
         element = matroska.whole_file(file)
         for identifier in (0x18538067, 0x1654AE6B, 0xAE, 0xE0):
@@ -110,7 +112,7 @@ def test_matroska_display_size_is_that_of_one_view(film, tmp_path):
     assert shown("full_sbs") == (1, 64, 48, None)
     assert shown("full_tb") == (3, 64, 48, None)
     assert shown("cross_eyed") == (11, 64, 48, None)
-    # An ordinary picture: unit "unknown", no size.
+    # Other layouts: display unit "unknown", and no display size.
     assert shown("half_sbs") == (1, None, None, 4)
     assert shown("half_tb") == (3, None, None, 4)
     assert shown("right") == (None, None, None, 4)  # FFmpeg's own choice
@@ -141,6 +143,6 @@ def test_checksum_is_updated_after_patching(film, tmp_path):
     output = conversions.convert(film, tmp_path / "out.mkv", "half_sbs").output
     stored, computed = header_checksums(output)
     assert stored == computed
-    # An unpatched file shows that FFmpeg computes it in the same way.
+    # FFmpeg computes the checksum in the same way: an unpatched file has it too.
     stored_before, computed_before = header_checksums(tmp_path / "out.mkv-0.mkv")
     assert stored_before == computed_before

@@ -1,3 +1,5 @@
+"""Sound, subtitles, chapters and other streams: kept, converted or noted."""
+
 from fractions import Fraction
 
 import av
@@ -314,7 +316,7 @@ def test_excerpt_far_into_a_file_has_its_sound(tmp_path):
 @pytest.mark.parametrize(
     ("suffix", "expected"), [(".mov", "ger"), (".mp4", "deu"), (".mkv", "deu")]
 )
-def test_language_is_written_with_the_container_s_code(
+def test_language_is_written_with_the_code_of_the_container(
     tmp_path, monkeypatch, suffix, expected
 ):
     monkeypatch.setattr(rich_films, "LANGUAGES", ("deu",))

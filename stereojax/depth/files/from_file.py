@@ -62,12 +62,13 @@ def open_depth(
         "relative".
 
     Raises:
-      InputError: it is missing, of no known format, or does not fit the film.
+      InputError: the file is missing, in no known format, or does not fit the film.
     """
     source = open_source(path, units)
     if len(source) != frames:
         raise InputError(
-            f"{path}: expected {frames} frames, as the film has; it has {len(source)}"
+            f"{path}: expected {frames} frames, as the film has;"
+            f" the file has {len(source)}"
         )
     size = (source.width, source.height)
     if isinstance(source, DepthFile):
@@ -76,7 +77,7 @@ def open_depth(
             raise InputError(f"{path}: its depth is in {source.units}, not in {units}")
     if size != (width, height):
         raise InputError(
-            f"{path}: expected depth of {width}x{height}, the film's size; it is "
+            f"{path}: expected depth of {width}x{height}, the film's size; came "
             f"{size[0]}x{size[1]}"
         )
     return source
@@ -86,7 +87,7 @@ def open_source(path: Path, units: str | None = None) -> DepthFile | ForeignDept
     """Opens the depth at `path`, without a check against a film.
 
     Raises:
-      InputError: it is missing, or of no known format.
+      InputError: the file is missing, or in no known format.
     """
     path = Path(path)
     if not path.exists():
@@ -165,7 +166,7 @@ def read_png(path: Path) -> np.ndarray:
     """Returns (h, w) uint16 or uint8 of a gray PNG, or of RGB with equal channels.
 
     Raises:
-      InputError: it cannot be read, or has colours.
+      InputError: the picture cannot be read, or has colours.
     """
     import av
 

@@ -16,7 +16,7 @@ KEYS = ("depth", "disparity", "arr_0")
 
 @dataclasses.dataclass(frozen=True)
 class ArrayFile:
-    """A (frames, height, width) array on disk."""
+    """A (frames, height, width) array in an .npz or .npy file."""
 
     path: Path
     key: str
@@ -30,12 +30,13 @@ class ArrayFile:
         """Opens the array and reads its header only.
 
         Raises:
-          InputError: the array is missing, has another shape, or has no real numbers.
+          InputError: the array is missing, is not (frames, height, width) with an
+            optional channel axis of length 1, or does not hold real numbers.
         """
         key = _key(path)
         with _member(path, key) as stream:
             shape, fortran, dtype = _header(stream, path)
-        video_shape = shape  # without the axis of a single channel, first or last
+        video_shape = shape  # without a channel axis of length 1, at index 1 or 3
         if len(shape) == 4 and 1 in (shape[1], shape[3]):
             video_shape = shape[:3] if shape[3] == 1 else (shape[0], *shape[2:])
         if len(video_shape) != 3 or 0 in video_shape:
@@ -51,7 +52,7 @@ class ArrayFile:
         return cls(path, key, *video_shape, dtype)
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Yields (height, width) float32 frames `start` to `stop - 1`."""
+        """Yields frames `start` to `stop - 1`: float32, (height, width)."""
         size = self.height * self.width * self.dtype.itemsize
         with _member(self.path, self.key) as stream:
             _header(stream, self.path)
@@ -68,6 +69,7 @@ class ArrayFile:
 
 
 def _key(path: Path) -> str:
+    """Returns the name of the depth array in a file."""
     if path.suffix.lower() == ".npy":
         return "array"
     try:
@@ -80,12 +82,13 @@ def _key(path: Path) -> str:
             return key
     raise InputError(
         f"{path}: expected an array called {', '.join(KEYS[:2])} or {KEYS[2]}; "
-        f"it has {', '.join(names) or 'none'}"
+        f"the file has {', '.join(names) or 'no array'}"
     )
 
 
 @contextlib.contextmanager
 def _member(path: Path, key: str) -> Iterator[io.BufferedIOBase]:
+    """Opens an array's .npy data: the file itself, or the archive's member."""
     if path.suffix.lower() == ".npy":
         with path.open("rb") as stream:
             yield stream
@@ -97,6 +100,7 @@ def _member(path: Path, key: str) -> Iterator[io.BufferedIOBase]:
 def _header(
     stream: io.BufferedIOBase, path: Path
 ) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Reads an array's header: (shape, whether in Fortran order, dtype)."""
     try:
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):

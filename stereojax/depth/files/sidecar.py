@@ -30,7 +30,8 @@ def read(path: Path, fields: list[str]) -> dict[str, Any]:
     """Returns the `fields` of the sidecar of `path`, lists as tuples.
 
     Raises:
-      InputError: it is missing, or does not describe a depth file of this version.
+      InputError: the sidecar is missing, or does not describe a depth file of this
+        version.
     """
     file = path_of(path)
     if not path.is_file():

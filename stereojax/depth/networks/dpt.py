@@ -154,7 +154,7 @@ def upsample(
 
 
 def _conv(inputs: int, outputs: int, size: int, **kwargs) -> nnx.Conv:
-    # Not "SAME", which pads other sides than torch at a stride of 2.
+    # Not "SAME": at a stride of 2 it pads differently from torch.
     edge = size // 2
     return nnx.Conv(
         inputs, outputs, (size, size), padding=((edge, edge),) * 2, **kwargs

@@ -21,10 +21,10 @@ from stereojax.shapes import Array, Float
 
 @dataclasses.dataclass(frozen=True)
 class TCMonoDepthConfig:
-    """Sizes of the network. The default is the published small one."""
+    """Sizes of the network; the defaults are the published small network's."""
 
     channels: tuple[int, int, int, int] = (24, 48, 96, 192)  # at 1/2, 1/4, 1/8, 1/16
-    blocks: tuple[int, int, int] = (4, 8, 4)  # of the encoder, at 1/4, 1/8 and 1/16
+    blocks: tuple[int, int, int] = (4, 8, 4)  # encoder blocks at 1/4, 1/8 and 1/16
 
     @classmethod
     def from_dict(cls, sizes: dict[str, Any]) -> "TCMonoDepthConfig":
@@ -33,7 +33,7 @@ class TCMonoDepthConfig:
 
 
 PRESETS = {"tcmonodepth_small": TCMonoDepthConfig()}
-MULTIPLE = 32  # the published code resizes both sides to multiples of this
+MULTIPLE = 32  # the published code resizes height and width to multiples of this
 
 
 class TCMonoDepthNetwork(nnx.Module):
@@ -43,8 +43,8 @@ class TCMonoDepthNetwork(nnx.Module):
         self,
         config: TCMonoDepthConfig,
         *,
-        dtype: Dtype | None = None,  # of the computation; None is `param_dtype`
-        param_dtype: Dtype = jnp.float32,  # of stored weights
+        dtype: Dtype | None = None,  # dtype of the computation; None is `param_dtype`
+        param_dtype: Dtype = jnp.float32,  # dtype of the stored weights
         rngs: nnx.Rngs,
     ):
         kwargs = {"dtype": dtype, "param_dtype": param_dtype, "rngs": rngs}
@@ -53,15 +53,16 @@ class TCMonoDepthNetwork(nnx.Module):
         self.decoder = Decoder(config.channels, **kwargs)
 
     def __call__(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b h w"]:
-        """Returns float32 depth >= 0, larger = nearer, with no fixed scale.
+        """Returns float32 relative inverse depth: >= 0, larger = nearer, any scale.
 
-        `image`: RGB in [0, 1], both sides even; the published code takes 0 to 255.
+        `image`: RGB in [0, 1], of even height and width. The published code takes
+        values from 0 to 255.
         """
         return self.decoder(self.encoder(image))
 
 
 class Encoder(nnx.Module):
-    """Encodes a picture as maps at 1/2, 1/4, 1/8 and 1/16 of its size."""
+    """Encodes a picture as feature maps at 1/2, 1/4, 1/8 and 1/16 of its size."""
 
     def __init__(self, config: TCMonoDepthConfig, **kwargs):
         first, *others = config.channels
@@ -90,7 +91,7 @@ class Encoder(nnx.Module):
 
 
 class DownBlock(nnx.Module):
-    """Halves the size; both branches take all channels."""
+    """A ShuffleNetV2 block that halves the size; both branches take all channels."""
 
     def __init__(self, inputs: int, outputs: int, **kwargs):
         self.branch_proj = nnx.List(
@@ -111,7 +112,7 @@ class DownBlock(nnx.Module):
 
 
 class ShuffleBlock(nnx.Module):
-    """Keeps the even channels and applies a branch to the odd ones."""
+    """A ShuffleNetV2 block: copies even channels, applies a branch to odd channels."""
 
     def __init__(self, channels: int, **kwargs):
         half = channels // 2
@@ -123,14 +124,14 @@ class ShuffleBlock(nnx.Module):
 
 
 class Decoder(nnx.Module):
-    """Merges the maps from the coarsest to the finest, then predicts."""
+    """Merges the feature maps from the coarsest to the finest, then predicts depth."""
 
     def __init__(self, channels: tuple[int, int, int, int], **kwargs):
         one, two, three, four = channels
         self.decoder3 = DecoderBlock(three, four, **kwargs)
         self.decoder2 = DecoderBlock(two, three, **kwargs)
         self.decoder1 = DecoderBlock(one, two, **kwargs)
-        # Always float32: depth with 8 significant bits would show steps.
+        # Always float32: bfloat16 has 8 significant bits, and depth would show bands.
         in_float32 = {**kwargs, "dtype": jnp.float32}
         self.final = _conv(one, 1, 3, use_bias=True, **in_float32)
 
@@ -144,7 +145,7 @@ class Decoder(nnx.Module):
 
 
 class DecoderBlock(nnx.Module):
-    """Upsamples a coarse map to the size of a fine one and merges both."""
+    """Upsamples a coarse feature map to the size of a fine feature map; merges both."""
 
     def __init__(self, fine: int, coarse: int, **kwargs):
         skip = coarse // 4
@@ -185,7 +186,7 @@ class SeparableConv(nnx.Module):
 
 
 class Depthwise(nnx.Conv):
-    """A 3x3 convolution within each channel, as a sum of shifted products.
+    """A depthwise 3x3 convolution, computed as a sum of shifted products.
 
     XLA's grouped convolution is several times slower on a CPU.
     """
@@ -223,7 +224,7 @@ class Depthwise(nnx.Conv):
 def _branch(
     inputs: int, middle: int, outputs: int, strides: int, **kwargs
 ) -> list[Callable[[Array], Array]]:
-    """Returns 1x1, depthwise and 1x1 convolutions, each with a norm."""
+    """Returns 1x1, depthwise and 1x1 convolutions, each followed by a batch norm."""
     return [
         _conv(inputs, middle, 1, **kwargs),
         _norm(middle, **kwargs),
@@ -237,7 +238,7 @@ def _branch(
 
 
 def _conv(inputs: int, outputs: int, size: int, **kwargs) -> nnx.Conv:
-    # Not "SAME", which pads other sides than torch at a stride of 2.
+    # Not "SAME": at a stride of 2 it pads differently from torch.
     edge = size // 2
     kwargs = {"use_bias": False, **kwargs}
     return nnx.Conv(
@@ -259,7 +260,7 @@ def _run(layers: Iterable[Callable[[Array], Array]], x: Array) -> Array:
 def _upsample(
     x: Float[Array, "b h w c"], size: tuple[int, int]
 ) -> Float[Array, "b h2 w2 c"]:
-    """Resizes bilinearly; the outer edges of the picture stay in place."""
+    """Resizes bilinearly with half-pixel centres (`align_corners=False`)."""
     rows, columns = (
         bilinear(n, m, align_corners=False)
         for n, m in zip(x.shape[1:3], size, strict=True)

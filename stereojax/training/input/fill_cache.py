@@ -84,7 +84,7 @@ def fill_cache(
     needed = needed_keys(len(clips), settings, start)
     present = needed.intersection(cache.keys())
     log_once(f"latents: {len(present)} of {len(needed)} are in {cache.folder}")
-    # Divide the needed keys, not the missing ones: other processes may already write.
+    # Divide the needed, not the missing keys: other processes may already write.
     share = sorted(needed)[jax.process_index() :: jax.process_count()]
     missing = [key for key in share if key not in present]
     batch = jax.local_device_count()
@@ -95,7 +95,7 @@ def fill_cache(
     previous: tuple | None = None
     complete = True
     for _ in range(rounds):
-        # The devices encode the next samples while the previous ones are written.
+        # The devices encode the next samples while the previous samples are written.
         encoded = _encode(next(samples, None), encode)
         _write(cache, previous, progress)
         previous = encoded

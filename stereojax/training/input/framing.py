@@ -1,4 +1,4 @@
-"""Draws a sample's frames and crop from a clip."""
+"""Selects the frames and the crop of a training sample at random."""
 
 import dataclasses
 
@@ -12,25 +12,25 @@ from stereojax.shapes import Float, Shaped
 from stereojax.training.input.clips import Clip
 
 
-def draw_frames(
+def draw_frame_indices(
     clip: Clip, rng: np.random.Generator, settings: TrainSettings
 ) -> np.ndarray:
-    """Returns `frames` indices with a random start and stride within the clip.
+    """Returns `settings.frames` frame numbers, with a random start and stride.
 
     Raises:
       RunError: the clip is too short.
     """
-    steps, length = settings.frames - 1, len(clip)
-    longest = (length - 1) // steps if steps else settings.max_stride
-    longest = min(longest, settings.max_stride)
-    if length < 1 or longest < settings.min_stride:
+    gaps, length = settings.frames - 1, len(clip)
+    largest = (length - 1) // gaps if gaps else settings.max_stride
+    largest = min(largest, settings.max_stride)
+    if length < 1 or largest < settings.min_stride:
         raise RunError(
             f"{clip.name} has {length} frames, too few for {settings.frames} at a "
             f"stride of {settings.min_stride}; lower config.train.frames or "
             "config.train.min_stride"
         )
-    stride = int(rng.integers(settings.min_stride, longest + 1))
-    start = int(rng.integers(0, length - steps * stride))
+    stride = int(rng.integers(settings.min_stride, largest + 1))
+    start = int(rng.integers(0, length - gaps * stride))
     return start + stride * np.arange(settings.frames)
 
 
@@ -49,7 +49,11 @@ class Crop:
 def draw_crop(
     height: int, width: int, rng: np.random.Generator, settings: TrainSettings
 ) -> Crop:
-    """Draws a scale, from the smallest that covers the sample to `zoom` times that."""
+    """Returns a crop with random scale and position.
+
+    The scale is between 1 and `settings.zoom` times the smallest scale at which a
+    picture of `height` x `width` covers the sample.
+    """
     cover = max(settings.height / height, settings.width / width)
     zoom = rng.uniform(1, settings.zoom)
     top, left = rng.uniform(0, 1, 2)
@@ -59,7 +63,7 @@ def draw_crop(
 def crop_frames(frames: Frames, crop: Crop) -> Frames:
     """Resizes and crops both views and the disparity; scales the disparity's values."""
     height, width = frames.left.shape[1:3]
-    # Rounding must not make the resized frame smaller than the crop.
+    # Without `max`, rounding could make the resized frame smaller than the crop.
     size = (
         max(crop.height, round(height * crop.scale)),
         max(crop.width, round(width * crop.scale)),
@@ -83,7 +87,7 @@ def _resize(
 ) -> Shaped[np.ndarray, "t h2 w2 3"]:
     if frames.shape[1:3] == size:
         return frames
-    bicubic = Image.Resampling.BICUBIC  # antialiased when it shrinks
+    bicubic = Image.Resampling.BICUBIC  # Pillow antialiases when it reduces
     return np.stack(
         [np.asarray(Image.fromarray(x).resize(size[::-1], bicubic)) for x in frames]
     )
@@ -92,7 +96,7 @@ def _resize(
 def _resize_nearest(
     disparity: Float[np.ndarray, "t h w"], size: tuple[int, int]
 ) -> Float[np.ndarray, "t h2 w2"]:
-    """Resizes by the nearest pixel: a mean would lie between two surfaces."""
+    """Resizes with nearest neighbours: a mean would lie between two surfaces."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int)
         for new, old in zip(size, disparity.shape[1:], strict=True)

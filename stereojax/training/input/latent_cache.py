@@ -1,7 +1,7 @@
 """Encoded samples on disk, so that the frozen networks encode each of them only once.
 
-With `cached_draws`, a sample of the run is one of that many draws of its clip.
-`fill_cache` encodes the draws of a run before its first update. Runs can share a
+With `cached_draws`, each clip has that many samples, which the run uses repeatedly.
+`fill_cache` encodes the samples of a run before its first update. Runs can share a
 folder: the name of each subfolder is a hash of everything that a sample depends on.
 """
 

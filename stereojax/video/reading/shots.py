@@ -33,7 +33,7 @@ class CutDetector:
         self._count = 0
         self._cuts: list[int] = []
         self._graph: ScaleFilter | None = None
-        # From the frame before the detector's current candidate to the latest frame.
+        # Holds the pictures from the frame before the detector's current candidate on.
         self._pictures: collections.deque[np.ndarray] = collections.deque(
             maxlen=self._detector.window_width + 2
         )

@@ -1,24 +1,28 @@
-"""Makes presentation times strictly increasing; repairs missing and wrong ones."""
+"""Makes presentation times strictly increasing; repairs missing and wrong times."""
 
 from fractions import Fraction
 
 import av
 
-# A smaller step back is a rounding error or a duplicated frame. A larger one means that
-# a second recording was appended, with timestamps that restart.
+# Timestamps that go back by less are a rounding error or a duplicated frame. Timestamps
+# that go back by more are those of a second recording that was appended.
 _RESTART_SECONDS = 0.5
 
 
 def timestamp(frame: av.VideoFrame) -> int | None:
-    """Returns the presentation time in stream ticks; AVI has only decoding times."""
+    """Returns a frame's presentation time in ticks of the stream.
+
+    AVI has no presentation times, so the result is the decoding time there.
+    """
     return frame.pts if frame.pts is not None else frame.dts
 
 
 class Timeline:
-    """Assigns each frame, in presentation order, a time above the one before.
+    """Assigns each frame a time later than the previous frame's time.
 
-    A time depends on earlier frames only, so decoding from a frame with `exact` gives
-    the same times as decoding from the start.
+    Takes the frames in presentation order; a time depends on earlier frames only. A
+    decoder may start at any frame for which `exact` was True: the times are the same as
+    when it starts at the first frame.
     """
 
     def __init__(self, frame_rate: Fraction, time_base: Fraction):
@@ -26,8 +30,8 @@ class Timeline:
         self._jump = _RESTART_SECONDS / time_base
         self._last: int | None = None
         self._shift = 0
-        self.exact = True  # the last frame has the file's own timestamp
-        self.jumped = False  # timestamps restarted, so they are ambiguous
+        self.exact = True  # whether the latest frame kept the file's timestamp
+        self.jumped = False  # whether timestamps restarted, so that they are ambiguous
 
     def time_of(self, raw: int | None) -> int:
         """Returns the time, in ticks, of a frame with the file's timestamp `raw`."""

@@ -4,11 +4,11 @@
 |---|---|
 | MKV, WebM | StereoMode (all layouts with two views, anaglyph too) |
 | MP4 | the st3d box (Spherical Video V2; left-right and top-bottom, left first) |
-| MOV | the same box |
-| any, H.264 | the frame packing SEI (left-right and top-bottom, left first) |
+| MOV | the st3d box, as in MP4 |
+| any, with H.264 | the frame packing SEI (left-right and top-bottom, left first) |
 
 FFmpeg's muxer also writes Apple's vexu box, but without the packing of the views.
-Players of spatial video would misread such a file, so the box is removed.
+Players of spatial video would misread this box, so it is removed.
 """
 
 import struct
@@ -21,7 +21,7 @@ from stereojax.video.stereo import mp4_boxes
 
 # Spherical Video V2's stereo_mode.
 _ST3D = {"top_bottom": 1, "left_right": 2}
-# AVStereo3DType, and whether the right view comes first.
+# Keys: (FFmpeg's AVStereo3DType, whether the right view comes first).
 _PACKING = {
     (1, False): "left_right",
     (1, True): "right_left",
@@ -31,7 +31,7 @@ _PACKING = {
 
 
 def stereo_mode(layout: str) -> str | None:
-    """Returns Matroska's StereoMode, by FFmpeg's name; None for a single view."""
+    """Returns FFmpeg's name of Matroska's StereoMode; None for a layout of one view."""
     return {
         "full_sbs": "left_right",
         "half_sbs": "left_right",
@@ -43,15 +43,18 @@ def stereo_mode(layout: str) -> str | None:
 
 
 def frame_packing(layout: str) -> int | None:
-    """Returns H.264's frame_packing_arrangement_type for x264, or None.
+    """Returns H.264's frame_packing_arrangement_type; None if x264 cannot signal it.
 
-    x264 always signals the left view first, so `cross_eyed` has none.
+    x264 always signals that the left view comes first, so `cross_eyed` gives None.
     """
     return {"left_right": 3, "top_bottom": 4}.get(stereo_mode(layout) or "")
 
 
 def write_st3d(path: Path, layout: str) -> None:
-    """Makes st3d the only stereo box of a file; no box if st3d lacks the layout."""
+    """Removes vexu boxes from a file, and writes an st3d box if the muxer did not.
+
+    A layout that st3d cannot express gets no box.
+    """
     mode = _ST3D.get(stereo_mode(layout) or "")
     with Path(path).open("r+b") as file:
         existing = list(mp4_boxes.picture_boxes(file))
@@ -67,7 +70,10 @@ def write_st3d(path: Path, layout: str) -> None:
 
 
 def read_stereo_mode(path: Path) -> str | None:
-    """Returns the stereo mode of the container, else of the first frame, else None."""
+    """Returns FFmpeg's name of a file's stereo mode; None if the file has none.
+
+    Reads the container's tag, or the first frame's SEI if the container has no tag.
+    """
     path = Path(path)
     if path.suffix.lower() in (".mp4", ".m4v", ".mov"):
         with path.open("rb") as file:
@@ -80,10 +86,11 @@ def read_stereo_mode(path: Path) -> str | None:
         mode = stream.metadata.get("stereo_mode")
         if mode is not None:
             return None if mode == "mono" else mode
-        return _mode_of_frame(next(container.decode(stream)))
+        return _frame_stereo_mode(next(container.decode(stream)))
 
 
-def _mode_of_frame(frame: av.VideoFrame) -> str | None:
+def _frame_stereo_mode(frame: av.VideoFrame) -> str | None:
+    """Returns the stereo mode in the frame packing SEI of a frame."""
     data = frame.side_data.get(SideData.STEREO3D)
     if data is None:
         return None

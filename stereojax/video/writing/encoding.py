@@ -1,6 +1,6 @@
 """Chooses codec, pixel format and quality of an output video.
 
-Defaults are visually lossless: H.264 up to 4096 pixels a side (the limit of hardware
+Defaults are visually lossless: H.264 up to 4096 pixels per side (the limit of hardware
 decoders), HEVC above and for more than 8 bits. `Encoding` holds everything that affects
 the encoder's output, so its hash can key stored segments.
 """

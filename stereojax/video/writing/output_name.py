@@ -5,7 +5,7 @@ from pathlib import Path
 from stereojax.video.writing.codecs import CODECS, CONTAINERS
 
 # Suffixes that players detect, as iw3 (nunif) writes them: LRF and TBF for full-size
-# views, LR and TB for squeezed ones.
+# views, LR and TB for squeezed views.
 _SUFFIXES = {
     "full_sbs": "_LRF_Full_SBS",
     "half_sbs": "_LR",

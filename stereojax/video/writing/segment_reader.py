@@ -1,4 +1,4 @@
-"""Reads the packets of all segments as one stream with the source's timestamps."""
+"""Reads the encoded packets of all segments as one stream, with the source's times."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -14,8 +14,13 @@ from stereojax.stage_types import VideoIndex
 class SegmentReader:
     """Reads segment files that together hold the frames of `index`, in order.
 
-    `rate`: frames per second of the segments' frame numbers. `shift`: source ticks that
-    are time 0 of the output. A context manager.
+    Use as a context manager.
+
+    Args:
+      paths: the segment files, in order.
+      index: the frame index of the source.
+      rate: frame rate of the segment files.
+      shift: timestamp of the source that becomes time 0 of the output, in ticks.
     """
 
     def __init__(
@@ -29,7 +34,7 @@ class SegmentReader:
             raise RunError("no segments to join")
         self._paths = [Path(p) for p in paths]
         self._rate = rate
-        self._tick = index.info.time_base
+        self._time_base = index.info.time_base
         self._pts = [int(p) - shift for p in index.pts]
         self._durations = [int(d) for d in np.diff(index.pts)] + [index.last_duration]
 
@@ -37,7 +42,7 @@ class SegmentReader:
         self._first = _open(self._paths[0])
         self.template = self._first.streams.video[0]
         # The largest number of frames by which coding order differs from display order.
-        self._delay = self.template.codec_context.reorder_depth
+        self._reorder_depth = self.template.codec_context.reorder_depth
         self._extradata = self.template.codec_context.extradata
         return self
 
@@ -45,32 +50,40 @@ class SegmentReader:
         self._first.close()
 
     def packets(self) -> Iterator[av.Packet]:
-        """Yields all packets in decoding order, with times in ticks of the index."""
+        """Yields all packets in decoding order, with times in ticks of the source."""
         position = 0
         for path in self._paths:
             first = position
             for number, packet in self._read(path):
                 frame = first + number
                 if frame >= len(self._pts):
-                    raise RunError(f"{path}: more frames than the source has")
+                    raise RunError(
+                        f"{path}: the segments hold more frames than the source"
+                    )
                 packet.pts = self._pts[frame]
                 packet.dts = self._decoding_time(position)
                 packet.duration = self._durations[frame]
-                packet.time_base = self._tick
+                packet.time_base = self._time_base
                 if packet.dts > packet.pts:
                     raise RunError(f"{path}: frames are coded out of order")
                 yield packet
                 position += 1
         if position != len(self._pts):
             raise RunError(
-                f"the segments hold {position} frames, the source {len(self._pts)}"
+                f"the segments hold {position} frames;"
+                f" expected {len(self._pts)}, as in the source"
             )
 
     def _decoding_time(self, position: int) -> int:
-        early = self._delay - position
-        if early <= 0:
-            return self._pts[-early]
-        return self._pts[0] - early * self._durations[0]
+        """Returns the decoding time, in ticks, of the packet number `position`.
+
+        It is the presentation time of the frame `reorder_depth` positions earlier. The
+        first packets have no such frame; their times precede the first frame's.
+        """
+        earlier = position - self._reorder_depth
+        if earlier >= 0:
+            return self._pts[earlier]
+        return self._pts[0] + earlier * self._durations[0]
 
     def _read(self, path: Path) -> Iterator[tuple[int, av.Packet]]:
         """Yields (frame number within the segment, packet)."""
@@ -78,12 +91,12 @@ class SegmentReader:
             stream = container.streams.video[0]
             if stream.codec_context.extradata != self._extradata:
                 raise RunError(
-                    f"{path}: was encoded with other settings than"
+                    f"{path}: its encoder settings differ from those of"
                     f" {self._paths[0].name}; remove the work folder"
                 )
             for packet in container.demux(stream):
                 if packet.size:
-                    # Times are frame numbers, which Matroska rounded to 1 ms.
+                    # The time is the frame number / rate, rounded by Matroska to 1 ms.
                     yield round(packet.pts * packet.time_base * self._rate), packet
 
 
@@ -91,4 +104,6 @@ def _open(path: Path) -> av.container.InputContainer:
     try:
         return av.open(f"file:{path}")
     except (av.error.FFmpegError, OSError) as error:
-        raise RunError(f"{path}: segment cannot be read: {line_of(error)}") from error
+        raise RunError(
+            f"{path}: the segment cannot be read: {line_of(error)}"
+        ) from error
