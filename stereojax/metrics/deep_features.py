@@ -66,8 +66,8 @@ def feature_distance(
     height, width = picture.shape[1:3]
     if min(height, width) < MIN_SIDE:
         raise ValueError(
-            f"feature distance of {width}x{height}: expected at least {MIN_SIDE} px per "
-            "side"
+            f"feature distance of {width}x{height}: expected at least {MIN_SIDE} px "
+            "per side"
         )
     return _distance(
         dict(weights), *(jnp.asarray(x, jnp.float32) for x in (picture, truth, hole))

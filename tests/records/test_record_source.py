@@ -228,7 +228,7 @@ def test_missing_files_datasets_and_splits_are_errors(files, tmp_path):
         open_records(tmp_path / "nothing*")
     with pytest.raises(InputError, match="no dataset here"):
         open_records(tmp_path / "empty", "train")
-    with pytest.raises(InputError, match="name their dataset"):
+    with pytest.raises(InputError, match="the folder of their dataset"):
         open_records(files / "pairs*", "train")
     dataset(files, [3, 1, 3, 1])
     with pytest.raises(InputError, match="no such file of records"):
