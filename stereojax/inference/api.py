@@ -39,7 +39,13 @@ def convert(
     look = {k: v for k, v in settings.items() if k not in names}
     depth_given = options.get("depth_path") is not None
     model, infer = resolve(config, look, depth_given=depth_given)
-    return convert_file(Path(input), Path(output), model, infer, RunOptions(**options))
+    return convert_file(
+        Path(input),
+        Path(output),
+        model,
+        infer,
+        RunOptions(given=tuple(look), **options),
+    )
 
 
 def convert_path(

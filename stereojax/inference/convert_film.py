@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,11 @@ from stereojax.inpaint.fill import BackgroundFill
 from stereojax.pipeline import RenderLook
 from stereojax.settings import InferSettings, ModelSettings, diffusion
 from stereojax.settings.run_options import RunOptions
+from stereojax.settings.unread import (
+    unread_for_film,
+    unread_model_settings,
+    unread_settings,
+)
 from stereojax.stage_types import VideoIndex, VideoInfo
 from stereojax.storage import atomic
 from stereojax.storage.hashing import content_hash
@@ -165,6 +170,7 @@ def _convert_depth(job: Job) -> dict[str, Any]:
     span, segments = _index(job)
     with job.timed("depth"):
         depth = depth_of_film(span, segments, job.depth, job.work)
+    _print_unread(job, depth)
     shots = [
         {"start": s["start"], "stop": s["stop"], "depth": s["percentiles"]}
         for s in depth.file.shots
@@ -182,6 +188,7 @@ def _convert(job: Job, files: tuple[OutputFile, ...]) -> dict[str, Any]:
         with job.timed("depth"):
             depth = depth_of_film(span, segments, job.depth, job.work)
             source = FilmSource(index, _film_depth(job, index, depth))
+    _print_unread(job, depth)
 
     with job.timed("render"):
         fill = _load_fill(job, source)
@@ -268,17 +275,19 @@ def _report(
     job: Job, depth: DepthResult | None, frames: int, reused: int
 ) -> dict[str, Any]:
     """Returns the entries that the reports of a film and of a depth file share."""
-    about_depth = "of a splat grid"
+    about_depth, depth_model = "of a splat grid", ""
     if depth:
-        about_depth = {"model": depth.file.model, "units": depth.file.units}
+        depth_model = depth.file.model
+        about_depth = {"model": depth_model, "units": depth.file.units}
+    unread = unread_settings(job.model, job.settings) | _unread_for_film(job, depth)
     return {
         "key": job.key,
         "versions": report.versions(),
         "device": report.device(),
         "input": str(job.source),
         "outputs": [p.name for p in job.outputs],
-        "model": job.model,
-        "settings": job.settings,
+        "model": _read(job.model, unread_model_settings(job.model, depth_model)),
+        "settings": _read(job.settings, unread),
         "options": job.options,
         "depth": about_depth,
         "preview": job.options.preview,
@@ -286,6 +295,32 @@ def _report(
         "frames_reused": reused,
         "seconds": job.seconds,
     }
+
+
+def _unread_for_film(job: Job, depth: DepthResult | None) -> dict[str, str]:
+    """Returns the settings that this film does not read, each with the reason."""
+    options = job.options
+    film = {"splat_grid": options.splat_grid, "depth_only": options.depth_only}
+    if depth is not None:
+        film["units"] = depth.file.units
+        film["per_frame_scale"] = depth.file.per_frame_scale
+    return unread_for_film(**film)
+
+
+def _print_unread(job: Job, depth: DepthResult | None) -> None:
+    """Names the given settings that have no effect on this film."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in _unread_for_film(job, depth).items():
+        if name in job.options.given:
+            by_reason.setdefault(reason, []).append(f"--{name}")
+    for reason, names in by_reason.items():
+        print(f"no effect: {', '.join(names)}: {reason}", file=sys.stderr)
+
+
+def _read(settings: Any, unread: Collection[str]) -> dict[str, Any]:
+    """Returns the fields of a dataclass without the unread ones."""
+    fields = dataclasses.asdict(settings)
+    return {name: value for name, value in fields.items() if name not in unread}
 
 
 def _finish(

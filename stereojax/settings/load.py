@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from stereojax.cli import InputError
-from stereojax.settings import diffusion
 from stereojax.settings.data import DataSettings
 from stereojax.settings.fields import field_type, make_settings
 from stereojax.settings.infer import InferSettings, ModelSettings
 from stereojax.settings.train import TrainSettings
+from stereojax.settings.unread import unread_settings
 
 SECTIONS = {
     "model": ModelSettings,
@@ -89,13 +89,9 @@ def resolve(
         infer = infer | {"depth_model": "file"}
     make_settings(InferSettings, flags, "--")
     merged = make_settings(InferSettings, infer | flags, "--")
-    if model.fill != "diffusion":
-        unread = [name for name in diffusion.NAMES if name in infer | flags]
-        if unread:
-            raise InputError(
-                f"--{unread[0]}: --config={config} fills without diffusion; try "
-                "--config=stereocrafter"
-            )
+    for name, reason in unread_settings(model, merged).items():
+        if name in infer | flags:
+            raise InputError(f"--{name} has no effect with --config={config}: {reason}")
     if merged.overlap >= merged.window:
         raise InputError(f"--overlap={merged.overlap}: expected less than --window")
     if merged.depth_low >= merged.depth_high:

@@ -56,4 +56,5 @@ class RunOptions:
     keep_work: bool = False  # keep OUTPUT.work for the next look
     offline: bool = False  # download no weights
     allow_truncated: bool = False  # convert the readable part of a damaged file
+    given: tuple[str, ...] = ()  # settings that the user gave, by name
     weights_dir: Path | None = None  # root of converted weights
