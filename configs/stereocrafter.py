@@ -47,7 +47,7 @@ def get_config(variant: str = "") -> ConfigDict:
         raise ValueError(f"expected no variant or runlocal, got {variant}")
     config = ConfigDict()
     config.model = ConfigDict({"fill": "diffusion"})
-    config.infer = ConfigDict()
+    config.infer = ConfigDict({"hole_dilate": 1.0, "feather": 4.0})
     config.train = train(variant)
     if variant:
         config.model.update(unet="random", vae="random", image_encoder="random")

@@ -8,10 +8,12 @@ import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 
 from stereojax.depth.disparity import depth_to_disparity
-from stereojax.inpaint.compose import compose
+from stereojax.inpaint.compose import composite
 from stereojax.inpaint.fill import Fill
+from stereojax.inpaint.grow import grow_hole
 from stereojax.ops.integers import as_float
 from stereojax.settings import InferSettings
 from stereojax.shapes import Array, Float, Shaped
@@ -61,10 +63,18 @@ def render_window(
       splat: of a film that is a splat grid; None: `left` is splatted here.
     """
     disparity = disparity_of(depth, look, left.shape[1:3])
+    grow, feather = look.hole_dilate, look.feather
     if splat is None:
-        splat = splat_left(left, disparity, look.compositing)
-    filled = fill(splat, frames)
-    right = filled if fill.composed else compose_right(splat, filled, look)
+        splat, warped_disparity = splat_left(left, disparity, look.compositing)
+    else:  # a splat grid has no disparity that could tell the background
+        warped_disparity, grow, feather = jnp.zeros_like(disparity), 0.0, 0.0
+    if fill.composed:
+        right = fill(splat, frames)
+    else:
+        # The hole with the background's mixed pixels; 0 to 1 where the fill fades out.
+        share = grow_hole(splat.occlusion, warped_disparity, grow=grow, feather=feather)
+        filled = fill(Splat(splat.warped, to_hole(share)), frames)
+        right = composite(splat.warped, filled, share)
     return StereoFrames(right, splat.warped, splat.occlusion, disparity)
 
 
@@ -89,25 +99,22 @@ def disparity_of(
 @functools.partial(jax.jit, static_argnames="compositing")
 def splat_left(
     left: Shaped[Array, "t h w 3"], disparity: Float[Array, "t h w"], compositing: str
-) -> Splat:
-    """Splats the left view to the right eye."""
-    return forward_splat(
-        as_float(left),
+) -> tuple[Splat, Float[Array, "t h w"]]:
+    """Splats the left view, and its disparity, to the right eye."""
+    # The disparity is one more channel; where there is none, nothing lands.
+    finite = jnp.where(jnp.isfinite(disparity), disparity, 0)
+    channels = [as_float(left), finite[..., None]]
+    splat = forward_splat(
+        jnp.concatenate(channels, axis=-1),
         disparity,
         compositing=compositing,
         sharpness=sharpness_for(left.shape[2]),
         mask="soft",
     )
+    return Splat(splat.warped[..., :3], splat.occlusion), splat.warped[..., 3]
 
 
-def compose_right(
-    splat: Splat, filled: Float[Array, "t h w 3"], look: RenderLook
-) -> Float[Array, "t h w 3"]:
-    """Composes the right view: `filled` in the hole, the splat elsewhere."""
-    return compose(
-        splat.warped,
-        splat.occlusion,
-        filled,
-        dilate=look.hole_dilate,
-        feather=look.feather,
-    )
+@jax.jit
+def to_hole(share: Float[Array, "t h w"]) -> Float[Array, "t h w"]:
+    """Returns the occlusion of a fill that covers every pixel with a share above 0."""
+    return (share > 0).astype(jnp.float32)

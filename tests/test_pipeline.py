@@ -51,7 +51,8 @@ def test_holes_are_filled_and_known_pixels_are_the_splats(left, depth):
     stereo = render_window(left, depth, FRAMES, LOOK, fill)
     hole = np.asarray(is_hole(stereo.occlusion))
     assert 0.01 < hole.mean() < 0.5
-    assert (np.asarray(stereo.right)[hole] == 0.25).all()
+    whole = np.asarray(stereo.occlusion) == 1  # near edges are mixed by coverage
+    assert (np.asarray(stereo.right)[whole] == 0.25).all()
     known = np.asarray(stereo.warped) == np.asarray(stereo.right)
     assert known.all(axis=-1).mean() > 0.5
     assert fill.calls == [FRAMES]

@@ -301,6 +301,7 @@ def _unread_for_film(job: Job, depth: DepthResult | None) -> dict[str, str]:
     """Returns the settings that this film does not read, each with the reason."""
     options = job.options
     film = {"splat_grid": options.splat_grid, "depth_only": options.depth_only}
+    film["background_fill"] = not job.fill.networks
     if depth is not None:
         film["units"] = depth.file.units
         film["per_frame_scale"] = depth.file.per_frame_scale

@@ -127,10 +127,10 @@ class InferSettings(DiffusionSettings):
         2.0, "growth of the foreground in depth, px", low=0, high=32
     )
     hole_dilate: float = setting(
-        1.0, "growth of the holes before they are filled, px", low=0, high=32
+        2.0, "growth of the holes before they are filled, px", low=0, high=32
     )
     feather: float = setting(
-        4.0, "width of the seam between fill and picture, px", low=0, high=64
+        0.0, "width of the seam between fill and picture, px", low=0, high=64
     )
     layout: str = setting(
         "full_sbs", "packing of the two eyes in the output", choices=LAYOUTS

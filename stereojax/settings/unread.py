@@ -36,6 +36,7 @@ def unread_for_film(
     *,
     splat_grid: bool = False,
     depth_only: bool = False,
+    background_fill: bool = True,
     units: str = "relative",
     per_frame_scale: bool = True,
 ) -> dict[str, str]:
@@ -44,6 +45,7 @@ def unread_for_film(
     Args:
       splat_grid: the film is a splat grid.
       depth_only: the output is the depth file.
+      background_fill: the holes are filled without diffusion.
       units: of the film's depth: "relative" or "pixels".
       per_frame_scale: the depth was estimated frame by frame, so it can be steadied.
     """
@@ -53,6 +55,8 @@ def unread_for_film(
         unread |= dict.fromkeys(names, "--depth_only writes raw depth")
     if splat_grid:
         names = (*DEPTH_RANGE, "depth_steady", "depth_model", "compositing")
+        if background_fill:  # growth needs the disparity
+            names += ("hole_dilate", "feather")
         unread |= dict.fromkeys(names, "--splat_grid gives the splats")
     elif units == "pixels":
         names = (*DEPTH_RANGE, "depth_steady")
