@@ -131,7 +131,8 @@ class InferSettings(DiffusionSettings):
     )
     compositing: str = setting(
         "coverage",
-        "splat compositing: by area, which keeps thin things thin, or StereoCrafter's",
+        "compositing of the splat: coverage is by area, so that thin objects keep their"
+        " width; published is StereoCrafter's",
         choices=COMPOSITING,
     )
     edge_dilate: float = setting(
