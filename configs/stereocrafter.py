@@ -10,15 +10,16 @@ Needs converted weights (research licences; the converter prints them):
         --output ROOT
 
 Differences from the published settings:
-- 8 Align-Your-Steps noise levels; the last call is left out, as it changes nothing;
-- guidance 1.0, which takes one pass of the U-Net;
+- 8 Align-Your-Steps noise levels; the U-Net call at the last one is left out, because
+  it changes nothing;
+- guidance 1.0, which takes one U-Net call per step;
 - windows of 25 frames that cross-fade;
 - pictures are padded, not cropped;
 - the mask includes thin holes;
-- pixels that the left camera saw are the film's own, not their VAE round trip.
+- pixels that the left camera saw are taken from the film, not from the VAE.
 
-On 12 stereo clips others measured LPIPS 0.383 for this schedule against 0.393 for the
-published one.
+On 12 stereo clips LPIPS is 0.383 with this schedule and 0.393 with the published one
+(measured by others, not reproduced here).
 
 `:runlocal` is the same code with small random networks and few steps, for a laptop: the
 filled pixels are meaningless.
@@ -36,7 +37,8 @@ validation scenes):
     200      15.8 dB   0.39
     400      16.3 dB   0.41
 
-The background fill is much better: 800 s on two busy cores are too short a training.
+The background fill is still much better: these 800 s on two busy cores are too short a
+training.
 """
 
 from ml_collections import ConfigDict

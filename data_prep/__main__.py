@@ -20,20 +20,26 @@ from stereojax.settings.load import resolve_data
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("input", None, "film, folder of films, or file pattern; required")
+flags.DEFINE_string(
+    "input", None, "film, folder of films, or glob pattern of films; required"
+)
 flags.DEFINE_string("output", None, "output folder of the dataset; required")
-flags.DEFINE_string("config", "data_stereo", "name of a shipped config, or a path")
+flags.DEFINE_string(
+    "config",
+    "data_stereo",
+    "name of a shipped config, or path of a .py file; :VARIANT may follow",
+)
 flags.DEFINE_enum(
     "layout",
     None,
     SOURCE_LAYOUTS,
-    "packing of the two views in a stereo film; short for --config.layout",
+    "packing of the two views in a stereo film; the same as --config.layout",
 )
 flags.DEFINE_string(
     "beam_options",
     "",
     "Apache Beam's options, e.g. '--runner=FlinkRunner --flink_master=host:8081';"
-    " empty: runs on this machine",
+    " by default, those of a run on this machine",
 )
 flags.DEFINE_integer(
     "workers", 1, "number of worker processes on this machine", lower_bound=1
@@ -41,7 +47,7 @@ flags.DEFINE_integer(
 flags.DEFINE_boolean(
     "overwrite",
     False,
-    "replaces an existing dataset even if this run keeps fewer of its films",
+    "whether to replace an existing dataset even if this run lacks some of its films",
 )
 for _field in dataclasses.fields(DataSettings):
     flags.DEFINE_string(f"config.{_field.name}", None, describe(_field))

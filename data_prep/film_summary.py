@@ -1,6 +1,6 @@
 """The outcome of one film: a summary of its sequences, or a refusal.
 
-The outcome is the JSON file that marks a film as finished.
+The outcome is stored as JSON. The presence of the file marks the film as finished.
 """
 
 import base64
@@ -15,44 +15,46 @@ DISPARITY_BIN = 2  # pixels
 
 
 class RefusalError(InputError):
-    """Refuses a film: the reason in one line, and a short name to count by."""
+    """Raised if a film cannot be used: one line, and a short name of the reason."""
 
     def __init__(self, name: str, message: str):
         super().__init__(message)
-        self.name = name  # "mono", "fake_stereo", "swapped_eyes", "too_small", ...
+        self.name = name  # "mono", "fake_stereo", ...; refusals are counted by it
 
 
 @dataclasses.dataclass(frozen=True)
 class SequenceSummary:
-    """One sequence of a shot: statistics, and the filter that dropped it if any."""
+    """Summary of one sequence of a shot: statistics, and the filter that dropped it."""
 
     shot: int
     first: int  # frame number in the film
     frames: int
-    dropped: str | None = None  # name of the filter; None: the sequence is a record
-    psnr: float | None = None  # dB of the warp outside holes; None: never warped
-    shift: float = 0.0  # px by which right views were moved left, at record size
+    dropped: str | None = None  # name of the filter; None: a record was written
+    psnr: float | None = (
+        None  # dB, of the splatted left view outside holes; None: not splatted
+    )
+    shift: float = 0.0  # px at record size by which right views were moved left
     statistics: dict[str, float] = dataclasses.field(default_factory=dict)
     disparities: tuple[int, ...] = ()  # histogram: bins of `DISPARITY_BIN` px from 0
-    thumbnail: bytes = b""  # JPEG of one frame, left, warped, right; kept for a few
+    thumbnail: bytes = b""  # JPEG: left, splatted, right; empty for most sequences
 
 
 @dataclasses.dataclass(frozen=True)
 class FilmSummary:
-    """A processed film."""
+    """Summary of a film that was processed to the end."""
 
     source: str  # the film's file name
     source_hash: str
     kind: str  # "stereo" or "mono"
-    layout: str  # packing of the views: full_sbs, half_tb, ..., mono
+    layout: str  # packing of the views: "full_sbs", "half_tb", ..., or "mono"
     frames: int
     shots: tuple[int, ...]  # lengths in frames
-    samples: tuple[SequenceSummary, ...]
-    seconds: dict[str, float]  # by stage
+    samples: tuple[SequenceSummary, ...]  # the sequences, dropped ones too
+    seconds: dict[str, float]  # processing time by stage
 
     @property
     def counters(self) -> dict[str, int]:
-        """frames, shots, kept, kept_frames, matched_frames, and dropped_<filter>s."""
+        """Returns frames, shots, kept, kept_frames, matched_frames, dropped_FILTER."""
         counts: collections.Counter[str] = collections.Counter(
             frames=self.frames, shots=len(self.shots), kept=0, kept_frames=0
         )
@@ -69,11 +71,11 @@ class FilmSummary:
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """A film that was refused; the same settings refuse it again."""
+    """A film that cannot be used; the same settings refuse it again."""
 
     source: str  # the film's file name
     source_hash: str
-    name: str  # to count by: "mono", "fake_stereo", ...
+    name: str  # short name of the reason: "mono", "fake_stereo", ...
     message: str
 
 
@@ -90,15 +92,15 @@ def write_outcome(path: os.PathLike, outcome: FilmOutcome) -> None:
 
 
 def read_outcome(path: os.PathLike) -> FilmOutcome | None:
-    """Reads the outcome; None if the file is absent or holds something else."""
+    """Reads the outcome; returns None if the file is absent or not an outcome."""
     content = read_json(path)
     try:
         if "refusal" in content:
             return Refusal(**content["refusal"])
         fields = content["summary"]
         samples = [_parse_sample(sample) for sample in fields["samples"]]
-        lists = {"shots": tuple(fields["shots"]), "samples": tuple(samples)}
-        return FilmSummary(**fields | lists)
+        tuples = {"shots": tuple(fields["shots"]), "samples": tuple(samples)}
+        return FilmSummary(**fields | tuples)
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -99,7 +99,7 @@ class ProcessFilm:
             logging.warning("%s: its records are extracted again: %s", path, error)
             store.remove(key)
             outcome = None
-        # Otherwise make it, and read back what was written.
+        # Otherwise process the film, and read the written files back.
         status = REUSED
         if outcome is None:
             status = PROCESSED

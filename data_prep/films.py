@@ -11,7 +11,7 @@ from pathlib import Path
 from etils import epath
 
 from stereojax.cli import InputError
-from stereojax.inference.convert_folder import SUFFIXES
+from stereojax.inference.convert_folder import FILM_SUFFIXES
 
 
 def find_films(location: str) -> list[str]:
@@ -26,12 +26,12 @@ def find_films(location: str) -> list[str]:
     """
     path = epath.Path(location).expanduser()
     if path.is_dir():
-        paths = [p for p in _walk(path) if p.suffix.lower() in SUFFIXES]
+        paths = [p for p in _walk(path) if p.suffix.lower() in FILM_SUFFIXES]
     elif path.exists():
         paths = [path]
     else:
         try:
-            paths = [p for p in _matching(path) if p.suffix.lower() in SUFFIXES]
+            paths = [p for p in _matching(path) if p.suffix.lower() in FILM_SUFFIXES]
         except (ValueError, NotImplementedError) as error:
             raise InputError(
                 f"--input={location}: this pattern is not supported; folders are"

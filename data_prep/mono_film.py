@@ -40,8 +40,8 @@ from stereojax.video.reading.probe import probe
 from stereojax.video.reading.reader import Reader
 from stereojax.windows import Segment
 
-_SAMPLES = 6  # frames of a shot that borders are measured on
-# The disparity range of a shot, as a multiple of `settings.divergence`.
+_BORDER_FRAMES = 6  # frames of a shot on which the borders are measured
+# Limits of a shot's disparity range, as multiples of `settings.divergence`.
 _MIN_RANGE, _MAX_RANGE = 0.5, 1.5
 _GOLDEN_RATIO = 0.6180339887498949
 
@@ -76,10 +76,10 @@ class MonoFilm:
             yield fit.fit_left(to_uint8(frame.image))
 
     def plan(self, shot: Shot) -> Fit:
-        """Measures the borders on a few frames of a shot."""
+        """Returns the shot's crop and scale, from the borders of a few frames."""
         pictures = [
             to_uint8(next(self.reader.read(number, number + 1)).image)
-            for number in spread_frames(shot, _SAMPLES)
+            for number in spread_frames(shot, _BORDER_FRAMES)
         ]
         box = FindBorders()([(picture, picture) for picture in pictures])
         size = self.settings.width, self.settings.height
@@ -88,7 +88,7 @@ class MonoFilm:
     def estimate_frames(self, segment: Segment, fit: Fit) -> Iterator[StereoFrame]:
         """Yields a sequence's frames with disparity.
 
-        The depth of the whole sequence is in memory; its pictures are decoded twice.
+        Holds the depth of the whole sequence in memory, and decodes the frames twice.
         """
         start, stop = segment.start, segment.stop
         with self.timer("depth"):
@@ -138,8 +138,8 @@ def _unit_disparity(
 ) -> Float[np.ndarray, "h w"]:
     """Returns the right view's disparity for a divergence of 1 %; 0 is the farthest."""
     look = InferSettings()
-    # Disocclusions open on the right of near objects in a left view, and on their left
-    # in a right view: mirroring lets the code for left views treat a right view.
+    # `depth_to_disparity` is written for left views, where disocclusions open to the
+    # right of near objects. In a right view they open to the left: mirror it.
     disparity = depth_to_disparity(
         jnp.asarray(depth)[None, :, ::-1],
         *far_near,
@@ -153,14 +153,18 @@ def _unit_disparity(
 
 
 def _range_factor(index: VideoIndex, segment: Segment) -> float:
-    """Varies the disparity range between shots, as in stereo films; deterministic."""
+    """Returns a shot's factor of the disparity range, which varies as in stereo films.
+
+    The factor is a deterministic function of the film's content and the shot's number.
+    """
     # Steps of the golden ratio cover the range evenly for any number of shots.
-    first = int(index.source_hash[:8], 16) / 0x100000000
-    part = (first + _GOLDEN_RATIO * segment.shot) % 1
-    return _MIN_RANGE + (_MAX_RANGE - _MIN_RANGE) * part
+    offset = int(index.source_hash[:8], 16) / 0x100000000
+    fraction = (offset + _GOLDEN_RATIO * segment.shot) % 1
+    return _MIN_RANGE + (_MAX_RANGE - _MIN_RANGE) * fraction
 
 
 def _refuse_stereo(info: VideoInfo, pictures: list[View]) -> None:
+    """Raises RefusalError if the pictures of a film hold two views."""
     try:
         packing = FindLayout(swapped_eyes="swap")(info, pictures)
     except RefusalError as error:
@@ -169,11 +173,11 @@ def _refuse_stereo(info: VideoInfo, pictures: list[View]) -> None:
         raise
     raise RefusalError(
         "stereo",
-        f"{info.path}: a stereo film ({packing.name}); --config=data_stereo takes it",
+        f"{info.path}: a stereo film ({packing.name}); use --config=data_stereo",
     )
 
 
 @functools.cache
 def load_depth_model(name: str) -> DepthChoice:
-    """Loads a depth model, once in a process."""
+    """Loads a depth model; later calls in the same process return the same object."""
     return choose_depth(name, RunOptions())

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class StageTimer:
-    """Sums seconds by stage; `now` is the clock."""
+    """Sums the time of each stage, in seconds; `now` returns the current time."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic):
         self._now = now

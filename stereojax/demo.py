@@ -18,7 +18,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("video", None, "video file to convert instead of a rendered film")
 flags.DEFINE_string("output", "demo", "folder to write to")
 flags.DEFINE_integer("seed", 0, "random seed of the rendered film", lower_bound=0)
-flags.DEFINE_integer("frames", 48, "length of the rendered film", lower_bound=2)
+flags.DEFINE_integer("frames", 48, "length of the rendered film, frames", lower_bound=2)
 
 
 def run() -> None:

@@ -1,4 +1,4 @@
-"""Measures a result against the truth.
+"""Measures a result, such as estimated depth, against the ground truth.
 
     python -m stereojax.evaluate --task=depth --pred=film_depth.mkv --truth=true.npz
 
@@ -18,8 +18,12 @@ FLAGS = flags.FLAGS
 TASKS = ("depth",)
 
 flags.DEFINE_enum("task", None, TASKS, "kind of result to measure")
-flags.DEFINE_string("pred", None, "file or folder of the result to measure")
-flags.DEFINE_string("truth", None, "file or folder of the true result")
+flags.DEFINE_string(
+    "pred", None, "file or folder of the result to measure, such as a depth file"
+)
+flags.DEFINE_string(
+    "truth", None, "file or folder of the ground truth, in the same formats"
+)
 flags.DEFINE_string("output", None, "JSON file to write the scores to")
 flags.DEFINE_list(
     "infinity",

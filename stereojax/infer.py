@@ -4,8 +4,8 @@
     python -m stereojax.infer --input folder/ --output folder_3d/
 
 Sound, subtitles, chapters and metadata are kept. The same command resumes a run that
-was killed. Every setting of the look has its default in the config (--config); a flag
-of the same name overrides it.
+was killed. The config (--config) has a value for each setting; a flag of the same name
+overrides it.
 """
 
 import dataclasses
@@ -26,10 +26,14 @@ flags.DEFINE_string(
     "output", None, "video file to write; a folder if --input is a folder"
 )
 flags.DEFINE_string(
-    "config", "fast", "name of a shipped config, or path of a .py file; NAME:VARIANT"
+    "config",
+    "fast",
+    "name of a shipped config, or path of a .py file; :VARIANT may follow",
 )
 flags.DEFINE_string(
-    "depth_path", None, "file or folder to read depth from, instead of estimating it"
+    "depth_path",
+    None,
+    "file or folder of the depth to use, instead of estimating depth",
 )
 flags.DEFINE_enum(
     "depth_units",
@@ -41,8 +45,8 @@ flags.DEFINE_enum(
 flags.DEFINE_string(
     "preview",
     None,
-    "length and start in seconds, SECONDS[@START]: convert a clip of that length and"
-    " draw a contact sheet; START is a third of the film by default",
+    "clip to convert instead of the whole film, as SECONDS[@START], both in seconds;"
+    " START is a third of the film by default; a contact sheet is written too",
 )
 flags.DEFINE_string(
     "weights_dir",
@@ -50,20 +54,28 @@ flags.DEFINE_string(
     "root folder of converted weights; by default $STEREOJAX_WEIGHTS, else"
     " ~/.cache/stereojax/weights",
 )
-flags.DEFINE_bool("depth_only", False, "write the depth file to --output and stop")
 flags.DEFINE_bool(
-    "debug_grid", False, "also write a film of left, depth, mask and warped, 2x2"
+    "depth_only", False, "whether to write only the depth file, at --output"
 )
 flags.DEFINE_bool(
-    "splat_grid", False, "the input is a film of such 2x2 grids, written by any tool"
+    "debug_grid",
+    False,
+    "whether to write also a 2x2 grid video of left, depth, mask and warped",
 )
-flags.DEFINE_bool("overwrite", False, "replace an existing output")
 flags.DEFINE_bool(
-    "keep_work", False, "keep OUTPUT.work, so that another look is rendered faster"
+    "splat_grid",
+    False,
+    "whether --input is a 2x2 grid video of left, depth, mask and warped",
 )
-flags.DEFINE_bool("offline", False, "download no weights")
+flags.DEFINE_bool("overwrite", False, "whether to replace an existing output")
 flags.DEFINE_bool(
-    "allow_truncated", False, "convert the readable part of a damaged file"
+    "keep_work",
+    False,
+    "whether to keep OUTPUT.work, so that other settings are rendered faster",
+)
+flags.DEFINE_bool("offline", False, "whether to work without downloading weights")
+flags.DEFINE_bool(
+    "allow_truncated", False, "whether to convert the readable part of a damaged file"
 )
 for _field in dataclasses.fields(InferSettings):
     flags.DEFINE_string(_field.name, None, describe(_field))

@@ -22,23 +22,32 @@ from stereojax.training.multihost.preemption import Preemption
 FLAGS = flags.FLAGS
 PREFIX = "config.train."
 
-flags.DEFINE_string("config", "stereocrafter", "name or path of the config")
+flags.DEFINE_string(
+    "config",
+    "stereocrafter",
+    "name of a shipped config, or path of a .py file; :VARIANT may follow",
+)
 flags.DEFINE_string(
     "workdir", None, "folder of the run: checkpoints, metrics and exports"
 )
 flags.DEFINE_string(
     "data", None, "dataset folder written by data_prep; by default, synthetic scenes"
 )
-flags.DEFINE_string("weights_dir", None, "root folder of converted weights")
+flags.DEFINE_string(
+    "weights_dir",
+    None,
+    "root folder of converted weights; by default $STEREOJAX_WEIGHTS, else "
+    "~/.cache/stereojax/weights",
+)
 flags.DEFINE_string(
     "init_from",
     None,
-    "initial U-Net: a part's folder, or the --workdir of a finished run",
+    "initial U-Net: folder of a converted network, or --workdir of a finished run",
 )
 flags.DEFINE_string(
     "latents",
     None,
-    "folder of the latents of config.train.cached_draws, which runs can share; by "
+    "cache folder of config.train.cached_draws, which several runs can share; by "
     "default WORKDIR/latents",
 )
 flags.DEFINE_integer(
@@ -50,18 +59,24 @@ flags.DEFINE_integer(
 flags.DEFINE_integer(
     "preempted_exit_code",
     0,
-    "exit code after SIGTERM, by which launchers recognise a run to start again",
+    "exit code after SIGTERM or Ctrl-C, by which a launcher recognises preemption",
     lower_bound=0,
     upper_bound=255,
 )
 flags.DEFINE_string(
     "coordinator_address",
     None,
-    "address of process 0, as HOST:PORT; by default detected",
+    "address of process 0, HOST:PORT; detected on Slurm, Open MPI and TPU pods",
 )
-flags.DEFINE_integer("num_processes", None, "number of processes; by default detected")
 flags.DEFINE_integer(
-    "process_id", None, "number of this process, from 0; by default detected"
+    "num_processes",
+    None,
+    "number of processes; detected on Slurm, Open MPI and TPU pods",
+)
+flags.DEFINE_integer(
+    "process_id",
+    None,
+    "index of this process, from 0; detected on Slurm, Open MPI and TPU pods",
 )
 for _field in dataclasses.fields(TrainSettings):
     flags.DEFINE_string(f"{PREFIX}{_field.name}", None, describe(_field))

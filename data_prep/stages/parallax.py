@@ -1,6 +1,6 @@
-"""Parallax alignment: the constant shift that makes the disparities of a shot >= 0.
+"""Finds the constant shift that makes all disparities of a shot positive or zero.
 
-The minimum ignores rare disparities, which may be mismatches; see `_robust_minimum`.
+The smallest disparity is a robust minimum, because rare values may be mismatches.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ from data_prep.stages.eyes import depth_spread
 from data_prep.stages.packing import View
 from stereojax.shapes import Float
 
-_WIDTH = 640  # of the small pictures that are matched
-_MIN_CERTAIN = 100  # certain pixels; a picture with fewer is ignored
-# Mismatches are scattered over the full range, surfaces are not: a disparity counts if
-# this percentage of the certain pixels is within this distance above it.
+_WIDTH = 640  # px of the reduced pictures that are matched
+_MIN_CERTAIN = 100  # pictures with fewer certain matches (pixels) are ignored
+# Mismatches are scattered over the full range, surfaces are not: a disparity can be the
+# minimum if `_MIN_PERCENT` of the certain matches are at most `_NEIGHBORHOOD` above it.
 _MIN_PERCENT = 1.0
-_NEAR = 2.0  # px of the small picture
+_NEIGHBORHOOD = 2.0  # px of the reduced pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,29 +28,29 @@ class Parallax:
 
     low: float
     high: float
-    share: float  # of the texture that matches
-    spread: float  # 5th to 95th percentile, % of the width
+    share: float  # share of the textured pixels that match in both directions
+    spread: float  # disparity from 5th to 95th percentile, % of the width
 
     @property
     def shift(self) -> int:
-        """Pixels to move the right view left; negative: right.
+        """Pixels by which the right view is moved left; negative moves it right.
 
-        The disparity `low` becomes 0 to 1 px.
+        It changes the disparity `low` to a value from 0 to 1 px.
         """
         return -math.floor(self.low)
 
 
 @dataclasses.dataclass(frozen=True)
 class FindParallax:
-    """Measures the range of disparity on a few pictures of a shot."""
+    """Measures the range of disparity on a few pairs of views of a shot."""
 
     def __call__(self, pairs: Sequence[tuple[View, View]]) -> Parallax | None:
-        """Returns None if there is too little to match."""
+        """Returns the range over all pairs, or None if none has enough matches."""
         matches = [correspond(left, right, _WIDTH) for left, right in pairs]
         matches = [m for m in matches if m.certain.size >= _MIN_CERTAIN]
         if not matches:
             return None
-        # The range is over all pictures: an extreme may be in a few of them only.
+        # Take the range over all pairs: only a few of them may show the nearest object.
         low, high = np.array([_disparity_range(m) for m in matches]).T
         return Parallax(
             low=float(low.min()),
@@ -69,9 +69,9 @@ def _disparity_range(match: Correspondence) -> tuple[float, float]:
 
 
 def _robust_minimum(values: Float[np.ndarray, "n"]) -> float:
-    """Returns the smallest of the sorted values that has enough values near it."""
-    near = np.searchsorted(values, values + np.float32(_NEAR))
-    near -= np.arange(len(values))
+    """Returns the smallest of the sorted values that is supported by its neighbours."""
+    near = np.searchsorted(values, values + np.float32(_NEIGHBORHOOD))
+    near -= np.arange(len(values))  # number of values in the neighbourhood of each
     first = int(np.argmax(near >= len(values) * _MIN_PERCENT / 100))
-    # One in twenty of the near values may still be a mismatch.
+    # The 5th percentile: one in twenty of these values may still be a mismatch.
     return float(np.percentile(values[first : first + near[first]], 5))

@@ -14,7 +14,7 @@ from stereojax.depth.preprocess import preprocess
 
 
 class DepthAnything(PerFrameDepth):
-    """Depth Anything V2 as an estimator."""
+    """A per-frame depth estimator with a Depth Anything V2 network."""
 
     def __init__(
         self,
@@ -39,12 +39,15 @@ class DepthAnything(PerFrameDepth):
     def load(
         cls, folder: Path, *, dtype: Dtype | None = None, batch: int | None = None
     ) -> "DepthAnything":
-        """Loads the estimator from a converted part.
+        """Loads the estimator from the folder of a converted network.
 
-        Computes in `dtype`: by default float32 on a CPU, bfloat16 elsewhere.
+        Args:
+          dtype: the network's computation type; by default float32 on a CPU, bfloat16
+            elsewhere.
+          batch: frames computed together; by default chosen by device.
 
         Raises:
-          InputError: the part is absent, damaged or of another class.
+          InputError: the folder is absent, damaged or holds another network.
         """
         network, config = load_depth_network(
             folder, DepthAnythingV2, DepthAnythingV2Config, dtype

@@ -63,7 +63,7 @@ def denoise_windows(
     """
     window = len(noise)
     if not 0 <= overlap < window:
-        raise ValueError(f"overlap {overlap} must lie in [0, {window}), the window")
+        raise ValueError(f"overlap {overlap} must be in [0, {window}), the window")
     stride = window - overlap
     if previous is None:
         inputs = list(itertools.islice(conditioning, window))

@@ -24,7 +24,7 @@ from stereojax.depth.networks.video_depth_anything import (
 )
 from stereojax.depth.preprocess import network_size, padded_batches, preprocess
 from stereojax.depth.video_depth_windows import (
-    KEYS,
+    KEY_SLOTS,
     LENGTH,
     STEP,
     KeyWindow,
@@ -138,7 +138,7 @@ def _to_state(
     """Returns the state as arrays; a resumed run does not read `read` frames again."""
     state = {"references": end.references, "held": end.fade}
     state |= {"done": np.array(done), "read": np.array(read)}
-    for i, slot in enumerate(KEYS):
+    for i, slot in enumerate(KEY_SLOTS):
         for j, features in enumerate(window.items[slot]):
             state[f"key{i}.{j}"] = np.asarray(features)
     return state
@@ -148,7 +148,7 @@ def _keys_from_state(state: State) -> list[Features]:
     depths = sum(name.startswith("key0.") for name in state)
     return [
         [jnp.asarray(state[f"key{i}.{j}"]) for j in range(depths)]
-        for i in range(len(KEYS))
+        for i in range(len(KEY_SLOTS))
     ]
 
 

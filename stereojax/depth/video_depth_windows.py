@@ -1,13 +1,14 @@
-"""Windows of Video Depth Anything: cuts a shot into windows and aligns their depth.
+"""Cuts a shot into windows for Video Depth Anything and aligns their depth.
 
-As DepthAnything/Video-Depth-Anything (Apache-2.0) does it. A window has 32 frames. Each
-window after the first begins with 10 key frames of the previous one: slot 0 is always
-the shot's first frame, slot 1 the frame of slot 12, slots 2 to 9 the last eight frames;
-22 frames are new. After the end of the shot the last frame repeats.
+Follows DepthAnything/Video-Depth-Anything (Apache-2.0). A window has 32 slots, one
+frame in each. The first 10 slots of each later window hold key frames of the previous
+window: slot 0 its slot 0 (the shot's first frame), slot 1 its slot 12, and slots 2 to 9
+its last eight slots. The other 22 frames are new. After the end of the shot the last
+frame is repeated.
 
-Each window's depth has a scale and a shift of its own. The first two slots are
-reference frames whose depth is known, so they give the scale and the shift to the
-shot's depth. The next eight frames cross-fade from the previous window's depth.
+The network's depth has another scale and shift in each window. Slots 0 and 1 are
+reference frames: their depth in the previous window determines the scale and the shift
+of the new one. Slots 2 to 9 cross-fade from the previous window's depth to the new.
 """
 
 import dataclasses
@@ -22,31 +23,31 @@ from stereojax.shapes import Float
 
 T = TypeVar("T")
 
-LENGTH = 32
-KEYS = (0, 12, *range(24, 32))  # slots of a window that open the next one
-STEP = LENGTH - len(KEYS)
-FADE = 8  # key frames at the end of a window, over which two windows cross-fade
-REFERENCES = len(KEYS) - FADE  # slots whose depth the previous window has
+LENGTH = 32  # slots of a window
+KEY_SLOTS = (0, 12, *range(24, 32))  # slots whose frames begin the next window
+STEP = LENGTH - len(KEY_SLOTS)  # new frames per window
+FADE = 8  # slots at the end of a window that cross-fade with the next window
+REFERENCES = len(KEY_SLOTS) - FADE  # slots at the start that align the window
 FADE_START = LENGTH - FADE  # the first slot whose depth the next window changes
 
 
 @dataclasses.dataclass(frozen=True)
 class KeyWindow(Generic[T]):
-    """The input of the network: one item for each of 32 frames."""
+    """The input of the network: one item (a frame or its features) in each slot."""
 
-    items: list[T]  # 32
-    known: int  # number of slots with frames of the shot; the others repeat the last
+    items: list[T]  # LENGTH
+    known: int  # slots with frames of the shot; the others repeat the last frame
 
 
 def key_windows(items: Iterator[T], keys: Sequence[T] = ()) -> Iterator[KeyWindow[T]]:
-    """Yields every window of a shot, as soon as its last item is read.
+    """Yields the windows of a shot, each as soon as its last item is read.
 
-    A window is left out if it would change no frame of the shot: the previous window
-    decides all frames before the cross-fade.
+    There is no last window for frames that the previous window has already decided,
+    which are those before its cross-fade.
 
     Args:
-      items: one per frame of the shot; of the remaining frames if `keys` are given.
-      keys: items in the slots `KEYS` of the previous window, if that was full.
+      items: one per frame of the shot; with `keys`, one per frame that is still unread.
+      keys: items in the slots `KEY_SLOTS` of the previous window, to resume after it.
     """
     keys = list(keys)
     new = list(itertools.islice(items, LENGTH - len(keys)))
@@ -57,24 +58,27 @@ def key_windows(items: Iterator[T], keys: Sequence[T] = ()) -> Iterator[KeyWindo
         yield KeyWindow(window, min(known, LENGTH))
         if known <= FADE_START:
             return
-        keys = [window[i] for i in KEYS]
+        keys = [window[i] for i in KEY_SLOTS]
         new = list(itertools.islice(items, STEP))
         known += len(new) - STEP
 
 
 @dataclasses.dataclass(frozen=True)
 class WindowEnd:
-    """Aligned depth of a window that the next window needs."""
+    """Aligned depth of a window, as far as the next window needs it."""
 
-    references: Float[np.ndarray, "2 h w"]  # of the next window's reference frames
-    fade: Float[np.ndarray, "8 h w"]  # of the frames that the next window fades from
+    references: Float[
+        np.ndarray, "2 h w"
+    ]  # depth of the next window's reference frames
+    fade: Float[np.ndarray, "8 h w"]  # depth of the frames of the cross-fade
 
     @classmethod
     def of(
         cls, depth: Float[np.ndarray, "32 h w"], previous: "WindowEnd | None"
     ) -> "WindowEnd":
-        """Returns the end of a window; reference 0 is always the shot's first frame."""
-        references = depth[list(KEYS[:REFERENCES])]
+        """Returns the end of a window with the given aligned depth."""
+        references = depth[list(KEY_SLOTS[:REFERENCES])]
+        # Reference 0 is the shot's first frame: it keeps the depth of the first window.
         if previous is not None:
             references[0] = previous.references[0]
         return cls(references, depth[FADE_START:].copy())
@@ -83,15 +87,15 @@ class WindowEnd:
 def align_window(
     depth: Float[np.ndarray, "32 h w"], known: int, previous: WindowEnd | None
 ) -> tuple[Float[np.ndarray, "t h w"], WindowEnd]:
-    """Aligns a window's depth to the shot's scale.
+    """Aligns a window's depth to the scale and shift of the shot's depth.
 
     Args:
       depth: the network's depth of a window.
-      known: the window's `known`.
+      known: `KeyWindow.known` of the window.
       previous: the end of the previous window; None for the first window.
 
     Returns:
-      The frames that no later window changes, and the end for the next window.
+      The depth of the frames that no later window changes, and the window's end.
     """
     start = 0
     if previous is not None:
@@ -103,10 +107,10 @@ def align_window(
 def _aligned(
     depth: Float[np.ndarray, "32 h w"], previous: WindowEnd
 ) -> Float[np.ndarray, "32 h w"]:
-    """Scales and shifts a window by its references, then cross-fades eight frames."""
+    """Scales and shifts a window to match its references, then cross-fades."""
     scale, shift = scale_and_shift(depth[:REFERENCES], previous.references)
     depth = np.maximum(depth * np.float32(scale) + np.float32(shift), np.float32(0))
-    new = np.linspace(0, 1, FADE, dtype=np.float32)[:, None, None]
+    weight = np.linspace(0, 1, FADE, dtype=np.float32)[:, None, None]
     fade = slice(REFERENCES, REFERENCES + FADE)
-    depth[fade] = previous.fade * (1 - new) + depth[fade] * new
+    depth[fade] = previous.fade * (1 - weight) + depth[fade] * weight
     return depth

@@ -77,13 +77,13 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Identifies the output: the same key, the same pictures and files."""
+        """The key of the output: equal keys mean equal pictures and files."""
         extra_files = self.options.depth_only, self.options.debug_grid
         return key_of(self.inputs, self.model, self.settings, extra_files)
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """Everything but the settings that the pictures are made from."""
+        """The inputs, besides the settings, that determine the pictures."""
         options = self.options
         depth = self.depth and self.depth.identity
         sources = (self.source_hash, depth, self.fill.identity)

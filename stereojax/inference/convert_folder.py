@@ -1,4 +1,4 @@
-"""Converts a folder of films; one bad file does not stop the others."""
+"""Converts the films of a folder; a failed film does not stop the others."""
 
 import sys
 from collections.abc import Callable
@@ -6,39 +6,33 @@ from pathlib import Path
 
 from stereojax.cli import InputError, line_of
 
-_COMMON = (".mp4", ".mkv", ".mov", ".m4v", ".webm", ".avi", ".mpg", ".mpeg")
-_OTHER = (
-    ".ts",
-    ".m2ts",
-    ".mts",
-    ".wmv",
-    ".flv",
-    ".ogv",
-    ".3gp",
-    ".nut",
-    ".mxf",
-    ".vob",
-)
-SUFFIXES = frozenset((*_COMMON, *_OTHER))
+# fmt: off
+FILM_SUFFIXES = frozenset((
+    ".mp4", ".mkv", ".mov", ".m4v", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts",
+    ".mts", ".wmv", ".flv", ".ogv", ".3gp", ".nut", ".mxf", ".vob",
+))
+# fmt: on
 
 
 def videos_in(folder: Path) -> list[Path]:
-    """Returns the video files of a folder by name, without hidden files."""
+    """Returns the video files of a folder, sorted by name, without hidden files."""
     videos = sorted(
         p
         for p in folder.iterdir()
-        if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
+        if p.suffix.lower() in FILM_SUFFIXES
+        and p.is_file()
+        and not p.name.startswith(".")
     )
     if not videos:
-        raise InputError(f"--input={folder}: the folder holds no video file")
+        raise InputError(f"--input={folder}: the folder has no video file")
     return videos
 
 
 def convert_each(sources: list[Path], convert: Callable[[Path], object]) -> int:
-    """Converts films one after the other, prints a summary; returns the exit code.
+    """Converts films one after the other, and prints a summary.
 
     Returns:
-      0 if all succeeded, 2 if every failure was an `InputError`, else 1.
+      The exit code: 0 if all succeeded, 2 if every failure was an `InputError`, else 1.
     """
     failures: list[tuple[Path, str, bool]] = []  # film, error line, is an InputError
     for source in sources:
@@ -46,7 +40,7 @@ def convert_each(sources: list[Path], convert: Callable[[Path], object]) -> int:
         try:
             convert(source)
         except Exception as error:
-            # The error itself would keep the film's networks in memory.
+            # Keep only the text: the exception's traceback holds the film's networks.
             line = line_of(error)
             failures.append((source, line, isinstance(error, InputError)))
             print(f"error: {line}", file=sys.stderr)

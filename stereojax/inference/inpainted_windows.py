@@ -1,4 +1,4 @@
-"""The diffusion fill of a film: right views made window by window and kept on disk.
+"""The diffusion fill of a film: right views, window by window, stored on disk.
 
 A finished window is written at once, so a killed run continues after it. It is removed
 when all of its frames are encoded and the next window, which starts with some of them,

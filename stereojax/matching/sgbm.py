@@ -12,12 +12,13 @@ import numpy as np
 
 from stereojax.matching.contract import Disparity, Pair
 
-_STEP = 16  # OpenCV's disparities are sixteenths; its ranges are multiples of 16 px
+_SUBPIXELS = 16  # OpenCV returns disparities in sixteenths of a pixel
+_RANGE_STEP = 16  # px; OpenCV's search range must be a multiple of this
 
 
 @dataclasses.dataclass(frozen=True)
 class Sgbm:
-    """Matches each frame on its own."""
+    """A `Matcher` that matches each frame independently."""
 
     min_disparity: float = 0.0  # share of the width
     max_disparity: float = 0.125  # share of the width
@@ -36,12 +37,13 @@ class Sgbm:
             yield self._match(left, right)
 
     def _search_range(self, width: int) -> tuple[int, int]:
-        """Returns the lowest disparity and the size of the range, in pixels."""
+        """Returns the lowest disparity, px, and the number of disparities to search."""
         lowest = int(np.floor(self.min_disparity * width))
-        count = np.ceil((self.max_disparity * width - lowest) / _STEP)
-        return lowest, _STEP * max(1, int(count))
+        count = np.ceil((self.max_disparity * width - lowest) / _RANGE_STEP)
+        return lowest, _RANGE_STEP * max(1, int(count))
 
     def _match(self, left: np.ndarray, right: np.ndarray) -> Disparity:
+        """Returns the left view's disparity; NaN where no match was found."""
         import cv2
 
         lowest, count = self._search_range(left.shape[1])
@@ -54,14 +56,14 @@ class Sgbm:
             preFilterCap=31,
             mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
         )
-        # OpenCV skips columns whose search range ends outside the view; repeating the
-        # edge columns makes the range fit everywhere.
-        before, after = max(0, lowest + count), max(0, -lowest)
+        # OpenCV skips columns whose search range leaves the view. Padding with the edge
+        # columns keeps the range inside for all of them.
+        pad_left, pad_right = max(0, lowest + count), max(0, -lowest)
         views = (
-            cv2.copyMakeBorder(v, 0, 0, before, after, cv2.BORDER_REPLICATE)
+            cv2.copyMakeBorder(v, 0, 0, pad_left, pad_right, cv2.BORDER_REPLICATE)
             for v in (left, right)
         )
-        sixteenths = matcher.compute(*views)[:, before : before + left.shape[1]]
-        disparity = sixteenths.astype(np.float32) / _STEP
-        disparity[sixteenths < lowest * _STEP] = np.nan
+        sixteenths = matcher.compute(*views)[:, pad_left : pad_left + left.shape[1]]
+        disparity = sixteenths.astype(np.float32) / _SUBPIXELS
+        disparity[sixteenths < lowest * _SUBPIXELS] = np.nan
         return disparity

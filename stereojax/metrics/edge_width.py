@@ -52,7 +52,7 @@ def edge_width(opacity: Float[Array | np.ndarray, "*b w"]) -> Float[Array, "*b"]
     for a linear ramp. A hard edge has 0 where it falls between two pixels and 1.5 where
     it halves one; the mean over all positions is 1, the width of a pixel. So take the
     mean over many rows of a slanted edge, and compare it with the true view's.
-    A band of half opacity beside the edge, as a ghost is, adds 1.5 times its width.
+    A band of half opacity next to the edge, such as a ghost, adds 1.5 times its width.
 
     Args:
       opacity: rows that cross the silhouette; the sum over all its edges is returned.

@@ -1,4 +1,4 @@
-"""Ghost energy: edges in and around the hole that the true view does not have."""
+"""Measures ghost energy: edges in and around the hole that the true view lacks."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,8 +6,8 @@ from jax import lax
 
 from stereojax.shapes import Array, Float, Shaped
 
-RING = 3  # pixels around the hole that are scored too
-TOLERANCE = 1  # pixels by which an edge may be misplaced and still be the truth's own
+RING = 3  # px; width of the ring around the hole that is scored too
+TOLERANCE = 1  # px; an edge displaced by at most this much is not a ghost
 
 
 def ghost_energy(
@@ -18,26 +18,26 @@ def ghost_energy(
     ring: int = RING,
     tolerance: int = TOLERANCE,
 ) -> Float[Array, "*b"]:
-    """Returns the mean gradient that a picture has in the hole and its ring in excess.
+    """Returns the mean excess of a picture's gradient over the truth's, near the hole.
 
-    A ghost is a contour that the true view does not have: a second outline beside an
-    object, a smeared rim, a streak that ends abruptly. It changes PSNR little,
-    because a thin line has a small squared error, but a viewer sees it first. So the
-    gradient magnitude of the picture is compared with the truth's, and only the excess
-    is counted. Blur has no excess; PSNR and SSIM measure it.
+    A ghost is a contour that the true view does not have: a second outline next to an
+    object, a smeared rim, a streak that ends abruptly. A ghost is conspicuous, but
+    PSNR is insensitive to it, because a thin line of a wrong colour has a small squared
+    error. This metric counts only gradients of the picture that exceed the truth's, so
+    it does not penalise blur (PSNR and SSIM do).
 
     At each pixel the excess is max(0, g(picture) - max(g(truth))), where g is the
     gradient magnitude and the second maximum runs over the (2 * tolerance + 1)^2 pixels
-    around, so that an edge displaced by `tolerance` pixels is no ghost. The result is
-    the mean of the excess over all frames, weighted by the hole that is dilated by
-    `ring` pixels: mixed pixels lie just outside the hole.
+    around, so that an edge displaced by `tolerance` pixels is not counted. The result
+    is the mean of the excess over all frames, weighted by the hole dilated by `ring`
+    pixels, because pixels of mixed colour are just outside the hole.
 
     Args:
       picture: the filled view, in [0, 1].
       truth: the true view, in [0, 1].
       hole: pixels that the left camera did not see.
       ring: width of the ring around the hole, in pixels.
-      tolerance: displacement of an edge that is not counted, in pixels.
+      tolerance: largest displacement of an edge that is not counted, in pixels.
 
     Returns:
       Intensity per pixel step: 0.01 is an excess of 1 % of the full range between
@@ -56,8 +56,8 @@ def gradient_magnitude(
 ) -> Float[Array, "*b h w"]:
     """Returns the gradient's length, as the root mean square over the channels.
 
-    Forward differences, 0 at the last row and column: a line of one pixel has a
-    gradient on both sides, which central differences would halve and displace.
+    Uses forward differences, 0 at the last row and column: central differences would
+    halve and displace the gradients on both sides of a line one pixel wide.
     """
     picture = jnp.asarray(picture, jnp.float32)
     square = 0.0
@@ -65,12 +65,12 @@ def gradient_magnitude(
         last = lax.slice_in_dim(picture, -1, None, axis=picture.ndim + axis)
         step = jnp.diff(picture, axis=axis, append=last)
         square += jnp.square(step).mean(-1)
-    # The gradient of the root is infinite at 0.
+    # Avoid 0 in the square root, whose derivative there is infinite.
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
 
 
 def dilate(picture: Float[Array, "*b h w"], radius: int) -> Float[Array, "*b h w"]:
-    """Returns the maximum over the square of (2 * radius + 1)^2 pixels around each."""
+    """Returns each pixel's maximum over the (2 * radius + 1)^2 pixels around it."""
     size = 2 * radius + 1
     window = (1,) * (picture.ndim - 2) + (size, size)
     return lax.reduce_window(

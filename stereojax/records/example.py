@@ -18,8 +18,8 @@ def to_example(record: Record) -> bytes:
     }
     features |= {name: [getattr(record, name)] for name in NUMBER_FIELDS}
     for name, value in dataclasses.asdict(record.provenance).items():
-        plain = value.encode() if isinstance(value, str) else value
-        features[PROVENANCE_PREFIX + name] = [plain]
+        feature = value.encode() if isinstance(value, str) else value
+        features[PROVENANCE_PREFIX + name] = [feature]
     return wire.serialize_features(features)
 
 
@@ -27,7 +27,7 @@ def from_example(data: bytes) -> Record:
     """Parses a record that `to_example` or TFDS serialized.
 
     Raises:
-      ValueError: the bytes are no Example, or not the Example of a record.
+      ValueError: the bytes are not an Example, or lack a feature of a record.
     """
     features = wire.parse_features(data)
     try:
@@ -38,11 +38,14 @@ def from_example(data: bytes) -> Record:
         types = {f.name: f.type for f in dataclasses.fields(Record)}
         numbers = {n: _scalar(features[n], types[n]) for n in NUMBER_FIELDS}
     except KeyError as error:
-        raise ValueError(f"not a stereo record: it has no {error}") from error
+        raise ValueError(
+            f"not a stereo record: the feature {error} is missing"
+        ) from error
     pictures = {name: tuple(features.get(name, ())) for name in PICTURE_FIELDS}
     return Record(**pictures, **numbers, provenance=Provenance(**provenance))
 
 
 def _scalar(values: list, kind: type) -> Any:
+    """Returns the only value of a feature, as a `kind`."""
     (value,) = values
     return value.decode() if kind is str else kind(value)

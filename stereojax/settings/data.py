@@ -1,6 +1,6 @@
 """The settings of data preparation: the `data` section of a config.
 
-A field is also a flag of `data_prep`: `--config.min_psnr=27`.
+Each field is also a flag of `data_prep`, such as `--config.min_psnr=27`.
 """
 
 import dataclasses
@@ -18,23 +18,24 @@ FILE_FORMATS = ("tfrecord", "array_record")
 
 @dataclasses.dataclass(frozen=True)
 class DataSettings:
-    """The settings of a dataset. Pixels are those of a record's pictures."""
+    """The settings of a dataset; lengths in pixels refer to a record's pictures."""
 
     kind: str = setting("stereo", "kind of the input films", choices=KINDS)
     layout: str = setting(
         "auto",
-        "packing of the eyes in a stereo film: side by side, top and bottom, or their"
-        " half-size forms; auto detects it",
+        "packing of the two views in a stereo film: side by side, top and bottom, or"
+        " their half-size forms; auto detects it",
         choices=SOURCE_LAYOUTS,
     )
     swapped_eyes: str = setting(
         "refuse",
-        "treatment of a stereo film whose eyes are swapped",
+        "treatment of a stereo film whose views are swapped",
         choices=SWAPPED_EYES,
     )
     max_enlarge: float = setting(
         1.25,
-        "largest enlargement of a film's views to the size of a record",
+        "largest factor of enlarging a film's views to a record's size; films and shots"
+        " that need more are dropped",
         low=1,
         high=16,
     )
@@ -42,12 +43,12 @@ class DataSettings:
     height: int = setting(576, "height of a record's pictures, px", low=64, high=8192)
     longest: int = setting(
         145,
-        "length of the longest sequence, frames; 145 frames are 25 at stride 6",
+        "length of the longest sequence, frames; 145 hold a sample of 25 at stride 6",
         low=1,
         high=10000,
     )
     shortest: int = setting(
-        25, "length of the shortest sequence, frames", low=1, high=10000
+        25, "length of the shortest sequence that is kept, frames", low=1, high=10000
     )
     matcher: str = setting(
         "sgbm", "stereo matcher that estimates a stereo film's disparity",
@@ -60,21 +61,27 @@ class DataSettings:
         low=0,
         high=100,
     )
-    depth_model: str = setting("auto", "depth model for mono films, as in infer")
+    depth_model: str = setting(
+        "auto", "depth model for mono films, by its name in infer"
+    )
     divergence: float = setting(
-        2.0, "near-to-far disparity range of a mono film, % of width", low=0, high=10
+        2.0,
+        "disparity range from far to near of a mono film, % of width",
+        low=0,
+        high=10,
     )
     jpeg_quality: int = setting(95, "JPEG quality of the views", low=75, high=100)
     store_warped: bool = setting(
-        False, "storage of the splatted view and its mask, which training recomputes"
+        False,
+        "whether to store the splatted view and its mask, which training recomputes",
     )
     validation_percent: float = setting(
-        2.0, "share of the films kept for validation, %", low=0, high=50
+        2.0, "share of the films that goes into the validation split, %", low=0, high=50
     )
     group: str = setting(
         "content",
-        "unit that is never split between training and validation: the content of a"
-        " film, or a folder of films",
+        "unit that is never divided between training and validation: films of equal"
+        " content, or all films of a folder",
         choices=GROUPS,
     )
     file_format: str = setting(
@@ -92,8 +99,8 @@ class DataSettings:
         for name in ("width", "height"):
             if (size := getattr(self, name)) % 8:
                 raise InputError(
-                    f"{name}={size}: expected a multiple of 8, as networks take"
-                    f" pictures; {size - size % 8} or {size + 8 - size % 8}"
+                    f"{name}={size}: expected a multiple of 8, which the networks need,"
+                    f" such as {size - size % 8} or {size + 8 - size % 8}"
                 )
 
 

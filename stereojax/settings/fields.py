@@ -45,7 +45,7 @@ def check_value(name: str, field: dataclasses.Field, value: Any) -> Any:
         ok = typed is not None and math.isfinite(typed) and exact
         ok = ok and meta["low"] <= typed <= meta["high"]
         number = "a whole number" if kind is int else "a number"
-        expected = f"{number} from {meta['low']:g} to {meta['high']:g}"
+        expected = f"{number} from {meta['low']:.10g} to {meta['high']:.10g}"
     else:
         ok, expected = typed is not None and exact, f"a {kind.__name__}"
     if not ok:
@@ -75,7 +75,7 @@ def describe(field: dataclasses.Field) -> str:
     if meta["choices"]:
         accepted = f" ({', '.join(meta['choices'])})"
     elif meta["low"] is not None:
-        accepted = f" ({meta['low']:g} to {meta['high']:g})"
+        accepted = f" ({meta['low']:.10g} to {meta['high']:.10g})"
     else:
         accepted = ""
     default = "" if field.default is None else f"; {field.default} by default"

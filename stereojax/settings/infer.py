@@ -1,6 +1,7 @@
 """The settings of inference.
 
-A field of `InferSettings` is a field of `config.infer` and a flag of `infer` at once.
+Each field of `InferSettings` is also a field of `config.infer` and a flag of
+`stereojax.infer`; each field of `ModelSettings` is a field of `config.model`.
 """
 
 import dataclasses
@@ -38,11 +39,12 @@ DEPTH_MODELS = (
 
 @dataclasses.dataclass(frozen=True)
 class ModelSettings:
-    """The networks of a config, and their sampling."""
+    """The fill method of a config, its networks and DepthCrafter's sampling."""
 
     fill: str = setting(
         "background",
-        "method that fills the holes: extending the background, or diffusion",
+        "method that fills the holes: background extends the background, diffusion"
+        " generates content",
         choices=("background", "diffusion"),
     )
     recipe: str = setting(
@@ -51,15 +53,16 @@ class ModelSettings:
         choices=("ours", "published"),
     )
     unet: str = setting(
-        "stereocrafter/unet", "weights of the U-Net: name of a part, or random"
+        "stereocrafter/unet", "weights of the U-Net: a converted network, or random"
     )
-    vae: str = setting("svd/vae", "weights of the VAE: name of a part, or random")
+    vae: str = setting("svd/vae", "weights of the VAE: a converted network, or random")
     image_encoder: str = setting(
-        "svd/image_encoder", "weights of the image encoder: name of a part, or random"
+        "svd/image_encoder",
+        "weights of the CLIP image encoder: a converted network, or random",
     )
     dtype: str = setting(
         "auto",
-        "type that networks compute in; auto is float32 on a CPU, bfloat16 elsewhere",
+        "dtype that networks compute in; auto is float32 on a CPU, bfloat16 elsewhere",
         choices=("auto", "float32", "bfloat16"),
     )
     depth_steps: int = setting(
@@ -67,7 +70,7 @@ class ModelSettings:
     )
     depth_guidance: float = setting(
         1.0,
-        "strength of DepthCrafter's guidance; 1 is off and halves the work",
+        "scale of DepthCrafter's classifier-free guidance; 1 is off, in half the time",
         low=0,
         high=10,
     )
@@ -75,24 +78,31 @@ class ModelSettings:
         110, "number of frames that DepthCrafter denoises together", low=1, high=200
     )
     depth_overlap: int = setting(
-        25, "number of frames that DepthCrafter's windows share", low=0, high=199
+        25,
+        "number of frames that consecutive windows of DepthCrafter share",
+        low=0,
+        high=199,
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class InferSettings(DiffusionSettings):
-    """The look of a converted video. Pixels are those of a picture 1024 px wide."""
+    """Settings that determine the pictures and the format of a converted video.
+
+    Lengths in pixels refer to a picture 1024 px wide and scale with the width.
+    """
 
     divergence: float = setting(
-        2.0, "near-to-far disparity range, % of picture width", low=0, high=10
+        2.0, "disparity range from far to near, % of the picture width", low=0, high=10
     )
     convergence: float = setting(
-        0.67, "normalised depth on the screen plane, 0 = far to 1 = near",
+        0.67, "normalised depth shown at the screen plane; 0 is far, 1 is near",
         low=-1, high=2,
     )  # fmt: skip
     max_disp: float | None = setting(
         None,
-        "published strength, +-pixels of the film's width; sets --divergence",
+        "largest disparity to either side, px of the film, as in the published code;"
+        " replaces --divergence",
         low=0,
         high=500,
     )
@@ -100,61 +110,72 @@ class InferSettings(DiffusionSettings):
         "auto", "model that estimates depth", choices=DEPTH_MODELS
     )
     depth_low: float = setting(
-        1.0, "percentile of a shot's depth that counts as far", low=0, high=50
+        1.0, "percentile of a shot's depth that is mapped to far", low=0, high=50
     )
     depth_high: float = setting(
-        99.0, "percentile of a shot's depth that counts as near", low=50, high=100
+        99.0, "percentile of a shot's depth that is mapped to near", low=50, high=100
     )
     depth_steady: float = setting(
         12.0,
-        "number of frames over which depth estimated frame by frame keeps its scale;"
-        " 0: off",
+        "standard deviation, in frames, of the window that smooths the scale of"
+        " per-frame depth; 0 is off",
         low=0,
         high=240,
     )
     edge_sharpen: float = setting(
         4.0,
-        "radius within which soft depth edges become steps, px; 0: off",
+        "radius in which soft depth edges are sharpened to steps, px at 1024 px width;"
+        " 0 is off",
         low=0,
         high=32,
     )
     compositing: str = setting(
         "coverage",
-        "splat compositing: by area, which keeps thin things thin, or StereoCrafter's",
+        "compositing of the splat: coverage is by area, so that thin objects keep their"
+        " width; published is StereoCrafter's",
         choices=COMPOSITING,
     )
     edge_dilate: float = setting(
-        2.0, "growth of the foreground in depth, px", low=0, high=32
+        2.0,
+        "dilation of the foreground in the depth map, px at 1024 px width",
+        low=0,
+        high=32,
     )
     hole_dilate: float = setting(
-        2.0, "growth of the holes before they are filled, px", low=0, high=32
+        2.0,
+        "dilation of the holes before they are filled, px at 1024 px width",
+        low=0,
+        high=32,
     )
     feather: float = setting(
-        0.0, "width of the seam between fill and picture, px", low=0, high=64
+        0.0,
+        "width of the blend between fill and picture, px at 1024 px width",
+        low=0,
+        high=64,
     )
     layout: str = setting(
-        "full_sbs", "packing of the two eyes in the output", choices=LAYOUTS
+        "full_sbs", "packing of the two views in the output", choices=LAYOUTS
     )
     anaglyph: str = setting(
-        "dubois", "method of the red-cyan anaglyph layout", choices=ANAGLYPHS
+        "dubois", "colour method of the red-cyan anaglyph layout", choices=ANAGLYPHS
     )
     codec: str | None = setting(
         None,
-        "video codec; by default h264, and hevc above 4096 px width or 8 bits",
+        "video codec; by default h264, or hevc above 4096 px width or 8 bits",
         choices=CODECS,
     )
     crf: float | None = setting(
         None,
-        "constant rate factor of the codec, smaller is better; by default visually"
-        " lossless",
+        "constant rate factor of the codec; a smaller one gives a better and larger"
+        " file; by default visually lossless",
         low=0,
         high=63,
     )
     pixel_format: str | None = setting(
-        None, "pixel format in FFmpeg's notation, such as yuv444p; by default like the"
+        None, "pixel format by its name in FFmpeg, such as yuv444p; by default the"
         " source's",
     )  # fmt: skip
     segment_frames: int = setting(
-        24, "number of frames encoded together: the most that a crash loses",
+        24, "number of frames in an encoded segment; a crash loses at most one segment",
         low=1, high=1000,
     )  # fmt: skip

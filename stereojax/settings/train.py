@@ -8,8 +8,8 @@ import dataclasses
 from stereojax.cli import InputError
 from stereojax.settings.fields import setting
 
-RANDOM = "random"  # instead of a part: a small network with random weights
-PATCHES = "patches"  # instead of a VAE: pixels rearranged into channels
+RANDOM = "random"  # in place of a part's name: a small network with random weights
+PATCHES = "patches"  # in place of a VAE: pixels rearranged into channels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,14 +32,17 @@ class TrainSettings:
     )
 
     # Networks: names of converted parts, or `random`.
-    unet: str = setting("svd/unet", "part with the U-Net's initial weights; or random")
+    unet: str = setting("svd/unet", "initial U-Net: a converted network, or random")
     vae: str = setting(
-        "svd/vae", "part with the VAE; or random; or patches, for pixels"
+        "svd/vae",
+        "VAE: a converted network, random, or patches (pixels moved to channels)",
     )
     image_encoder: str = setting(
-        "svd/image_encoder", "part with the CLIP image encoder; or random"
+        "svd/image_encoder", "CLIP image encoder: a converted network, or random"
     )
-    widths: str = setting("64,128", "channels of a random U-Net's levels, in order")
+    widths: str = setting(
+        "64,128", "channels of each level of a random U-Net, multiples of 32"
+    )
     dtype: str = setting(
         "auto",
         "dtype of activations; auto is float32 on a CPU, bfloat16 on accelerators",
@@ -57,7 +60,7 @@ class TrainSettings:
     )
 
     # The frames and the crop of a sample.
-    frames: int = setting(25, "frames of a sample", low=1, high=200)
+    frames: int = setting(25, "number of frames of a sample", low=1, high=200)
     height: int = setting(576, "height of a sample, in pixels", low=8, high=8192)
     width: int = setting(1024, "width of a sample, in pixels", low=8, high=8192)
     min_stride: int = setting(
@@ -68,7 +71,7 @@ class TrainSettings:
     )
     zoom: float = setting(
         1.0,
-        "largest random enlargement before the crop, as a factor; 1 is none",
+        "largest factor of random enlargement before the crop; 1 is none",
         low=1,
         high=8,
     )
@@ -80,24 +83,27 @@ class TrainSettings:
     )
     synthetic_disparity: float = setting(
         2.0,
-        "largest disparity of a synthetic scene, in % of the width",
+        "largest disparity of a synthetic scene, % of the width",
         low=0.1,
         high=30,
     )
     cached_draws: int = setting(
         0,
-        "samples per clip whose latents are cached on disk and reused; 0 draws every "
-        "sample anew, without a cache",
+        "number of samples per clip whose latents are cached on disk and reused; 0 "
+        "draws every sample anew, without a cache",
         low=0,
         high=10**6,
     )
     workers: int = setting(
         8,
-        "processes that read and decode, each two batches ahead; 0 uses threads",
+        "number of processes that read and decode, each two batches ahead; 0 uses "
+        "threads",
         low=0,
         high=256,
     )
-    prefetch: int = setting(2, "batches to prefetch to the devices", low=1, high=100)
+    prefetch: int = setting(
+        2, "number of batches to prefetch to the devices", low=1, high=100
+    )
 
     # The objective.
     sigma_mean: float = setting(
@@ -108,7 +114,8 @@ class TrainSettings:
     )
     known_frames: int = setting(
         12,
-        "largest number of first frames that are given without holes",
+        "largest number of first frames that are given without holes; each sample "
+        "draws its own number",
         low=0,
         high=200,
     )
@@ -131,7 +138,7 @@ class TrainSettings:
         high=1,
     )
     hole_weight: float = setting(
-        1.0, "loss weight of a latent in a hole; others have 1", low=0, high=1000
+        1.0, "loss weight of latents in a hole; elsewhere it is 1", low=0, high=1000
     )
     pixel_l1: float = setting(
         0.0, "weight of the L1 loss on decoded crops; 0 disables it", low=0, high=1000
@@ -145,14 +152,18 @@ class TrainSettings:
     pixel_crop: int = setting(
         128, "side of a decoded crop, in pixels", low=16, high=4096
     )
-    pixel_frames: int = setting(2, "frames of a decoded crop", low=1, high=200)
+    pixel_frames: int = setting(
+        2, "number of frames of a decoded crop", low=1, high=200
+    )
 
     # The optimizer.
     steps: int = setting(26000, "number of updates in total", low=1, high=10**9)
-    batch: int = setting(8, "samples per update, over all devices", low=1, high=10**6)
+    batch: int = setting(
+        8, "number of samples per update, over all devices", low=1, high=10**6
+    )
     accumulate: int = setting(
         0,
-        "microbatches per device and update; 0 makes one of each sample",
+        "number of microbatches per device and update; 0 makes each sample one",
         low=0,
         high=10**4,
     )
@@ -160,34 +171,41 @@ class TrainSettings:
         "adamw", "optimizer of the trainable parameters", choices=("adamw", "sgd")
     )
     learning_rate: float = setting(
-        1e-5, "constant learning rate after the warmup", low=0, high=10
+        1e-5, "learning rate, constant after the warmup", low=0, high=10
     )
     warmup_steps: int = setting(
-        0, "updates of linear learning-rate warmup from 0", low=0, high=10**9
+        0, "number of updates of linear learning-rate warmup from 0", low=0, high=10**9
     )
-    weight_decay: float = setting(1e-2, "AdamW's weight decay", low=0, high=1)
+    weight_decay: float = setting(1e-2, "AdamW's decoupled weight decay", low=0, high=1)
     beta1: float = setting(0.9, "AdamW's first-moment decay", low=0, high=1)
     beta2: float = setting(0.999, "AdamW's second-moment decay", low=0, high=1)
-    epsilon: float = setting(1e-8, "AdamW's epsilon in the denominator", low=0, high=1)
+    epsilon: float = setting(
+        1e-8, "AdamW's epsilon, added to the denominator", low=0, high=1
+    )
     clip_norm: float = setting(
         1.0,
-        "global norm to which gradients are clipped; 0 disables clipping",
+        "largest global norm of the gradients, to which they are clipped; 0 disables "
+        "clipping",
         low=0,
         high=1e6,
     )
     fsdp: int = setting(
         0,
-        "devices over which one copy of the state is sharded; 0 is all of a host",
+        "number of devices over which a copy of the state is sharded; 0 is all of a "
+        "host",
         low=0,
         high=10**5,
     )
 
     # Logs, checkpoints and validation.
     log_every: int = setting(
-        10, "updates from one row of metrics.jsonl to the next", low=1, high=10**9
+        10,
+        "number of updates from one row of metrics.jsonl to the next",
+        low=1,
+        high=10**9,
     )
     checkpoint_every: int = setting(
-        500, "updates from one checkpoint to the next", low=1, high=10**9
+        500, "number of updates from one checkpoint to the next", low=1, high=10**9
     )
     keep: int = setting(3, "number of newest checkpoints to keep", low=1, high=10**6)
     keep_best: int = setting(
@@ -195,7 +213,7 @@ class TrainSettings:
     )
     validate_every: int = setting(
         1000,
-        "updates from one validation to the next; 0 disables validation",
+        "number of updates from one validation to the next; 0 disables validation",
         low=0,
         high=10**9,
     )

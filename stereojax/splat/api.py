@@ -34,7 +34,7 @@ def forward_splat(
     """Moves each pixel left by its disparity; nearer pixels hide farther pixels.
 
     A source in column j with disparity d lands at x = j - d, on the two pixels of its
-    row beside x, with bilinear weights b.
+    row next to x, with bilinear weights b.
 
     "published" compositing is StereoCrafter's formula (arXiv 2409.07447, sec. 3.2): a
     target's colour is the mean of the sources that reach it, weighted by

@@ -65,6 +65,6 @@ def closed_gaps(d: Float[Array, "n w"]) -> Float[Array, "n v"]:
     stretch = d[:, :-1] - d[:, 1:]
     both_land = (d[:, :-1] < NOWHERE) & (d[:, 1:] < NOWHERE)
     gap = jnp.where(both_land, jnp.clip(jnp.minimum(stretch, 2 - stretch), 0), 0)
-    beside = jnp.pad(gap, ((0, 0), (1, 1)))
-    slope = jnp.maximum(beside[:, :-2], beside[:, 2:])
+    neighbors = jnp.pad(gap, ((0, 0), (1, 1)))
+    slope = jnp.maximum(neighbors[:, :-2], neighbors[:, 2:])
     return jnp.minimum(gap, jnp.minimum(ROUGHNESS + CURVATURE * slope, WIDEST))

@@ -50,14 +50,13 @@ class Published:
         """Adds the sources k to the right of their targets; k must fall.
 
         Weights are relative to the first source that reached the target. A later one is
-        nearer by less than a pixel, so no weight overflows, whatever the range, and a
+        nearer by less than a pixel, so no weight overflows for any range, and a
         target's sums depend on its own sources alone, not on where its tile begins.
         """
         (d,) = planes
         b = jnp.maximum(jnp.minimum(k + 1 - d, d - (k - 1)), 0)
         anchor = jnp.where((b > 0) & (sums.anchor >= NOWHERE), d, sums.anchor)
-        # The limit is for what does not land, where b is 0 and the power must be
-        # finite.
+        # The minimum keeps the power finite for sources that do not land, where b is 0.
         weight = b * jnp.exp2(self.sharpness * jnp.minimum(d - anchor, 1))
         return Sums(
             tuple(s + weight * c for s, c in zip(sums.color, colors, strict=True)),
@@ -73,7 +72,7 @@ class Published:
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-    """Coverage-true compositing: each source covers what nearer ones have left free.
+    """Coverage-true compositing: a source covers only what nearer sources leave free.
 
     The sums' `anchor` is the shift of the source that completes a target's coverage,
     or -NOWHERE, and `total` the coverage by the sources before that one.

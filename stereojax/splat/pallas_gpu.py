@@ -1,8 +1,8 @@
-"""The splat for Hopper and later GPUs: one Pallas Mosaic kernel, no atomics.
+"""The splat for Hopper and later GPUs: one Pallas Mosaic GPU kernel, no atomics.
 
-A program gathers some neighbouring tiles of targets of one row. It reads the row's
-disparities once, finds for each tile the window of shifts that can reach it, and runs
-through that window nearest first. Every run gives the same bits.
+Each program computes `TILES` neighbouring tiles of target pixels in one row. It reads
+the row's disparities once, finds the range of shifts that reach each tile, and adds the
+sources of that range, nearest first. The result is deterministic.
 """
 
 import functools
@@ -19,10 +19,11 @@ from stereojax.shapes import Array, Float
 from stereojax.splat.nearest_first import Coverage, Published
 from stereojax.splat.row_contract import NOWHERE, Rows
 
-TILE = 128  # targets: a warpgroup has as many threads
-TILES = 4  # of one program, which share its look at the row's disparities
-# A tile's shifts come from sources that reach it, so that its other targets look past
-# the ends of the row by less than TILE, and two for rounding.
+TILE = 128  # target pixels of a tile: one for each thread of a warpgroup
+TILES = 4  # tiles per program, which share one pass over the row's disparities
+# Padding at both ends of a row, in pixels. A shift that reaches one target of a tile
+# takes the other targets' sources past the end of the row by less than TILE, and by up
+# to 2 more because the range of shifts is rounded outwards.
 MARGIN = TILE + 8
 
 
@@ -35,10 +36,7 @@ def gather_rows(
     residuals: bool = True,
     interpret: object = None,
 ) -> Rows:
-    """Splats each row by the published formula.
-
-    The anchor is the disparity of the target's first source.
-    """
+    """Splats each row by the published formula (`nearest_first.Published`)."""
     return _launch(image, d, Published(sharpness, hard_mask), residuals, interpret)
 
 
@@ -50,7 +48,7 @@ def composite_rows(
     residuals: bool = True,
     interpret: object = None,
 ) -> Rows:
-    """Splats each row by coverage."""
+    """Splats each row by coverage-true compositing (`nearest_first.Coverage`)."""
     return _launch(image, d, Coverage(hard_mask), residuals, interpret)
 
 
@@ -61,21 +59,24 @@ def _launch(
     residuals: bool,
     interpret: object,
 ) -> Rows:
-    rows, given, channels = image.shape
-    width = max(given, TILE)
+    rows, image_width, channels = image.shape
+    width = max(image_width, TILE)
     pitch = -(-(width + 2 * MARGIN) // 4) * 4
-    # One fusion makes the kernel's input: a plane for each channel, then the formula's.
+    # The kernel's input, which XLA computes in one fusion: a plane for each colour
+    # channel, then the formula's planes.
     planes = jnp.stack(formula.planes(d), axis=1)
     sources = jnp.pad(
         jnp.concatenate([jnp.moveaxis(image, -1, 1), planes], axis=1),
-        ((0, 0), (0, 0), (MARGIN, pitch - given - MARGIN)),
+        ((0, 0), (0, 0), (MARGIN, pitch - image_width - MARGIN)),
         constant_values=NOWHERE,
     )
     segments = -(-width // (TILE * TILES))
-    outputs = [(rows, width, channels)] + [(rows, width)] * (3 if residuals else 1)
+    output_shapes = [(rows, width, channels)] + [(rows, width)] * (
+        3 if residuals else 1
+    )
     kernel = plgpu.kernel(
         functools.partial(_program, segments=segments, formula=formula),
-        out_type=[jax.ShapeDtypeStruct(shape, jnp.float32) for shape in outputs],
+        out_type=[jax.ShapeDtypeStruct(shape, jnp.float32) for shape in output_shapes],
         grid=(rows * segments,),
         grid_names=("program",),
         compiler_params=plgpu.CompilerParams(
@@ -84,58 +85,61 @@ def _launch(
         interpret=interpret,
         kernel_name="splat",
     )
-    # From 1, as XLA would launch a kernel of its own to count from 0.
-    done = kernel(sources, np.arange(1, TILE + 1, dtype=np.float32))
-    return Rows(*(x[:, :given] for x in done), *[None] * (4 - len(done)))
+    # The lanes are numbered from 1, because XLA would compute numbers from 0 in a
+    # separate kernel.
+    outputs = kernel(sources, np.arange(1, TILE + 1, dtype=np.float32))
+    return Rows(*(x[:, :image_width] for x in outputs), *[None] * (4 - len(outputs)))
 
 
 def _program(sources_ref, lane_ref, warped_ref, *rest, segments, formula):
+    """Computes the tiles of one program; `rest` are occlusion and the residuals."""
     width, channels = warped_ref.shape[1:]
     planes = sources_ref.shape[1]
     program = lax.axis_index("program")
     row = program // segments
     begin = (program % segments) * (TILE * TILES)
-    # The last tiles of a row may overlap: shared targets get the same values twice.
+    # The last tiles of a row may overlap; both write the same values there.
     tiles = [jnp.minimum(begin + i * TILE, width - TILE) for i in range(TILES)]
     lane = lane_ref[...]
 
-    # Disparity of the TILE sources from `first` on; rounded down for `Coverage`.
     def disparity(first: Array) -> Array:
+        """Loads that of TILE sources from column `first`; `Coverage` rounds it down."""
         return sources_ref[row, channels, pl.ds(MARGIN + first, TILE)]
 
-    def look(i: Array, ranges: tuple) -> tuple:
+    def widen(i: Array, ranges: tuple) -> tuple:
+        """Widens each tile's range of disparities by the sources that reach it."""
         first = jnp.minimum(i * TILE, width - TILE)
         d = disparity(first)
         x = lane + (first - 1).astype(jnp.float32) - d
-        found = []
+        widened = []
         for tile, (low, high) in zip(tiles, ranges, strict=True):
-            # Rounded outwards: one shift too many adds nothing.
+            # Rounded outwards: a shift that reaches no target adds nothing.
             edge = tile.astype(jnp.float32)
             near = (x > edge - 1.01) & (x < edge + (TILE + 0.01))
             low = jnp.minimum(low, jnp.where(near, d, NOWHERE))
-            found.append((low, jnp.maximum(high, jnp.where(near, d, -NOWHERE))))
-        return tuple(found)
+            widened.append((low, jnp.maximum(high, jnp.where(near, d, -NOWHERE))))
+        return tuple(widened)
 
-    nothing = jnp.full_like(lane, NOWHERE)
+    empty = jnp.full_like(lane, NOWHERE)  # (empty, -empty) is an empty range
     ranges = lax.fori_loop(
-        0, math.ceil(width / TILE), look, ((nothing, -nothing),) * TILES
+        0, math.ceil(width / TILE), widen, ((empty, -empty),) * TILES
     )
     for tile, (low, high) in zip(tiles, ranges, strict=True):
         low, high = jnp.min(low), jnp.max(high)
-        # A source reaches the shifts floor(d) and floor(d) + 1; casts go towards 0.
-        # No shift may leave the padded row.
+        # A source of disparity d has the shifts floor(d) and floor(d) + 1; casts round
+        # towards 0. No shift may leave the padded row.
         last = jnp.minimum((high + 1).astype(jnp.int32), width + 3 - tile)
         first = jnp.maximum((low - 1).astype(jnp.int32), -tile - TILE - 3)
 
-        def shift(i, sums, tile=tile, last=last):
+        def add_shift(i, sums, tile=tile, last=last):
             k = last - i
             at = pl.ds(MARGIN + tile + k, TILE)
             source = tuple(sources_ref[row, c, at] for c in range(planes))
             colors, taps = source[:channels], source[channels:]
             return formula.add_shift(sums, k.astype(jnp.float32), colors, taps)
 
-        start = formula.start(lane, channels)
-        sums = lax.fori_loop(0, last - first + 1, shift, start)
+        sums = formula.start(lane, channels)
+        sums = lax.fori_loop(0, last - first + 1, add_shift, sums)
         colors, occlusion = formula.finish(sums)
         at = pl.ds(tile, TILE)
         for c, color in enumerate(colors):

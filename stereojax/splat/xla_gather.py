@@ -88,8 +88,9 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
     # A source reaches the shifts floor(d) and floor(d) + 1.
     low = jnp.min(jnp.where(lands, jnp.floor(d), width)).astype(jnp.int32)
     high = jnp.max(jnp.where(lands, jnp.floor(d) + 1, -width)).astype(jnp.int32)
-    # Spans begin at the same shifts whatever this block has, so that a target's sums do
-    # not depend on its neighbours. Zero lies in the middle of one: few blocks need two.
+    # Spans begin at the same shifts in every block, so that a target's sums do not
+    # depend on its neighbours. Shift 0 is in the middle of a span, so that few blocks
+    # need two spans.
     first, last = (low + span // 2) // span, (high + span // 2) // span
 
     # Shifts go round a ring. No source is taken for one a whole ring away, as each
@@ -136,8 +137,8 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
                 taps(p, total) for p, total in zip((*weighted, None), sums, strict=True)
             )
 
-        # The shifts that the block has in this span, in groups of UNROLL. What is over
-        # lies below `low` or above `high`, where nothing is, and not in another span.
+        # The block's shifts in this span, in groups of UNROLL. The surplus shifts of a
+        # group are below `low` or above `high`, where no source is; not in other spans.
         top, bottom = jnp.minimum(high, base + span - 1), jnp.maximum(low, base)
         groups = (top - bottom) // UNROLL + 1
         bottom = jnp.where(low < base, base, top + 1 - groups * UNROLL)

@@ -90,5 +90,5 @@ def read_json(path: Path | epath.Path) -> Any | None:
 
 
 def to_json(value: Any) -> Any:
-    """Converts what `json` cannot write, as its argument `default`."""
+    """Converts values that `json` cannot write; for its argument `default`."""
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)

@@ -1,7 +1,8 @@
-"""The device mesh (data, fsdp), and rules from parameter names to shardings.
+"""The device mesh (data, fsdp), and rules that map parameter names to shardings.
 
-Samples are split over all devices. Parameters, gradients and the optimizer state are
-split over `fsdp` and replicated over `data`: ZeRO stage 3, gathered once an update.
+Samples are sharded over all devices. Parameters, gradients and the optimizer state are
+sharded over `fsdp` and replicated over `data`: ZeRO stage 3, with one all-gather of the
+parameters per update.
 """
 
 import math
@@ -27,7 +28,8 @@ BATCH = PartitionSpec((DATA, FSDP))  # the batch axis, over all devices
 REPLICATED = PartitionSpec()
 
 Placement = Literal["split", "replicate"]
-# `split` takes the longest axis that the number of devices divides, if there is one.
+# `split` shards the longest axis whose size is a multiple of the number of devices; a
+# parameter without such an axis is replicated.
 PLACEMENTS: Rules[Placement] = (
     (r".*\.mix_factor", "replicate"),
     (r".*\.(kernel|embedding|bias|scale|class_embedding)", "split"),
@@ -41,7 +43,7 @@ def apply_rules(rules: Rules[T], names: Iterable[str], *, what: str) -> dict[str
     {'conv.bias': 0}
 
     Args:
-      what: names the rules in the error.
+      what: name of the rules in the error text, such as "sharding".
 
     Raises:
       ValueError: lists the names that no rule matches.
@@ -58,7 +60,7 @@ def apply_rules(rules: Rules[T], names: Iterable[str], *, what: str) -> dict[str
     if uncovered:
         shown = ", ".join(uncovered[:8]) + (" ..." if len(uncovered) > 8 else "")
         raise ValueError(
-            f"{len(uncovered)} parameters that no rule of {what} covers: {shown}"
+            f"{len(uncovered)} parameters are not covered by any {what} rule: {shown}"
         )
     return values
 
@@ -80,7 +82,7 @@ def make_mesh(fsdp: int = 0, *, devices: list[Any] | None = None) -> Mesh:
 
 
 def _processes_per_host() -> int:
-    """Counts the processes of a host; if hosts differ, the greatest common divisor."""
+    """Returns the number of processes per host; if hosts differ, their gcd."""
     if jax.process_count() == 1:
         return 1
     host = np.uint32(zlib.crc32(socket.gethostname().encode()))
@@ -106,6 +108,7 @@ def param_specs(
 
 
 def _split_longest(shape: tuple[int, ...], devices: int) -> PartitionSpec:
+    """Shards the longest divisible axis over `fsdp`; replicates if there is none."""
     divisible = [i for i, size in enumerate(shape) if size % devices == 0]
     if devices == 1 or not divisible:
         return REPLICATED
@@ -128,7 +131,7 @@ def named_shardings(mesh: Mesh, specs: Any) -> Any:
 
 
 def put_array(array: np.ndarray | Array, sharding: NamedSharding) -> Array:
-    """Puts a host array, equal on all processes, on the devices."""
+    """Puts a host array, which is equal on all processes, on the devices."""
     array = np.asarray(array)
     return jax.make_array_from_callback(
         array.shape, sharding, lambda index: array[index]
@@ -136,7 +139,7 @@ def put_array(array: np.ndarray | Array, sharding: NamedSharding) -> Array:
 
 
 def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Array]:
-    """Puts this process's samples on its devices, as its part of the global batch."""
+    """Puts this process's samples on its devices, as its shard of the global batch."""
     sharding = NamedSharding(mesh, BATCH)
     return {
         name: jax.make_array_from_process_local_data(sharding, array)

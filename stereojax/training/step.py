@@ -1,8 +1,8 @@
-"""One update: per-device gradients, reduce-scattered to the owners of the parameters.
+"""One training update: gradients per device, reduce-scattered to parameter shards.
 
-Each device all-gathers the parameters and then runs, on its own samples, the same
-program as a single device. The gradients are reduce-scattered, so that each device
-updates its own shard. Both happen once an update, however many microbatches it has.
+Each device all-gathers the parameters and then runs the single-device program on its
+own samples. The gradients are reduce-scattered, so that each device updates its own
+shard. Both collectives run once per update, for any number of microbatches.
 """
 
 import functools
@@ -27,7 +27,9 @@ from stereojax.training.state import TrainState, state_specs
 from stereojax.weights.structure import ModelStructure
 
 Batch = Mapping[str, Shaped[Array, "b ..."]]
-INDEX = "index"  # key of a batch: the samples' numbers, 0, 1, ... over the whole run
+INDEX = (
+    "index"  # key of a batch: the samples' numbers, counted from 0 over the whole run
+)
 
 
 @runtime_checkable
@@ -41,7 +43,7 @@ class Loss(Protocol):
 
 @runtime_checkable
 class Encode(Protocol):
-    """Turns a batch into the encoded batch that a `Loss` accepts in its place."""
+    """Encodes a batch; a `Loss` accepts the result in place of the batch."""
 
     def __call__(
         self, model: Any, batch: Batch
@@ -59,8 +61,8 @@ def make_step(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]:
     """Returns the jitted update, from (state, batch) to (next state, metrics).
 
-    The metrics are the scalars `loss` and `gradient_norm`; and per sample `losses`,
-    `index` and the metrics of `loss`. The state is donated.
+    The metrics are the scalars `loss` and `gradient_norm`, and one value per sample in
+    `losses`, `index` and the metrics of `loss`. The state is donated.
 
     Args:
       state: arrays or shapes; only the shapes are read.
@@ -104,15 +106,16 @@ def make_gradients(
     *,
     accumulate: int = 1,
 ) -> Callable[..., tuple[dict[str, Array], Array, dict[str, Array]]]:
-    """Returns a function of (trainable, frozen, rng, batch).
+    """Returns a function (trainable, frozen, rng, batch) -> (grads, losses, metrics).
 
-    It returns the gradients of the mean loss, sharded as the parameters; the losses and
-    the metrics, per sample.
+    The gradients are those of the mean loss, sharded like the parameters. The losses
+    and the metrics are per sample.
     """
     specs = state_specs(state, mesh)
     microbatch = _microbatch_gradients(structure, loss)
 
-    def local(shards, frozen, rng, batch):
+    def device_gradients(shards, frozen, rng, batch):
+        """Runs on each device, inside `shard_map`."""
         params = all_gather_params(shards, specs.trainable)
         frozen = all_gather_params(frozen, specs.frozen)
         if accumulate == 1:
@@ -132,12 +135,12 @@ def make_gradients(
             grads, per_sample = jax.lax.scan(add, zeros, microbatches, unroll=unroll)
             losses, metrics = jax.tree.map(jnp.ravel, tuple(per_sample))
         grads = reduce_scatter_grads(grads, specs.trainable)
-        scale = 1 / (mesh.size * accumulate)  # from a sum of means to the mean
+        scale = 1 / (mesh.size * accumulate)  # sum of microbatch means to overall mean
         return jax.tree.map(lambda x: x * scale, grads), losses, metrics
 
     # The networks' custom VJP rules do not support check_vma.
     return jax.shard_map(
-        local,
+        device_gradients,
         mesh=mesh,
         in_specs=(specs.trainable, specs.frozen, REPLICATED, BATCH),
         out_specs=(specs.trainable, BATCH, BATCH),
@@ -146,7 +149,7 @@ def make_gradients(
 
 
 def _microbatch_gradients(structure: ModelStructure, loss: Loss) -> Callable[..., Any]:
-    """Returns the gradients of one device's microbatch, with its losses and metrics."""
+    """Returns a function that computes the gradients of one device's microbatch."""
 
     def gradients(
         params: dict[str, Array],

@@ -16,7 +16,7 @@ class StepMetrics:
     """Metrics of the updates since the last row."""
 
     def __init__(self, flops: float | None, batch: int, summarize: Summarize):
-        """Starts the clock.
+        """Starts to measure the time of the first row.
 
         Args:
           flops: floating-point operations of one update, on all devices; None if not

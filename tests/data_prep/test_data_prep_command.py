@@ -24,16 +24,16 @@ SMALL = {"width": 256, "height": 144}
 
 
 def command(films, output, *flags):
-    words = ["--config=data_stereo:runlocal", f"--input={films}", f"--output={output}"]
-    sizes = [f"--config.{name}={value}" for name, value in SMALL.items()]
-    return [sys.executable, "-m", "data_prep", *words, *sizes, *flags]
+    paths = [f"--input={films}", f"--output={output}"]
+    config = ["--config=data_stereo:runlocal"]
+    config += [f"--config.{name}={value}" for name, value in SMALL.items()]
+    return [sys.executable, "-m", "data_prep", *config, *paths, *flags]
 
 
-def run(*flags):
+def start(films, output, *flags):
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
-    words = command(*flags)
     return subprocess.Popen(
-        words,
+        command(films, output, *flags),
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -53,14 +53,14 @@ def films(tmp_path_factory):
     for seed in range(3):
         film = make_film(seed, frames=10, height=144, width=256, shots=1)
         paths = write_film(film, folder / f"film{seed}")
-        paths.left.unlink()  # a film with one view would be refused
+        paths.left.unlink()  # a film of the left view alone would be refused
     return folder
 
 
 @pytest.fixture(scope="module")
-def undisturbed(films, tmp_path_factory):
-    """The output folder of a run that was not stopped."""
-    output = tmp_path_factory.mktemp("undisturbed")
+def uninterrupted(films, tmp_path_factory):
+    """Returns the output folder of a run that was not stopped."""
+    output = tmp_path_factory.mktemp("uninterrupted")
     settings = resolve_data("data_stereo:runlocal", SMALL)
     report = prepare(str(films), str(output), settings, Runner())
     assert report["counters"]["kept"] >= 2
@@ -68,6 +68,7 @@ def undisturbed(films, tmp_path_factory):
 
 
 def contents(output):
+    """Returns the records of each shard, by file name."""
     folder = output / "stereo_pairs" / "1.0.0"
     shards = sorted(folder.glob("*-of-*"))
     sources = [open_records(path) for path in shards]
@@ -77,9 +78,9 @@ def contents(output):
     }
 
 
-def test_a_killed_run_is_resumed_to_the_same_dataset(films, undisturbed, tmp_path):
+def test_a_killed_run_is_resumed_to_the_same_dataset(films, uninterrupted, tmp_path):
     output = tmp_path / "out"
-    job = run(films, output)
+    job = start(films, output)
     while not list(output.glob("work/*/summary.json")):
         assert job.poll() is None, job.communicate()
         time.sleep(0.05)
@@ -92,23 +93,23 @@ def test_a_killed_run_is_resumed_to_the_same_dataset(films, undisturbed, tmp_pat
     report = prepare(str(films), str(output), settings, Runner())
     assert report["counters"]["films_reused"] == done
     assert report["counters"]["films_processed"] == 3 - done
-    assert contents(output) == contents(undisturbed)
+    assert contents(output) == contents(uninterrupted)
     assert not list(output.glob("work/.*"))
 
 
-def test_two_processes_make_the_same_dataset_as_one(films, undisturbed, tmp_path):
-    job = run(films, tmp_path / "two", "--workers=2")
+def test_two_processes_make_the_same_dataset_as_one(films, uninterrupted, tmp_path):
+    job = start(films, tmp_path / "two", "--workers=2")
     out, err = job.communicate(timeout=300)
     assert job.returncode == 0, err
     assert "films_processed: 3" in out
-    assert contents(tmp_path / "two") == contents(undisturbed)
+    assert contents(tmp_path / "two") == contents(uninterrupted)
 
 
 def test_a_film_with_one_view_is_refused_with_the_reason(tmp_path):
     mono = DATA / "rollercoaster.mp4"
     if not mono.exists():
         pytest.skip(f"{mono} does not exist")
-    job = run(mono, tmp_path / "out")
+    job = start(mono, tmp_path / "out")
     _, err = job.communicate(timeout=300)
     assert job.returncode == 2
     assert "not a stereo film" in err
@@ -129,7 +130,7 @@ def test_a_real_stereo_film_becomes_a_dataset(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("flags", "message"),
     [
         (["--config.min_psnr=loud"], "--config.min_psnr=loud: expected a number"),
         (["--config.width=300"], "width=300: expected a multiple of 8"),
@@ -140,8 +141,8 @@ def test_a_real_stereo_film_becomes_a_dataset(tmp_path):
         (["--input=/nowhere/at/all"], "--input=/nowhere/at/all: no video file there"),
     ],
 )
-def test_a_bad_flag_is_one_line_and_exit_code_2(films, tmp_path, flags, words):
-    job = run(films, tmp_path / "out", *flags)
+def test_a_bad_flag_is_one_line_and_exit_code_2(films, tmp_path, flags, message):
+    job = start(films, tmp_path / "out", *flags)
     _, err = job.communicate(timeout=120)
     assert (job.returncode, len(err.splitlines())) == (2, 1), err
-    assert words in err
+    assert message in err

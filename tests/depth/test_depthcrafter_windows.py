@@ -105,7 +105,7 @@ def test_without_overlap_windows_follow_one_another():
 
 def test_an_overlap_outside_the_window_is_an_error():
     for overlap in (4, 5, -1):
-        with pytest.raises(ValueError, match="must lie in"):
+        with pytest.raises(ValueError, match="must be in"):
             list(
                 denoise_windows(
                     iter([0]),

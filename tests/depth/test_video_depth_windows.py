@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from stereojax.depth.video_depth_windows import KEYS, LENGTH, align_window, key_windows
+from stereojax.depth.video_depth_windows import (
+    KEY_SLOTS,
+    LENGTH,
+    align_window,
+    key_windows,
+)
 
 LENGTHS = [1, 2, 3, 23, 24, 25, 30, 31, 32, 33, 54, 55, 70, 71, 95, 115, 300]
 H, W = 5, 7
@@ -146,4 +151,4 @@ def test_a_window_is_yielded_as_soon_as_its_frames_are_read():
         next(windows)
         assert read == expected
     assert not list(key_windows(iter([])))
-    assert len(KEYS) == 10
+    assert len(KEY_SLOTS) == 10

@@ -55,5 +55,5 @@ def test_bytes_that_are_no_example_are_an_error(data):
 
 
 def test_an_example_that_is_no_record_is_an_error():
-    with pytest.raises(ValueError, match="no 'provenance/source'"):
+    with pytest.raises(ValueError, match="'provenance/source' is missing"):
         from_example(wire.serialize_features({"left": [b"x"]}))

@@ -88,8 +88,8 @@ def shares_of_row(d, border):
         return max(0.0, min(d[j] - d[j + 1], 2 - (d[j] - d[j + 1])))
 
     def closed_gap(j):
-        beside = max(open_gap(j - 1), open_gap(j + 1))
-        return min(open_gap(j), 0.125 + 2 * beside, 15 / 16)
+        neighbors = max(open_gap(j - 1), open_gap(j + 1))
+        return min(open_gap(j), 0.125 + 2 * neighbors, 15 / 16)
 
     shares = np.zeros((width, width))
     for j in np.flatnonzero(lands):

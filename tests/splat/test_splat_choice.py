@@ -44,16 +44,16 @@ def forgetful():
     ],
 )
 def test_choices_and_their_reasons(shape, options, name, word):
-    made = choose(shape, **options)
-    assert made.implementation == name and word in made.reason
+    choice = choose(shape, **options)
+    assert choice.implementation == name and word in choice.reason
 
 
 def test_a_jax_without_the_backend_of_the_kernels(monkeypatch, caplog):
     monkeypatch.delitem(sys.modules, "stereojax.splat.pallas_gpu", raising=False)
     monkeypatch.setitem(sys.modules, "jax.experimental.pallas.mosaic_gpu", None)
     monkeypatch.delattr("jax.experimental.pallas.mosaic_gpu", raising=False)
-    made = choose(FRAME, platform="gpu")
-    assert made.implementation == "xla_scatter" and "import" in made.reason
+    choice = choose(FRAME, platform="gpu")
+    assert choice.implementation == "xla_scatter" and "import" in choice.reason
     assert "xla_scatter instead of pallas_gpu: this jax cannot import" in caplog.text
     image, disparity = np.ones((4, 9, 3), np.float32), np.zeros((4, 9), np.float32)
     done = forward_splat(image, disparity, implementation="pallas_gpu")
@@ -104,8 +104,8 @@ def not_a_number(image, d, *args, **options) -> Rows:
 )
 def test_a_kernel_that_fails_where_it_should_run(monkeypatch, caplog, kernel, word):
     on_a_gpu(monkeypatch, kernel)
-    made = choose(FRAME)
-    assert made.implementation == "xla_scatter" and word in made.reason
+    choice = choose(FRAME)
+    assert choice.implementation == "xla_scatter" and word in choice.reason
     assert word in caplog.text
 
 
@@ -116,22 +116,22 @@ def test_a_kernel_that_composites_wrongly(monkeypatch, caplog):
 
     on_a_gpu(monkeypatch, scatter_rows, composite=wrong)
     # Compositing by columns is slow on a GPU, so there its stand-in is the gather.
-    made = choose(FRAME, compositing="coverage")
-    assert made.implementation == "xla_gather" and "0.001" in made.reason
+    choice = choose(FRAME, compositing="coverage")
+    assert choice.implementation == "xla_gather" and "0.001" in choice.reason
     assert "0.001" in caplog.text
 
 
 def test_a_kernel_is_tried_while_the_caller_traces(monkeypatch):
     kernel = functools.partial(pallas_tpu.gather_rows, interpret=True)
     on_a_gpu(monkeypatch, kernel)
-    made = []
+    choices = []
 
     def traced(x):
-        made.append(choose(FRAME))
+        choices.append(choose(FRAME))
         return x
 
     jax.jit(jax.vmap(jax.grad(traced)))(np.ones(3, np.float32))
-    assert made == [Choice("pallas_gpu", "gpu: deterministic kernel")]
+    assert choices == [Choice("pallas_gpu", "gpu: deterministic kernel")]
 
 
 @pytest.mark.parametrize("compositing", ["published", "coverage"])

@@ -48,8 +48,8 @@ def test_no_pixel_jumps_while_disparity_drifts(width):
     image, disparity = drift(np.arange(0.0, 6.0, step), width)
     warped, occlusion = splat(image, disparity)
     shown = warped[..., 0] * (1 - occlusion)
-    # An edge that moves by `step` changes a pixel by as much; closing the gap beside
-    # it, by at most as much again.
+    # An edge that moves by `step` changes a pixel by as much; closing the gap
+    # next to it changes a pixel by at most as much again.
     assert np.abs(np.diff(shown, axis=0)).max() < 2.5 * step
 
 
@@ -61,7 +61,7 @@ def test_a_step_edge_is_anti_aliased():
         image[0, START:] = 1
         warped, occlusion = splat(image, disparity)
         whole = int(gap)
-        edge = [0, gap - whole, 1, 1]  # of the targets beside the edge, from the left
+        edge = [0, gap - whole, 1, 1]  # of the targets next to the edge, from the left
         at = START - whole - 2
         np.testing.assert_allclose(warped[0, at : at + 4, 0], edge, atol=1e-6)
         np.testing.assert_array_equal(occlusion[0, : START + 50], 0)

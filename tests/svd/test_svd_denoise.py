@@ -1,4 +1,4 @@
-"""Denoising one window against diffusers' U-Net and scheduler, step by step."""
+"""Compares `denoise` with a loop over diffusers' U-Net and scheduler."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ import torch
 from jax.extend.core import jaxprs_in_params
 from svd_reference import UNET, converted, error, noise, published, to_jax, to_numpy
 
-from stereojax.svd import denoise as module
+from stereojax.svd import denoise as denoise_module
 from stereojax.svd.denoise import Conditioning, denoise
 from stereojax.svd.scheduler import initial_scale, schedule
 from stereojax.svd.unet import UNetConfig, UNetSpatioTemporalConditionModel
@@ -31,7 +31,7 @@ def unet():
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Pull:
-    """A substitute for the blending of tiles: moves tile 0 towards tile 1."""
+    """An `after_step` in place of tile blending: moves tile 0 towards tile 1."""
 
     share: float = dataclasses.field(metadata={"static": True})
 
@@ -40,7 +40,8 @@ class Pull:
         return x.at[0].set(pulled)
 
 
-def inputs() -> tuple[torch.Tensor, ...]:
+def torch_inputs() -> tuple[torch.Tensor, ...]:
+    """Returns latents, extra channels, CLIP context and the added time ids."""
     return (
         noise(B, T, 4, H, W) * initial_scale(),
         noise(B, T, 5, H, W, seed=1),
@@ -49,14 +50,14 @@ def inputs() -> tuple[torch.Tensor, ...]:
     )
 
 
-def start() -> tuple[jax.Array, Conditioning]:
-    latents, *conditioning = map(to_jax, inputs())
+def jax_inputs() -> tuple[jax.Array, Conditioning]:
+    latents, *conditioning = map(to_jax, torch_inputs())
     return latents, Conditioning(*conditioning)
 
 
-def expected(guidance: float, pull: float) -> np.ndarray:
-    """Latents of the published loop: both passes of guidance as one batch."""
-    latents, channels, context, ids = inputs()
+def published_latents(guidance: float, pull: float) -> np.ndarray:
+    """Returns the result of the published loop: both guidance passes in one batch."""
+    latents, channels, context, ids = torch_inputs()
     scheduler = published(STEPS)
     for i, time in enumerate(scheduler.timesteps):
         x = torch.cat([scheduler.scale_model_input(latents, time), channels], dim=2)
@@ -81,7 +82,7 @@ def expected(guidance: float, pull: float) -> np.ndarray:
 
 @pytest.mark.parametrize(("guidance", "pull"), [(1.0, 0.0), (1.4, 0.25)])
 def test_denoising_matches_the_published_loop(unet, guidance, pull):
-    latents, conditioning = start()
+    latents, conditioning = jax_inputs()
     sigmas = schedule("karras", STEPS)
     out = denoise(
         unet,
@@ -92,40 +93,41 @@ def test_denoising_matches_the_published_loop(unet, guidance, pull):
         after_step=Pull(pull) if pull else None,
     )
     assert out.dtype == jnp.float32
-    assert error(out, expected(guidance, pull)) < 1e-4
-    assert error(out, expected(guidance + 0.1, pull)) > 1e-3
+    assert error(out, published_latents(guidance, pull)) < 1e-4
+    assert error(out, published_latents(guidance + 0.1, pull)) > 1e-3
     assert latents.is_deleted()  # donated
 
 
 def test_windows_of_one_shape_compile_once(unet):
     sigmas = schedule("karras", STEPS)
-    denoise(unet, *start(), sigmas)
-    before = module._run._cache_size()
-    latents, conditioning = start()
+    denoise(unet, *jax_inputs(), sigmas)
+    compiled = denoise_module._run._cache_size()
+    latents, conditioning = jax_inputs()
     denoise(unet, latents * 2, conditioning, sigmas * 0.9)
-    assert module._run._cache_size() == before
+    assert denoise_module._run._cache_size() == compiled
 
 
-def test_guidance_1_takes_one_pass_and_others_two_in_sequence(unet):
-    latents, conditioning = start()
+def test_guidance_1_calls_the_unet_once_per_step_and_others_twice(unet):
+    latents, conditioning = jax_inputs()
 
-    def calls(guidance) -> list[int]:
+    def scan_lengths(guidance) -> list[int]:
         jaxpr = jax.make_jaxpr(
-            lambda m: module._run(
+            lambda m: denoise_module._run(
                 m, latents, conditioning, jnp.ones(STEPS + 1), guidance, None
             )
         )(unet)
-        return list(scans(jaxpr.jaxpr))
+        return list(convolution_scans(jaxpr.jaxpr))
 
-    unguided, guided = calls(None), calls(jnp.float32(2))
+    unguided, guided = scan_lengths(None), scan_lengths(jnp.float32(2))
     assert STEPS in unguided
+    # The two calls are a scan inside the scan over the steps.
     assert sorted(guided) == sorted([*unguided, 2])
 
 
-def scans(jaxpr):
-    """Lengths of the loops that contain convolutions."""
+def convolution_scans(jaxpr):
+    """Yields the lengths of the scans that contain convolutions, outer ones first."""
     for equation in jaxpr.eqns:
         for inner in jaxprs_in_params(equation.params):
             if equation.primitive.name == "scan" and "conv_general" in str(inner):
                 yield equation.params["length"]
-            yield from scans(inner)
+            yield from convolution_scans(inner)

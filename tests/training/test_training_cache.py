@@ -35,7 +35,7 @@ def initial():
 
 @pytest.fixture(scope="module")
 def encode(initial):
-    """The encoder, without the arrays of the U-Net."""
+    """Returns the encoder, which is given no arrays of the U-Net."""
     arrays = {n: x for n, x in initial.arrays.items() if not n.startswith("unet.")}
     return make_encoder(initial.structure, inpaint_task.encode(CACHED), arrays)
 
@@ -74,12 +74,12 @@ def test_a_cached_sample_is_the_output_of_the_frozen_networks(cache, initial):
     assert cached.keys() == expected.keys() >= {"truth", "splatted", "mask", "context"}
     for name, x in expected.items():
         assert cached[name].dtype == np.float16 and np.ptp(x) > 0.1, name
-        # The rounding to float16, and that of the sums before it.
+        # Tolerance: float16 rounding of the result and of the sums before it.
         np.testing.assert_allclose(cached[name], x[0], rtol=2e-3, atol=1e-5)
 
 
 def test_the_loss_of_cached_latents_equals_that_of_frames(cache, initial):
-    """Also the draws of the loss (noise, known frames, dropout) are the same."""
+    """The loss also draws the same noise, number of known frames and dropout."""
     model = jax_model(initial)
     batch = next(read(cache))
     names = batch.pop(NAMES)
@@ -88,17 +88,17 @@ def test_the_loss_of_cached_latents_equals_that_of_frames(cache, initial):
     loss = jax.jit(inpaint_task.loss(CACHED))
     losses, metrics = loss(model, {n: jnp.asarray(x) for n, x in batch.items()}, keys)
     clips = [int(name.split()[1]) for name in names]
-    drawn = [
+    samples = [
         inpaint_task.make_sample(
             CLIPS[c], np.random.default_rng([CACHED.seed, c, 0]), CACHED
         )
         for c in clips
     ]
-    frames = {n: jnp.stack([d[n] for d in drawn]) for n in drawn[0]}
-    expected, others = loss(model, frames, keys)
+    frames = {n: jnp.stack([s[n] for s in samples]) for n in samples[0]}
+    expected, expected_metrics = loss(model, frames, keys)
     np.testing.assert_allclose(losses, expected, rtol=1e-3)
-    np.testing.assert_array_equal(metrics["known"], others["known"])
-    np.testing.assert_array_equal(metrics["hole"], others["hole"])
+    np.testing.assert_array_equal(metrics["known"], expected_metrics["known"])
+    np.testing.assert_array_equal(metrics["hole"], expected_metrics["hole"])
     assert metrics["hole"].max() > 0.01
 
 
@@ -112,8 +112,8 @@ def test_cached_draws_repeat_in_later_epochs(cache):
             key = str(name), g // 3 % 2
             np.testing.assert_array_equal(truth, truths.setdefault(key, truth))
     assert len(truths) == 6
-    one, other = truths["scene 0", 0], truths["scene 0", 1]
-    assert not np.array_equal(one, other)
+    first_draw, second_draw = truths["scene 0", 0], truths["scene 0", 1]
+    assert not np.array_equal(first_draw, second_draw)
 
 
 def test_only_missing_samples_are_encoded(cache, encode, capsys):
@@ -136,21 +136,21 @@ def test_only_missing_samples_are_encoded(cache, encode, capsys):
     lost.with_suffix(".old").unlink()
 
 
-def test_only_the_samples_of_a_run_are_needed():
+def test_needed_keys_are_those_of_the_samples_of_the_run():
     assert needed_keys(3, CACHED, 0) == {(c, d) for c in range(3) for d in range(2)}
     short = dataclasses.replace(CACHED, steps=2)  # four samples: an epoch and one more
     needed = needed_keys(3, short, 0)
     assert {(c, 0) for c in range(3)} < needed and len(needed) == 4
     assert needed_keys(3, short, 1) < needed
-    # They are exactly the samples that the run draws.
-    drawn = {
+    # The batches of the run have the same keys.
+    keys_of_batches = {
         (int(str(name).split()[1]), int(g) // 3 % 2)
         for batch in itertools.islice(
             read(settings=dataclasses.replace(short, cached_draws=0)), 2
         )
         for g, name in zip(batch[INDEX], batch[NAMES], strict=True)
     }
-    assert drawn == needed
+    assert keys_of_batches == needed
 
 
 def test_a_stopped_fill_keeps_its_samples(encode, tmp_path):
@@ -173,8 +173,9 @@ def test_each_setting_and_network_has_its_own_folder(tmp_path):
         )
     }
     assert len(folders) == 4
-    more = dataclasses.replace(CACHED, cached_draws=9, steps=1, learning_rate=0.5)
-    assert LatentCache.open(tmp_path, more, None, IDENTITY).folder in folders
+    # Settings that do not change a sample share its folder.
+    same = dataclasses.replace(CACHED, cached_draws=9, steps=1, learning_rate=0.5)
+    assert LatentCache.open(tmp_path, same, None, IDENTITY).folder in folders
     content = json.loads((folders.pop() / "of.json").read_text())
     assert (
         content["data"] == {"content": "synthetic scenes"}

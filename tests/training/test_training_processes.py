@@ -1,4 +1,4 @@
-"""A run of two processes on one machine: preempted, resumed, and failing."""
+"""Training with two processes on one machine: preemption, resuming, failures."""
 
 import shutil
 import signal
@@ -15,13 +15,13 @@ from training_runs import assert_refused, command, environment, rows, run, write
 from stereojax import weights
 
 FLAGS = ("--config.train.batch=4", "--config.train.checkpoint_every=100")
-VALIDATES = (
+VALIDATION_FLAGS = (
     "--config.train.validate_every=2",
     "--config.train.validation_scenes=2",
     "--config.train.validation_steps=2",
 )
-FSDP = "--config.train.fsdp=2"  # the devices of one process, of 4 in total
-LIMIT = 300  # timeout in seconds
+FSDP = "--config.train.fsdp=2"  # the devices of one process; there are 4 in total
+TIMEOUT_S = 300
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +35,15 @@ def data(root) -> Path:
 
 
 def start(root: Path, workdir: Path, data: list[Path], *flags: str) -> list:
-    """Starts two processes of two devices each; each gets its own --data."""
+    """Starts two processes of two devices each; `data` holds the --data of each."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     flags = (*FLAGS, FSDP, *flags)
-    joined = (f"--coordinator_address=localhost:{port}", "--num_processes=2")
+    cluster = (f"--coordinator_address=localhost:{port}", "--num_processes=2")
     return [
         subprocess.Popen(
-            command(workdir, folder, *joined, f"--process_id={rank}", *flags),
+            command(workdir, folder, *cluster, f"--process_id={rank}", *flags),
             env=environment(root, 2),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -53,83 +53,93 @@ def start(root: Path, workdir: Path, data: list[Path], *flags: str) -> list:
     ]
 
 
-def wait(both: list) -> list[subprocess.CompletedProcess]:
+def wait(processes: list) -> list[subprocess.CompletedProcess]:
     try:
-        errors = [process.communicate(timeout=LIMIT)[1] for process in both]
+        errors = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
     finally:
-        for process in both:
+        for process in processes:
             process.kill()
     return [
         subprocess.CompletedProcess(process.args, process.returncode, "", error)
-        for process, error in zip(both, errors, strict=True)
+        for process, error in zip(processes, errors, strict=True)
     ]
 
 
 @pytest.fixture(scope="module")
 def stopped(root, data) -> tuple[Path, list[subprocess.CompletedProcess], int]:
-    """Sends SIGTERM to the second process only; (workdir, both processes, steps)."""
+    """Returns (workdir, both processes, steps) of a run that SIGTERM stopped.
+
+    The signal is sent to the second process only.
+    """
     workdir = root / "stopped"
     flags = ("--config.train.steps=1000", "--preempted_exit_code=75")
-    both = start(root, workdir, [data, data], *flags)
-    until = time.monotonic() + LIMIT
-    while not rows(workdir) and both[1].poll() is None and time.monotonic() < until:
+    processes = start(root, workdir, [data, data], *flags)
+    second = processes[1]
+    deadline = time.monotonic() + TIMEOUT_S
+    while not rows(workdir) and second.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    both[1].send_signal(signal.SIGTERM)
-    return workdir, wait(both), len(rows(workdir))
+    second.send_signal(signal.SIGTERM)
+    return workdir, wait(processes), len(rows(workdir))
 
 
 @pytest.fixture(scope="module")
-def prolonged(root, data, stopped) -> tuple[Path, list, int]:
-    """Resumes with both processes for three steps; (workdir, both processes, steps)."""
+def resumed(root, data, stopped) -> tuple[Path, list, int]:
+    """Returns (workdir, both processes, steps) of a run resumed for three steps."""
     workdir, steps = root / "two", stopped[2] + 3
     shutil.copytree(stopped[0], workdir)
-    flags = (*VALIDATES, f"--config.train.steps={steps}")
+    flags = (*VALIDATION_FLAGS, f"--config.train.steps={steps}")
     return workdir, wait(start(root, workdir, [data, data], *flags)), steps
 
 
 @pytest.fixture(scope="module")
-def alone(root, data, stopped, prolonged) -> tuple[Path, subprocess.CompletedProcess]:
-    """Resumes with one process, on as many devices, in another mesh."""
+def resumed_by_one(
+    root, data, stopped, resumed
+) -> tuple[Path, subprocess.CompletedProcess]:
+    """Returns (workdir, process) of a run resumed by one process on another mesh."""
     workdir = root / "one"
     shutil.copytree(stopped[0], workdir)
-    flags = (*FLAGS, *VALIDATES, "--config.train.fsdp=4")
-    steps = f"--config.train.steps={prolonged[2]}"
-    done = run(command(workdir, data, *flags, steps), environment(root, 4))
-    assert done.returncode == 0, done.stderr
-    return workdir, done
+    flags = (*FLAGS, *VALIDATION_FLAGS, "--config.train.fsdp=4")
+    steps = f"--config.train.steps={resumed[2]}"
+    process = run(command(workdir, data, *flags, steps), environment(root, 4))
+    assert process.returncode == 0, process.stderr
+    return workdir, process
 
 
 def test_a_signal_to_one_process_stops_both_after_the_same_step(stopped):
-    workdir, both, last = stopped
-    logs = [done.stderr for done in both]
-    assert [done.returncode for done in both] == [75, 75], logs
+    workdir, processes, last = stopped
+    logs = [process.stderr for process in processes]
+    assert [process.returncode for process in processes] == [75, 75], logs
     assert f"stopped by a signal: step {last} is saved" in logs[0]
     assert "stopped by a signal" not in logs[1]
     assert [p.name for p in (workdir / "checkpoints").iterdir()] == [str(last)]
 
 
-def test_two_processes_resume_like_one(stopped, prolonged, alone):
-    workdir, both, steps = prolonged
-    logs = [done.stderr for done in both]
-    assert [done.returncode for done in both] == [0, 0], logs
+def test_two_processes_resume_like_one(stopped, resumed, resumed_by_one):
+    workdir, processes, steps = resumed
+    logs = [process.stderr for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], logs
     assert "4 x cpu, {'data': 2, 'fsdp': 2}" in logs[0]
     assert f"resuming from step {stopped[2]}" in logs[0]
     # Only process 0 logs and writes.
     assert logs[1] == ""
-    result, expected = rows(workdir), rows(alone[0])
+    result, expected = rows(workdir), rows(resumed_by_one[0])
     assert [r["step"] for r in result] == list(range(1, steps + 1))
     assert len(list((workdir / "tensorboard").glob("events*"))) == 2
     for name in ("loss", "gradient_norm", "loss_hole", "loss_outside"):
-        two, one = ([r[name] for r in run_rows] for run_rows in (result, expected))
-        np.testing.assert_allclose(two, one, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            [r[name] for r in result],
+            [r[name] for r in expected],
+            rtol=1e-5,
+            err_msg=name,
+        )
     for name in ("val_psnr", "val_ssim", "val_psnr_background"):
         np.testing.assert_allclose(
             result[-1][name], expected[-1][name], atol=1e-3, err_msg=name
         )
 
 
-def test_the_files_of_two_processes_are_complete(prolonged):
-    workdir, _, steps = prolonged
+def test_the_files_of_two_processes_are_complete(resumed):
+    workdir, _, steps = resumed
     scores = {r["step"]: r["val_psnr"] for r in rows(workdir) if "val_psnr" in r}
     kept = {int(p.name) for p in (workdir / "checkpoints").iterdir()}
     assert {steps, max(scores, key=scores.get)} <= kept
@@ -146,14 +156,14 @@ def test_the_files_of_two_processes_are_complete(prolonged):
     )
 
 
-def test_one_process_resumes_on_another_mesh(stopped, alone):
-    _, done = alone
-    assert "4 x cpu, {'data': 1, 'fsdp': 4}" in done.stderr
-    assert f"resuming from step {stopped[2]}" in done.stderr
+def test_one_process_resumes_on_another_mesh(stopped, resumed_by_one):
+    _, process = resumed_by_one
+    assert "4 x cpu, {'data': 1, 'fsdp': 4}" in process.stderr
+    assert f"resuming from step {stopped[2]}" in process.stderr
 
 
 def test_a_damaged_record_of_one_process_ends_both(root, data, tmp_path):
-    """The steps before are saved, and both processes print the reason."""
+    """The steps before the record are saved, and both processes print the reason."""
     broken = tmp_path / "broken"
     shutil.copytree(data, broken)
     shard = broken / "pairs-train.tfrecord-00000-of-00001"
@@ -172,7 +182,7 @@ def test_a_damaged_record_of_one_process_ends_both(root, data, tmp_path):
 
 
 def test_an_input_error_of_the_first_process_ends_both(root, data, stopped):
-    """Otherwise the second would wait for ever."""
+    """The second process must not wait for the first one for ever."""
     workdir = stopped[0]
     first, second = wait(start(root, workdir, [data, data], "--config.train.widths=96"))
     assert_refused(first, 2, "holds a run with train.widths=64, not 96")

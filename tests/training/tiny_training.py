@@ -1,4 +1,4 @@
-"""A training setup whose step compiles in seconds; subprocesses import it too."""
+"""Training settings whose update compiles in seconds; subprocesses import them too."""
 
 from pathlib import Path
 
@@ -33,14 +33,14 @@ def initial_model(settings: TrainSettings = SETTINGS) -> InitialModel:
     return load_initial_model(settings, root=Path("nowhere"))
 
 
-def batch(number: int = 0, settings: TrainSettings = SETTINGS) -> dict[str, np.ndarray]:
-    """Returns the samples of update `number`: frames of discs, which cause holes."""
+def batch(update: int = 0, settings: TrainSettings = SETTINGS) -> dict[str, np.ndarray]:
+    """Returns the samples of an update: frames of discs, which cause holes."""
     shape = (settings.batch, settings.frames, settings.height, settings.width)
-    left, disparity = scene(shape, -2, 6, seed=2 * number)
-    right, _ = scene(shape, -2, 6, seed=2 * number + 1)
+    left, disparity = scene(shape, -2, 6, seed=2 * update)
+    right, _ = scene(shape, -2, 6, seed=2 * update + 1)
     return {
         "left": np.rint(255 * left).astype(np.uint8),
         "right": np.rint(255 * right).astype(np.uint8),
         "disparity": disparity,
-        INDEX: np.arange(settings.batch, dtype=np.int32) + number * settings.batch,
+        INDEX: np.arange(settings.batch, dtype=np.int32) + update * settings.batch,
     }

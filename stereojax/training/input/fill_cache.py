@@ -1,4 +1,4 @@
-"""Encodes the samples that a run will draw and stores them in a LatentCache."""
+"""Encodes the samples that a run will train on and stores them in a LatentCache."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from stereojax.cli import Progress, RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.shapes import Array, Shaped
-from stereojax.training.input.latent_cache import Key, LatentCache
+from stereojax.training.input.latent_cache import LatentCache, SampleKey
 from stereojax.training.input.pipeline import (
     NAMES,
     Failure,
@@ -36,8 +36,10 @@ def make_encoder(
     """Returns the jitted `encode`; each device encodes its share of the batch.
 
     Args:
-      arrays: by name; may leave out networks that `encode` does not call.
-      devices: all of this process by default. Their number divides the batch.
+      arrays: parameters by name; those of networks that `encode` does not call may be
+        left out.
+      devices: by default all devices of this process; their number must divide the
+        batch.
     """
     mesh = Mesh(np.array(devices or jax.local_devices()), (_SAMPLES,))
     replicated, split = PartitionSpec(), PartitionSpec(_SAMPLES)
@@ -74,7 +76,7 @@ def fill_cache(
 
     Args:
       start: number of updates that the run has already made.
-      stop_requested: whether this process shall stop; checked after each round.
+      stop_requested: returns whether this process shall stop; called after each batch.
 
     Raises:
       RunError: a clip cannot be read, a sample cannot be written, or the samples of
@@ -84,11 +86,12 @@ def fill_cache(
     needed = needed_keys(len(clips), settings, start)
     present = needed.intersection(cache.keys())
     log_once(f"latents: {len(present)} of {len(needed)} are in {cache.folder}")
-    # Divide the needed, not the missing keys: other processes may already write.
+    # Divide the needed keys, not the missing ones: all processes know the same needed
+    # keys, while the missing ones change as soon as another process writes.
     share = sorted(needed)[jax.process_index() :: jax.process_count()]
     missing = [key for key in share if key not in present]
     batch = jax.local_device_count()
-    # All processes do the same number of rounds, because each round ends collectively.
+    # All processes do the same number of rounds, because each round calls a collective.
     rounds = max_over_processes(-(-len(missing) // batch))
     progress = Progress("latents", len(missing), unit="samples") if is_first() else None
     samples = _read_batches(missing, source, batch)
@@ -105,18 +108,18 @@ def fill_cache(
     if progress and rounds:
         progress.close()
     if complete and all_agree(not stop_requested()) and jax.process_count() > 1:
-        lost = needed.difference(cache.keys())
-        if lost:
+        invisible = needed.difference(cache.keys())
+        if invisible:
             raise RunError(
-                f"{len(lost)} of {len(needed)} latents are missing in {cache.folder}, "
-                "though other processes wrote them; expected --latents on storage that "
-                "all processes share"
+                f"{len(invisible)} of {len(needed)} latents are missing in "
+                f"{cache.folder}, though other processes wrote them; expected "
+                "--latents on storage that all processes share"
             )
     return complete
 
 
-def needed_keys(clips: int, settings: TrainSettings, start: int) -> set[Key]:
-    """Returns the samples that the run draws from update `start` to its last."""
+def needed_keys(clips: int, settings: TrainSettings, start: int) -> set[SampleKey]:
+    """Returns the keys of the samples of the updates from `start` to the last."""
     order = sample_order(clips, settings)
     return {
         (int(order[g]), g // clips % settings.cached_draws)
@@ -125,12 +128,15 @@ def needed_keys(clips: int, settings: TrainSettings, start: int) -> set[Key]:
 
 
 def _read_batches(
-    keys: Sequence[Key], source: SampleSource, batch: int
-) -> Iterator[tuple[tuple[Key, ...], dict[str, np.ndarray]]]:
-    """Yields keys and their stacked samples; the last batch repeats its last sample."""
+    keys: Sequence[SampleKey], source: SampleSource, batch: int
+) -> Iterator[tuple[tuple[SampleKey, ...], dict[str, np.ndarray]]]:
+    """Yields the keys and the stacked samples of batches of size `batch`.
+
+    The last batch may have fewer keys; its last sample is repeated to fill the batch.
+    """
     import grain
 
-    dataset = grain.MapDataset.source(keys).map(source.draw_of_clip)
+    dataset = grain.MapDataset.source(keys).map(source.sample_to_cache)
     samples = iter(read_ahead(dataset, source.settings))
     for start in range(0, len(keys), batch):
         batch_keys = tuple(keys[start : start + batch])
@@ -149,6 +155,7 @@ def _read_batches(
 
 
 def _encode(batch: tuple | None, encode: Encoder) -> tuple | None:
+    """Dispatches the encoding of a batch; returns its keys, names and latents."""
     if batch is None:
         return None
     keys, samples = batch
@@ -159,6 +166,7 @@ def _encode(batch: tuple | None, encode: Encoder) -> tuple | None:
 def _write(
     cache: LatentCache, encoded: tuple | None, progress: Progress | None
 ) -> None:
+    """Writes each sample that `_encode` returned."""
     if encoded is None:
         return
     keys, names, arrays = encoded

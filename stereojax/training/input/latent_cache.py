@@ -41,7 +41,7 @@ KEY_SETTINGS = (
 VERSION = 1  # increase when the splat, the mask, the mirror or the renderer changes
 CLIPS_PER_FOLDER = 1000
 
-Key = tuple[int, int]  # (clip, draw)
+SampleKey = tuple[int, int]  # (clip, draw): draw number `draw` of a clip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ class LatentCache:
                 locations.write_file(folder / "of.json", f"{text}\n".encode())
         return cls(folder, settings.cached_draws)
 
-    def read(self, key: Key) -> dict[str, np.ndarray]:
+    def read(self, key: SampleKey) -> dict[str, np.ndarray]:
         """Returns a sample; raises RunError if the file is absent or damaged."""
         path = self._path(key)
         try:
@@ -90,7 +90,9 @@ class LatentCache:
                 "encodes the sample again"
             ) from error
 
-    def write(self, key: Key, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> None:
+    def write(
+        self, key: SampleKey, arrays: Mapping[str, Shaped[np.ndarray, "..."]]
+    ) -> None:
         """Writes a sample atomically; raises RunError if it cannot be written."""
         path = self._path(key)
         content = io.BytesIO()
@@ -106,7 +108,7 @@ class LatentCache:
         with locations.as_run_error(f"cannot write {path}"):
             locations.write_file(path, content.getvalue())
 
-    def keys(self) -> Iterator[Key]:
+    def keys(self) -> Iterator[SampleKey]:
         """Yields the keys of the samples on disk."""
         for path in self.folder.glob("*/*.npz"):
             if path.name.startswith("."):  # another process is writing it
@@ -114,7 +116,7 @@ class LatentCache:
             clip, _, draw = path.stem.partition(".")
             yield int(clip), int(draw)
 
-    def _path(self, key: Key) -> Location:
+    def _path(self, key: SampleKey) -> Location:
         clip, draw = key
         folder = self.folder / f"{clip // CLIPS_PER_FOLDER:06}"
         return folder / f"{clip:09}.{draw}.npz"

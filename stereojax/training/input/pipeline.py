@@ -1,4 +1,4 @@
-"""Batches whose order and content depend only on the seed and the step.
+"""Reads batches whose order and content depend only on the seed and the step.
 
 Sample g of the run belongs to update g // batch, counted from 0. Its clip is element g
 of a sequence that is shuffled anew for each epoch; its random generator is seeded with
@@ -18,14 +18,15 @@ from absl import flags
 from stereojax.cli import InputError, RunError
 from stereojax.settings.train import TrainSettings
 from stereojax.training.input.clips import Clip, Clips
-from stereojax.training.input.latent_cache import Key, LatentCache
+from stereojax.training.input.latent_cache import LatentCache, SampleKey
 from stereojax.training.step import INDEX
 from stereojax.worker_process import exit_with_parent
 
 NAMES = "names"  # key of a batch: the names of its samples' clips
 
 Sample = dict[str, np.ndarray]
-# (clip, random generator, settings) to a sample's arrays by name; defined by the task.
+# Maps (clip, random generator, settings) to a sample's arrays by name; each training
+# task defines its own.
 MakeSample = Callable[[Clip, np.random.Generator, TrainSettings], Sample]
 
 
@@ -38,12 +39,12 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class SampleSource:
-    """Makes the samples of a run from its clips; can be pickled."""
+    """Makes the samples of a run from its clips; picklable for worker processes."""
 
     clips: Clips
     settings: TrainSettings
     make_sample: MakeSample
-    cache: LatentCache | None = None  # if given, encoded samples are read from it
+    cache: LatentCache | None = None  # replaces reading and encoding clips
 
     def sample(self, g: int, clip: int) -> Sample | Failure:
         """Returns sample g of the run, which belongs to the given clip."""
@@ -58,8 +59,8 @@ class SampleSource:
 
         return as_failure(int(clip), make)
 
-    def draw_of_clip(self, key: Key) -> Sample | Failure:
-        """Returns one of a clip's `cached_draws` samples."""
+    def sample_to_cache(self, key: SampleKey) -> Sample | Failure:
+        """Returns the sample, not yet encoded, that the cache holds under `key`."""
         clip, draw = key
         seeds = [self.settings.seed, clip, draw]
         return as_failure(clip, lambda: self._draw(clip, seeds))
@@ -71,13 +72,13 @@ class SampleSource:
 def draw_sample(
     clip: Clip, seeds: Sequence[int], settings: TrainSettings, make_sample: MakeSample
 ) -> Sample:
-    """Returns the task's arrays of one sample, and the clip's name."""
+    """Returns the task's arrays of one random sample, and the clip's name."""
     arrays = make_sample(clip, np.random.default_rng(seeds), settings)
     return {**arrays, NAMES: np.asarray(clip.name, "U96")}
 
 
 def as_failure(clip: int, make: Callable[[], Sample]) -> Sample | Failure:
-    """Returns the result of `make`, or its error as a Failure."""
+    """Returns the result of `make`, or a Failure with the text of its error."""
     try:
         return make()
     except (InputError, RunError) as error:
@@ -99,7 +100,7 @@ def sample_order(clips: int, settings: TrainSettings) -> Any:
     import grain
 
     shuffled = grain.MapDataset.range(clips).seed(settings.seed).shuffle()
-    # Practically endless; the length has to fit a 64-bit integer.
+    # Longer than any run; the length must fit into a 64-bit integer.
     return shuffled.repeat(2**62 // clips)
 
 
@@ -109,7 +110,7 @@ def batches(
     """Yields this process's share of the batches of updates `start`, `start + 1`, ...
 
     A process takes every `processes`-th sample of an update. A batch has the task's
-    arrays, `index` (the samples' numbers) and `names` (of their clips).
+    arrays, `index` (the samples' numbers) and `names` (the names of their clips).
 
     Raises:
       InputError: there are no clips, or `processes` does not divide the batch.
@@ -134,7 +135,7 @@ def batches(
 
 
 def held_out_samples(source: SampleSource) -> Sample:
-    """Returns the validation samples: always the same, not mirrored, not enlarged.
+    """Returns the validation samples: a fixed batch, not mirrored and not enlarged.
 
     Raises:
       RunError: a clip cannot be read.
@@ -152,7 +153,7 @@ def read_ahead(dataset: Any, settings: TrainSettings) -> Any:
     """Iterates over a `grain.MapDataset` in order, reading ahead."""
     import grain
 
-    # Either threads or worker processes read ahead.
+    # Either threads or worker processes read ahead, not both.
     options = grain.ReadOptions(
         num_threads=0 if settings.workers else 2,
         prefetch_buffer_size=0 if settings.workers else settings.prefetch,
@@ -161,12 +162,13 @@ def read_ahead(dataset: Any, settings: TrainSettings) -> Any:
     if not settings.workers:
         return elements
     if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()  # grain reads absl flags of its own
+        flags.FLAGS.mark_as_parsed()  # grain reads its own absl flags
     _ignore_resource_tracker_warnings()
     return elements.mp_prefetch(
         grain.MultiprocessingOptions(
             num_workers=settings.workers,
-            # One batch waits while the next is in work; at full size, 1.2 GB each.
+            # Each worker holds one finished batch while it makes the next; a batch has
+            # 1.2 GB at full size.
             per_worker_buffer_size=1,
         ),
         worker_init_fn=ignore_signals,
@@ -174,10 +176,10 @@ def read_ahead(dataset: Any, settings: TrainSettings) -> Any:
 
 
 def _ignore_resource_tracker_warnings() -> None:
-    """Silences the process that frees the shared memory of the worker processes.
+    """Silences Python's resource tracker, which frees the workers' shared memory.
 
-    Python starts it by itself, and only this environment variable reaches it. Its
-    warning would follow the last line of the run.
+    Python starts the tracker process, and only this environment variable reaches it.
+    Its warning would be printed after the last line of the run.
     """
     rule = "ignore:resource_tracker"
     rules = os.environ.get("PYTHONWARNINGS", "")

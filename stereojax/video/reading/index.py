@@ -28,10 +28,14 @@ def index_video(
 ) -> VideoIndex:
     """Decodes a video, or a time range of it, once and returns its index.
 
-    Frames are not stored. `start_s` counts from the first frame of the video; a range
-    has at least one frame. `source_hash` is the file's `content_hash` if the caller
-    knows it; else the file is hashed meanwhile. `progress` is called with 1 after each
-    frame.
+    Frames are not stored.
+
+    Args:
+      start_s: start of the range, in seconds after the first frame.
+      duration_s: length of the range, in seconds; it has at least one frame.
+      source_hash: the file's `content_hash`, if known; None hashes the file during the
+        decoding.
+      progress: called with 1 after each frame.
 
     Raises:
       cli.InputError: the file has no video, or no frame in the range.
@@ -52,7 +56,7 @@ def index_video(
             result.drop_damaged_tail()
             _report_missing(result, allow_truncated)
         _warn_unusual(result)
-        # A timestamp that occurs twice cannot be a seek target.
+        # After a clock jump a timestamp may occur twice, so it cannot be a seek target.
         keyframes = [] if result.log.clock_jumped else result.keyframes
         return VideoIndex(
             info=info,

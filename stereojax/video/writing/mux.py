@@ -80,7 +80,7 @@ def _write(
 ) -> list[str]:
     info = index.info
     with open_video(info.path) as (source, source_video):
-        time_range = TimeRange.of(index) if excerpt else TimeRange.whole(source)
+        time_range = TimeRange.of_index(index) if excerpt else TimeRange.whole(source)
         shift = round(time_range.start / info.time_base)
         with (
             SegmentReader(segments, index, encoding.rate, shift) as reader,

@@ -149,7 +149,7 @@ class StreamCopier:
         self._last: int | None = None
 
     def packets(self, packet: av.Packet) -> Iterator[av.Packet]:
-        if shift_packet(packet, self._time_range, stretch=self._subtitle):
+        if shift_packet(packet, self._time_range, trim=self._subtitle):
             self._make_increasing(packet)
             yield packet
 

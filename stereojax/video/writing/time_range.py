@@ -1,4 +1,4 @@
-"""The part of the source that is written, and the shift to output times."""
+"""Defines the time range of the source that is written, and shifts packets to it."""
 
 import dataclasses
 from fractions import Fraction
@@ -7,15 +7,15 @@ import av
 
 from stereojax.stage_types import VideoIndex
 
-# A broadcast that starts later than this many seconds is shifted to start at 0.
+# A broadcast stream that starts later than this many seconds is shifted to start at 0.
 _LATE_START_S = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class TimeRange:
-    """The part of the source that is written, in seconds; `start` becomes time 0.
+    """The time range of the source that is written, in seconds of the source.
 
-    `stop` is None for a whole video, which is not cut.
+    The output shows `start` at time 0. `stop` is None for a whole video.
     """
 
     start: Fraction
@@ -23,14 +23,14 @@ class TimeRange:
 
     @classmethod
     def whole(cls, source: av.container.InputContainer) -> "TimeRange":
-        """Returns the range of a whole file; shifts a broadcast that starts late."""
+        """Returns the range of a whole file; a late broadcast is shifted to 0."""
         begin = Fraction(source.start_time or 0, av.time_base)
         broadcast = source.format.name in ("mpegts", "mpeg")
         late = broadcast and begin > _LATE_START_S
         return cls(begin if late else Fraction(0), None)
 
     @classmethod
-    def of(cls, index: VideoIndex) -> "TimeRange":
+    def of_index(cls, index: VideoIndex) -> "TimeRange":
         """Returns the time during which the frames of `index` are displayed."""
         tick = index.info.time_base
         stop = int(index.pts[-1]) + index.last_duration
@@ -38,7 +38,7 @@ class TimeRange:
 
     @property
     def is_excerpt(self) -> bool:
-        """Whether the range is an excerpt."""
+        """Whether the range is only a part of the source, to which packets are cut."""
         return self.stop is not None
 
     def is_past(self, packet: av.Packet, margin: int) -> bool:
@@ -68,11 +68,13 @@ class TimeRange:
 
 
 def shift_packet(
-    packet: av.Packet, time_range: TimeRange, *, stretch: bool = False
+    packet: av.Packet, time_range: TimeRange, *, trim: bool = False
 ) -> bool:
     """Shifts a packet to output times; returns False if it is outside the range.
 
-    `stretch`: a packet that starts before the range and lasts into it starts at 0.
+    Args:
+      trim: shorten a packet that is partly inside the range, such as a subtitle, to
+        the inside; otherwise a packet that starts before the range is outside.
     """
     tick = packet.time_base
     if packet.pts is None:
@@ -80,24 +82,24 @@ def shift_packet(
     if packet.dts is None:
         packet.dts = packet.pts
     if not time_range.is_excerpt:
-        move = round(time_range.start / tick)
-        packet.pts -= move
-        packet.dts -= move
+        offset = round(time_range.start / tick)
+        packet.pts -= offset
+        packet.dts -= offset
         return True
     begin, length = packet.pts * tick, (packet.duration or 0) * tick
     if begin >= time_range.stop:
         return False
     if begin < time_range.start:
-        if not (stretch and begin + length > time_range.start):
+        if not (trim and begin + length > time_range.start):
             return False
         length -= time_range.start - begin
         begin = time_range.start
-    if stretch:
+    if trim:
         length = min(length, time_range.stop - begin)
         packet.duration = round(length / tick)
-    move = round(begin / tick) - packet.pts - round(time_range.start / tick)
-    packet.pts += move
-    packet.dts += move
+    offset = round(begin / tick) - packet.pts - round(time_range.start / tick)
+    packet.pts += offset
+    packet.dts += offset
     return True
 
 

@@ -146,7 +146,7 @@ class SubtitleTranscoder:
         copy_tags(stream, self._out)
 
     def packets(self, packet: av.Packet) -> Iterator[av.Packet]:
-        if not shift_packet(packet, self._time_range, stretch=True):
+        if not shift_packet(packet, self._time_range, trim=True):
             return
         decoded = self._decoder.decode2(packet)
         lines = [line.ass for line in decoded or () if getattr(line, "ass", b"")]
