@@ -73,7 +73,7 @@ class Published:
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-    """Coverage-true compositing: each source covers what nearer ones have left free.
+    """Coverage-true compositing: each source covers what nearer sources left free.
 
     The sums' `anchor` is the shift of the source that completes a target's coverage,
     or -NOWHERE, and `total` the coverage by the sources before that one.
