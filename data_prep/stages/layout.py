@@ -97,10 +97,8 @@ class FindLayout:
             if shares[packing] >= _MIN_SHARE:
                 return packing, matches
             if not matches and layout.side_by_side is not None:
-                return (
-                    packing,
-                    matches,
-                )  # no texture to match: use the layout of the setting, name or tag
+                # The pictures have no texture to match: use the stated layout.
+                return packing, matches
         self._refuse_mono(info.path, shares)
 
     def _refuse_mono(self, path: Path, shares: dict[Packing, float]) -> NoReturn:

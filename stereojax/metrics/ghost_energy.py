@@ -28,8 +28,8 @@ def ghost_energy(
 
     At each pixel the excess is max(0, g(picture) - max(g(truth))), where g is the
     gradient magnitude and the second maximum runs over the (2 * tolerance + 1)^2 pixels
-    around, so that an edge displaced by `tolerance` pixels is not a ghost. The result is
-    the mean of the excess over all frames, weighted by the hole that is dilated by
+    around, so that an edge displaced by `tolerance` pixels is not a ghost. The result
+    is the mean of the excess over all frames, weighted by the hole that is dilated by
     `ring` pixels: mixed pixels lie just outside the hole.
 
     Args:

@@ -1,4 +1,4 @@
-"""All kinds of films, and files that are no films."""
+"""All kinds of films, and files that are not films."""
 
 import subprocess
 import sys
