@@ -97,7 +97,7 @@ class Runner:
             raise InputError(f"--beam_options={self.options}: {error}") from error
         if stray := [w for w in words if not w.startswith("-")]:
             raise InputError(
-                f"--beam_options: {stray[0]!r} is no option; write --name=value"
+                f"--beam_options: {stray[0]!r} is not an option; write --name=value"
             )
         return words
 

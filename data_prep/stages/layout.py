@@ -19,7 +19,7 @@ _WIDTH = 512  # of the small pictures that are matched
 # Share of a view's texture that matches the other view: 0.85 and more in real pairs, at
 # most 0.35 between the halves of an ordinary picture.
 _MIN_SHARE = 0.5
-_MIN_SPREAD = 0.2  # range of disparity, % of the width; less is no depth
+_MIN_SPREAD = 0.2  # range of disparity, % of the width; less is not depth
 _SWAPPED = -0.25  # `EyeOrderVotes.order` below which the eyes are swapped
 _TAGS = {
     # tag: (side by side, right view first)
@@ -81,7 +81,7 @@ class FindLayout:
     ) -> tuple[Packing, list[Correspondence]]:
         """Returns the packing whose views match, and each frame's matches."""
         shares = {}
-        # The stated layout is tried first, but not alone: titles hold such words too.
+        # Try the stated layout first, then the other: titles contain layout words too.
         order = (False, True) if stated.side_by_side is False else (True, False)
         for side_by_side in order if self.layout == "auto" else (stated.side_by_side,):
             is_stated = side_by_side == stated.side_by_side
@@ -97,19 +97,20 @@ class FindLayout:
             if shares[packing] >= _MIN_SHARE:
                 return packing, matches
             if not matches and layout.side_by_side is not None:
-                return packing, matches  # no texture to match: trust the statement
+                # The pictures have no texture to match: use the stated layout.
+                return packing, matches
         self._refuse_mono(info.path, shares)
 
     def _refuse_mono(self, path: Path, shares: dict[Packing, float]) -> NoReturn:
-        tried = " nor ".join(
-            f"{'left and right' if p.side_by_side else 'top and bottom'} halves"
-            f" ({share:.0%} of their texture matches)"
+        found = ", ".join(
+            f"{share:.0%} in the"
+            f" {'left and right' if p.side_by_side else 'top and bottom'} halves"
             for p, share in shares.items()
         )
         raise RefusalError(
             "mono",
-            f"{path}: not a stereo film: one scene is seen neither in its {tried};"
-            f" expected {_MIN_SHARE:.0%} or more. --config=data_mono makes training"
+            f"{path}: not a stereo film: too little texture matches: {found};"
+            f" expected at least {_MIN_SHARE:.0%}. --config=data_mono makes training"
             " pairs of ordinary films",
         )
 

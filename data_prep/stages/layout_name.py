@@ -56,7 +56,7 @@ class NamedLayout:
 def read_layout_name(path: Path) -> NamedLayout:
     """Reads the layout; the last words win, because converters append theirs."""
     text = re.sub(r"(?i)(full|half)[ ._-]+(?=sbs|tb|ou)", r"\1", path.stem)
-    # Colour standards are no layouts.
+    # Colour standards are not layouts.
     text = re.sub(r"(?i)(?<![a-z])bt[ ._-]?(601|709|2020)", " ", text)
     words = [w for w in re.split(r"[\W_]+", text.lower()) if w]
     if any(word in _VR for word in words):

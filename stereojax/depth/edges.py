@@ -55,7 +55,7 @@ def clean_edges(
         span = high - low
         wide = _around(jnp.maximum, high, radius) - _around(jnp.minimum, low, radius)
         # A ramp that ends inside the window has the same range in a window twice as
-        # large; a slope has twice the range there, and is no silhouette.
+        # large; a slope has twice the range there, and is not a silhouette.
         share = span / jnp.where(wide > 0, wide, 1)
         gate = _gate(span, threshold) * jnp.clip((share - SLOPE) / (STEP - SLOPE), 0, 1)
         step = jnp.where(2 * depth > low + high, high, low)

@@ -21,7 +21,7 @@ from stereojax.ops.integers import as_float
 from stereojax.shapes import Array, Bool, Float, Int, Shaped
 
 WIDEST = 512  # pixels; larger pictures are reduced by a whole factor
-NOISE = 0.008  # colour steps up to this size are no edge; colours are in [0, 1]
+NOISE = 0.008  # colour steps up to this size are not edges; colours are in [0, 1]
 EDGE = 0.08  # a colour step of this size divides the background's weight by e
 FOOT_EDGE = 0.03  # a colour step of this size divides the foot's weight by e
 FOOT_REACH = 0.985  # weight of the foot's depth that remains per row without edges

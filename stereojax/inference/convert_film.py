@@ -235,7 +235,7 @@ def _film_depth(job: Job, index: VideoIndex, depth: DepthResult) -> FilmDepth:
 def _load_fill(job: Job, source: FrameSource) -> BackgroundFill | InpaintedWindows:
     if not job.fill.networks:
         return BackgroundFill()
-    # Neither codec nor layout: another one needs no new pictures.
+    # The key has no codec and no layout: a change of these needs no new pictures.
     names = (*diffusion.NAMES, "depth_low", "depth_high", "depth_steady")
     settings = {name: getattr(job.settings, name) for name in names}
     folder = job.work.stage("fill", key_of(job.inputs, job.model, settings, job.look))

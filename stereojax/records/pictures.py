@@ -44,7 +44,7 @@ def decode_rgb(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
     """Decodes a JPEG or PNG of three channels."""
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
-        raise ValueError(f"{len(data)} bytes are no picture")
+        raise ValueError(f"{len(data)} bytes are not a picture")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
 
 

@@ -42,8 +42,8 @@ def forward_splat(
     target by a tenth of its area takes most of its colour, so near things grow.
 
     "coverage" compositing gives each source its own area: going from the nearest source
-    of a target to the farthest, each covers b of the target, or what the nearer ones
-    have left free if that is less; a target's colour is the mean weighted by these
+    of a target to the farthest, each covers b of the target, or the part that nearer
+    sources left free if that is less; a target's colour is the mean weighted by these
     visible areas, and its coverage is their sum. Near things keep their width, and
     their edges are anti-aliased at every disparity. Where neighbouring sources of one
     surface land less than two pixels apart, b is enlarged so that they cover what lies

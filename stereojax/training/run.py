@@ -87,7 +87,7 @@ def train(
             _export_step(run, checkpoints, export_step)
             return True
 
-        # Latents: those of all remaining updates, before the first of them.
+        # Latents: encode those of all remaining updates before the first update.
         source: SampleSource | None = run.training
         if settings.cached_draws:
             source = _cache_latents(run, latents, done, preemption.stop_requested)

@@ -137,7 +137,7 @@ def test_a_real_stereo_film_becomes_a_dataset(tmp_path):
         (["--config=fast"], "--config=fast: it has no data section"),
         (["--layout=sideways"], "--layout=sideways"),
         (["--layout=sbs", "--config.layout=tb"], "differ: drop one"),
-        (["--beam_options=stray"], "'stray' is no option"),
+        (["--beam_options=stray"], "'stray' is not an option"),
         (["--input=/nowhere/at/all"], "--input=/nowhere/at/all: no video file there"),
     ],
 )

@@ -206,8 +206,8 @@ def test_the_projects_own_file_is_opened_as_a_depth_file(tmp_path, floats):
 
 
 REFUSED = (
-    ({"frames": 11}, "expected 11 frames, as the film has; it has 12"),
-    ({"height": 7}, "expected depth of 9x7, the film's size; it is 9x6"),
+    ({"frames": 11}, "expected 11 frames, as the film has; the file has 12"),
+    ({"height": 7}, "expected depth of 9x7, the film's size; the depth is 9x6"),
 )
 
 

@@ -70,7 +70,7 @@ def test_depth_without_flicker_changes_little(scene):
 
 @pytest.mark.parametrize("rate", [0.01, -0.008])
 def test_a_zoom_or_a_dolly_is_preserved(scene, rate):
-    """Slow growth or shrinkage of all depth, by almost half, is no flicker."""
+    """Slow growth or shrinkage of all depth, by almost half, is not flicker."""
     growth = np.exp(rate * np.arange(FRAMES))
     frames = with_flicker(scene, growth, np.zeros(FRAMES))
     out = steadied(frames)

@@ -1,4 +1,4 @@
-"""All kinds of films, and files that are no films."""
+"""All kinds of films, and files that are not films."""
 
 import subprocess
 import sys
@@ -123,7 +123,11 @@ def test_the_readable_part_of_a_film_can_be_converted(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "words"),
-    [((5, 48, 64), "it has 5"), ((4, 24, 32), "32x24"), ((4, 48, 64, 3), "depth.npz")],
+    [
+        ((5, 48, 64), "the file has 5"),
+        ((4, 24, 32), "32x24"),
+        ((4, 48, 64, 3), "depth.npz"),
+    ],
 )
 def test_depth_of_another_film_is_refused(shape, words, tmp_path):
     source = write_film(tmp_path / "film.mp4", 4)

@@ -112,7 +112,7 @@ def test_invalid_records_are_errors():
     valid = record()
     with pytest.raises(ValueError, match="3 frames of right, 4 of left"):
         dataclasses.replace(valid, right=valid.right[1:])
-    with pytest.raises(ValueError, match="are no picture"):
+    with pytest.raises(ValueError, match="are not a picture"):
         decode_record(dataclasses.replace(valid, left=(b"nonsense",) * 4))
     with pytest.raises(ValueError, match="right of frame 0 is"):
         decode_record(dataclasses.replace(valid, right=record(height=40).right))

@@ -240,11 +240,11 @@ def test_segments_that_do_not_match_the_index_are_errors(tmp_path):
         segments[1].write_bytes(data[:100])
         return segments
 
-    assert "hold 6 frames, the source 12" in broken_join(tmp_path, lambda s, *_: s[:1])
+    assert "6 frames; expected 12" in broken_join(tmp_path, lambda s, *_: s[:1])
     assert "more frames than" in broken_join(tmp_path, lambda s, *_: [*s, s[0]])
     assert "no segments" in broken_join(tmp_path, lambda *_: [])
-    assert "other settings" in broken_join(tmp_path, other_settings)
-    assert "1.mkv: segment cannot be read" in broken_join(tmp_path, cut_short)
+    assert "encoder settings differ" in broken_join(tmp_path, other_settings)
+    assert "1.mkv: the segment cannot be read" in broken_join(tmp_path, cut_short)
 
 
 def test_unwritable_output_is_a_one_line_error(tmp_path):

@@ -77,8 +77,8 @@ def open_depth(
             raise InputError(f"{path}: its depth is in {source.units}, not in {units}")
     if size != (width, height):
         raise InputError(
-            f"{path}: expected depth of {width}x{height}, the film's size; came "
-            f"{size[0]}x{size[1]}"
+            f"{path}: expected depth of {width}x{height}, the film's size;"
+            f" the depth is {size[0]}x{size[1]}"
         )
     return source
 

@@ -19,7 +19,7 @@ def has_missing_frames(log: DecodeLog, *, file_damaged: bool) -> bool:
     """Returns whether frames are missing from a file that was decoded to its end.
 
     `file_damaged` is the result of `is_file_damaged`. A broadcast recording has no
-    index and often ends within a frame; that alone is no damage.
+    index and often ends within a frame; that alone is not damage.
     """
     if log.demux_error or log.lost:
         return True
