@@ -21,6 +21,7 @@ from stereojax.splat.row_contract import NOWHERE, bilinear_taps
 # where it continues the slope of a surface, and not where it is the edge of one:
 ROUGHNESS = 0.125  # pixels; smaller gaps are noise or rounding of the depth
 CURVATURE = 2.0  # larger gaps are closed up to this multiple of a gap next to them
+TOOTH = 4.0  # and of a rise next to them: estimated depth has teeth behind an edge
 WIDEST = 15 / 16  # pixels; the two taps of a source end one pixel from it
 
 
@@ -67,4 +68,10 @@ def closed_gaps(d: Float[Array, "n w"]) -> Float[Array, "n v"]:
     gap = jnp.where(both_land, jnp.clip(jnp.minimum(stretch, 2 - stretch), 0), 0)
     neighbors = jnp.pad(gap, ((0, 0), (1, 1)))
     slope = jnp.maximum(neighbors[:, :-2], neighbors[:, 2:])
-    return jnp.minimum(gap, jnp.minimum(ROUGHNESS + CURVATURE * slope, WIDEST))
+    # A tooth: the disparity rises slowly, falls at once, and rises slowly again. A rise
+    # as large as the gap is the other edge of a thin object instead.
+    rise = jnp.pad(jnp.where(both_land, jnp.clip(-stretch, 0), 0), ((0, 0), (1, 1)))
+    rises = rise[:, :-2], rise[:, 2:]
+    slow = [x * jnp.clip(4 * (1 - x / jnp.maximum(gap, 1e-6)), 0, 1) for x in rises]
+    limit = ROUGHNESS + jnp.maximum(CURVATURE * slope, TOOTH * jnp.maximum(*slow))
+    return jnp.minimum(gap, jnp.minimum(limit, WIDEST))

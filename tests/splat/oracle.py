@@ -87,9 +87,17 @@ def shares_of_row(d, border):
             return 0.0
         return max(0.0, min(d[j] - d[j + 1], 2 - (d[j] - d[j + 1])))
 
+    def slow_rise(j, gap):
+        """The rise of disparity from source j to j + 1, if it is below the gap."""
+        if not 0 <= j < width - 1 or not (lands[j] and lands[j + 1]) or gap == 0:
+            return 0.0
+        rise = max(0.0, d[j + 1] - d[j])
+        return rise * min(max(4 * (1 - rise / gap), 0.0), 1.0)
+
     def closed_gap(j):
-        neighbors = max(open_gap(j - 1), open_gap(j + 1))
-        return min(open_gap(j), 0.125 + 2 * neighbors, 15 / 16)
+        gap, neighbors = open_gap(j), max(open_gap(j - 1), open_gap(j + 1))
+        slow = max(slow_rise(j - 1, gap), slow_rise(j + 1, gap))
+        return min(gap, 0.125 + max(2 * neighbors, 4 * slow), 15 / 16)
 
     shares = np.zeros((width, width))
     for j in np.flatnonzero(lands):

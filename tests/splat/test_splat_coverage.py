@@ -131,6 +131,19 @@ def test_steps_of_a_rounded_depth_open_no_hole():
     np.testing.assert_allclose(occlusion[:, :295], 0, atol=1e-6)
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5, 0.75])
+@pytest.mark.parametrize("fall", [0.6, 0.75, 0.9])
+def test_a_tooth_of_estimated_depth_shows_no_background(fall, fraction):
+    """Sharpened depth rises, falls at once and rises again behind a silhouette."""
+    near = np.concatenate([np.arange(5) * 0.2, 0.8 - fall + np.arange(40) * 0.2])
+    disparity = np.concatenate([np.full(60, -16.0), 4.0 + fraction + near])
+    image = (disparity > 0).astype(np.float32)[None, :, None]
+    warped, _ = splat(image, disparity.astype(np.float32)[None])
+    landed = (np.arange(60, 105) - disparity[60:])[:10]
+    inside = slice(int(np.ceil(landed[0])) + 1, int(landed[-1]))
+    assert warped[0, inside, 0].min() > 0.85
+
+
 def test_a_curved_surface_is_opaque():
     x = np.arange(400)
     disparity = (20 * np.sin(x / 40))[None].astype(np.float32)  # stretched up to 1.5
