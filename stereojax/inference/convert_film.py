@@ -45,7 +45,7 @@ from stereojax.video.writing.mux import join_segments
 from stereojax.windows import Segment, plan_segments
 
 # Part of every key: raised when the same settings come to mean another picture.
-VERSION = 1
+VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
