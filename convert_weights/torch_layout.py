@@ -1,7 +1,7 @@
-"""The name and axis order of each array of a Flax network in PyTorch.
+"""Maps each array of a Flax network to its name and axis order in PyTorch.
 
-The rules are general, by kind of layer, so that a model's table lists true renames
-only.
+The rules depend on the type of the layer only, so that a model's conversion table lists
+true renames only.
 """
 
 import dataclasses
@@ -14,10 +14,10 @@ from flax import nnx
 class TorchLayout:
     """The PyTorch layout of one array of a network."""
 
-    path: tuple[str | int, ...]  # of the array in the Flax network
+    path: tuple[str | int, ...]  # in the Flax network's state
     name: str  # in PyTorch's state dict
     shape: tuple[int, ...]  # in PyTorch
-    axes: tuple[int, ...]  # PyTorch's axes in Flax's order
+    axes: tuple[int, ...]  # `transpose` argument from PyTorch to Flax
     flip: bool = False  # whether the spatial axes are reversed
 
     def from_torch(self, tensor: np.ndarray) -> np.ndarray:
@@ -40,10 +40,10 @@ def torch_layouts(model: nnx.Module) -> list[TorchLayout]:
     ]
 
 
-def _layout(path: tuple, shape: tuple[int, ...], owner: nnx.Module) -> TorchLayout:
+def _layout(path: tuple, shape: tuple[int, ...], module: nnx.Module) -> TorchLayout:
     *prefix, attribute = path
     name, axes, flip = attribute, tuple(range(len(shape))), False
-    match owner, attribute:
+    match module, attribute:
         case nnx.Linear(), "kernel":
             name, axes = "weight", (1, 0)
         case nnx.Conv(), "kernel":  # (out, in, *spatial) to (*spatial, in, out)
@@ -57,7 +57,7 @@ def _layout(path: tuple, shape: tuple[int, ...], owner: nnx.Module) -> TorchLayo
         case nnx.Embed(), "embedding":
             name = "weight"
         case _, "kernel" | "scale" | "embedding":
-            raise TypeError(f"no rule for {attribute} of {type(owner).__name__}")
+            raise TypeError(f"no rule for {attribute} of {type(module).__name__}")
     torch_shape = tuple(shape[axes.index(i)] for i in range(len(shape)))
     full_name = ".".join(map(str, (*prefix, name)))
     return TorchLayout(path, full_name, torch_shape, axes, flip)

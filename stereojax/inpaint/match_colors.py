@@ -9,10 +9,10 @@ import numpy as np
 from stereojax.shapes import Array, Float
 from stereojax.stage_types import REFERENCE_WIDTH
 
-# (scale, weight): sigma of a Gaussian, in pixels of a picture 1024 wide. A wider
+# (sigma, weight) of each Gaussian; sigma is in pixels of a picture 1024 wide. A wider
 # Gaussian has an effect only where the narrower Gaussians reach no known pixel.
-_SCALES = ((8.0, 1.0), (32.0, 1e-2), (128.0, 1e-4))
-_WIDEST = 256  # pixels: the smooth difference is computed on a picture this wide
+_GAUSSIANS = ((8.0, 1.0), (32.0, 1e-2), (128.0, 1e-4))
+_MAX_WIDTH = 256  # pixels; wider pictures are pooled before the blur
 
 
 @jax.jit
@@ -21,11 +21,11 @@ def match_colors(
     warped: Float[Array, "t h w 3"],
     known: Float[Array, "t h w"],
 ) -> Float[Array, "t h w 3"]:
-    """Returns `generated`, corrected by its mean difference from `warped` near holes.
+    """Returns `generated`, corrected by its mean difference from `warped` nearby.
 
-    The VAE and the U-Net shift colours a little; the shift varies over the picture and
-    between windows. The shift inside a hole is estimated from the known pixels near the
-    hole, and subtracted. The estimate is smooth, so texture does not change.
+    The VAE and the U-Net shift colours slightly, by an amount that varies over the
+    picture and between windows. Inside a hole, this shift is estimated from the nearby
+    known pixels and removed. The estimate is smooth, so texture does not change.
 
     Args:
       generated: complete pictures in [0, 1].
@@ -33,16 +33,16 @@ def match_colors(
       known: weight of each pixel of `warped`, in [0, 1]; 0 in and next to holes.
     """
     height, width = known.shape[1:]
-    scale = max(1, -(-width // _WIDEST))
+    scale = max(1, -(-width // _MAX_WIDTH))
     size = -(-height // scale), -(-width // scale)
     weight = known[..., None]
     sums = _pooled(jnp.concatenate([weight * (warped - generated), weight], -1), scale)
     total = jnp.zeros_like(sums)
-    for sigma, share in _SCALES:
+    for sigma, importance in _GAUSSIANS:
         sigma *= width / REFERENCE_WIDTH / scale
         down, across = (_gaussian(n, sigma) for n in size)
-        total += share * jnp.einsum("ij,tjkc,lk->tilc", down, sums, across)
-    # Without any known pixel the shift is 0 / 1e-9.
+        total += importance * jnp.einsum("ij,tjkc,lk->tilc", down, sums, across)
+    # In a picture without known pixels, the shift is 0 / 1e-9 = 0.
     shift = total[..., :3] / jnp.maximum(total[..., 3:], 1e-9)
     full = (len(shift), size[0] * scale, size[1] * scale, 3)
     shift = jax.image.resize(shift, full, "linear")[:, :height, :width]
@@ -50,7 +50,7 @@ def match_colors(
 
 
 def _pooled(x: Array, scale: int) -> Array:
-    """Returns means of blocks of `scale` x `scale`; the picture is padded with 0."""
+    """Returns the means of `scale` x `scale` blocks; the picture is padded with 0."""
     height, width = x.shape[1:3]
     x = jnp.pad(x, ((0, 0), (0, -height % scale), (0, -width % scale), (0, 0)))
     t, h, w, c = x.shape
@@ -59,7 +59,7 @@ def _pooled(x: Array, scale: int) -> Array:
 
 @functools.cache
 def _gaussian(size: int, sigma: float) -> np.ndarray:
-    """Returns a (size, size) blur whose rows, without borders, would sum to 1."""
+    """Returns a (size, size) blur matrix; rows sum to 1 except near the borders."""
     at = np.arange(size)
     weights = np.exp(-0.5 * np.square((at[:, None] - at) / sigma))
     return np.float32(weights / (sigma * np.sqrt(2 * np.pi)))

@@ -1,6 +1,7 @@
-"""Plans the inpainting of a film: windows of frames, the canvas, its tiles.
+"""Plans the inpainting of a film: windows of frames, canvas size and tiles.
 
-The plan depends on the sizes of the networks and not on their weights.
+The canvas is the padded or scaled picture that the networks process. The plan depends
+on the sizes of the networks and not on their weights.
 """
 
 import dataclasses
@@ -14,12 +15,12 @@ from stereojax.windows import Window
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Applies a recipe to the sizes of a U-Net and a VAE."""
+    """Plans windows, canvas and tiles for one U-Net and one VAE."""
 
     settings: DiffusionSettings
     recipe: Recipe
-    factor: int  # the VAE's: pixels per latent, along each axis
-    multiple: int  # the U-Net's: a tile's height and width are multiples of this
+    factor: int  # pixels per latent of the VAE, along each axis
+    multiple: int  # the U-Net needs tiles of a multiple of this many latents per axis
     channels: int = 4  # channels of the latents
 
     def windows(self, frames: int) -> tuple[Window, ...]:
@@ -28,19 +29,19 @@ class Plan:
         return self.recipe.plan_windows(frames, settings.window, settings.overlap)
 
     def canvas(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size, in pixels, to which pictures of this size are fitted."""
+        """Returns (height, width) of the canvas of a picture, in pixels."""
         return self.recipe.canvas(height, width, self.multiple * self.factor)
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Returns the shape of one frame's noise, for pictures of this size."""
+        """Returns the shape of the latents, and of the noise, of one picture."""
         down, across = (n // self.factor for n in self.canvas(height, width))
         return down, across, self.channels
 
     def tiles(self, height: int, width: int) -> Tiles:
-        """Plans the tiles, in latents, of pictures of this size.
+        """Plans the tiles, in latents, of a picture of `height` x `width` pixels.
 
         Raises:
-          InputError: the settings allow no tiles of pictures of this size.
+          InputError: the canvas cannot be tiled with the tile settings.
         """
         canvas = self.latent_shape(height, width)[:2]
         try:
@@ -49,7 +50,7 @@ class Plan:
             )
         except ValueError as error:
             raise InputError(
-                f"a picture of {width}x{height} px in tiles (--tile_num, "
-                "--tile_height, --tile_width, --tile_overlap; a latent is "
-                f"{self.factor} px): {error}"
+                f"cannot tile a picture of {width}x{height} px with --tile_num, "
+                "--tile_height, --tile_width and --tile_overlap "
+                f"(1 latent is {self.factor} px): {error}"
             ) from None

@@ -1,27 +1,27 @@
-"""Smooths inside a hole: along the columns, then as a membrane."""
+"""Smooths the fill of a hole: blends along the columns, then Laplace's equation."""
 
 import jax.numpy as jnp
 from jax import lax
 
 from stereojax.shapes import Array, Bool, Float, Shaped
 
-DAMPING = 0.8  # of the Jacobi steps: undamped ones never lose a checkerboard
+DAMPING = 0.8  # of a Jacobi step; at 1, a checkerboard pattern would never decay
 
 
 def blend_columns(
     extended: Float[Array, "c h w"],
     hole: Bool[Array, "h w"],
-    width: Float[Array, "h w"],
+    spread: Float[Array, "h w"],
     *,
     edge: float,
     passes: int,
 ) -> Float[Array, "c h w"]:
-    """Blends the rows of an extension over `width` pixels.
+    """Blends each hole pixel with the rows above and below, over `spread` pixels.
 
-    Streaks of texture disappear; rows that differ by much more than `edge` (Euclidean,
-    over the channels) are not mixed, so a horizontal edge continues into the hole.
-    Passes at distances 2 ** (passes - 1), .., 4, 2, 1 make a wide kernel of few taps
-    ("a trous").
+    Removes the streaks of a row-wise extension. Rows whose colours differ by much more
+    than `edge` (Euclidean, over the channels) are not mixed, so a horizontal edge
+    continues into the hole. The passes are a dilated ("a trous") filter at distances
+    2 ** (passes - 1), .., 4, 2, 1.
     """
     height = hole.shape[0]
     margin = 2 ** (passes - 1)
@@ -32,17 +32,17 @@ def blend_columns(
     def below(x: Array, distance: Array) -> Array:
         return lax.dynamic_slice_in_dim(x, margin + distance, height, x.ndim - 2)
 
-    guide, weight = padded(extended), hole.astype(extended.dtype)
-    weights = padded(weight)
+    guide, mask = padded(extended), hole.astype(extended.dtype)
+    padded_mask = padded(mask)
 
     def blend(i: Array, blended: Array) -> Array:
         distance = margin >> i
-        # Likeness of a pixel and the one `distance` rows below it.
-        link = likeness(extended, below(guide, distance), edge)
-        link = link * weight * below(weights, distance)
-        share = jnp.clip(width / distance, 0, 1)
-        down = share * link
-        up = share * below(padded(link), -distance)
+        # Similarity of each pixel to the pixel `distance` rows below.
+        similar = similarity(extended, below(guide, distance), edge)
+        similar = similar * mask * below(padded_mask, distance)
+        strength = jnp.clip(spread / distance, 0, 1)
+        down = strength * similar
+        up = strength * below(padded(similar), -distance)
         total = 1 + down + up
         down, up = down / total, up / total
         others = padded(blended)
@@ -64,37 +64,35 @@ def relax(
     edge: float,
     steps: int,
 ) -> Float[Array, "c h w"]:
-    """Runs damped Jacobi steps of Laplace's equation in the hole.
+    """Runs damped Jacobi steps of Laplace's equation, weighted by colour similarity.
 
-    A hole pixel is tied fully to its neighbours in the row and to the known pixel that
-    its row was extended from. Other ties weaken with the difference of `colors`, on
-    the scale of `edge`: known pixels to the left, above and below count only as far as
-    they look like the hole's background.
+    Two neighbours have the weight 1: hole pixels in the same row, and the known pixel
+    from which the row was extended (to the right where `from_right`). The weight of
+    any other neighbour is its similarity to the pixel in `colors`. Known pixels of
+    another surface than the hole's background therefore have little effect.
     """
 
-    def tie(dy: int, dx: int) -> Float[Array, "h w"]:
+    def weight(dy: int, dx: int) -> Float[Array, "h w"]:
         inside = neighbor(jnp.ones(hole.shape, colors.dtype), dy, dx)
-        alike = likeness(colors, neighbor(colors, dy, dx), edge)
+        similar = similarity(colors, neighbor(colors, dy, dx), edge)
         if dx:
             in_hole = neighbor(hole, dy, dx, outside=False)
             background = from_right if dx > 0 else ~from_right
-            alike = jnp.where(in_hole | background, 1, alike)
-        return hole * inside * alike
+            similar = jnp.where(in_hole | background, 1, similar)
+        return hole * inside * similar
 
-    right, left, below, above = tie(0, 1), tie(0, -1), tie(1, 0), tie(-1, 0)
-    total = right + left + below + above
-    share = jnp.where(total > 0, DAMPING / jnp.where(total > 0, total, 1), 0)
     right, left, below, above = (
-        share * right,
-        share * left,
-        share * below,
-        share * above,
+        weight(dy, dx) for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0))
     )
-    own = jnp.where(total > 0, 1 - DAMPING, 1)
+    # Normalized, the weights of a pixel and its neighbours sum to 1.
+    total = right + left + below + above
+    scale = jnp.where(total > 0, DAMPING / jnp.where(total > 0, total, 1), 0)
+    right, left, below, above = (scale * w for w in (right, left, below, above))
+    center = jnp.where(total > 0, 1 - DAMPING, 1)
 
     def step(_: Array, u: Array) -> Array:
         return (
-            own * u
+            center * u
             + right * neighbor(u, 0, 1)
             + left * neighbor(u, 0, -1)
             + below * neighbor(u, 1, 0)
@@ -104,10 +102,10 @@ def relax(
     return lax.fori_loop(0, steps, step, colors)
 
 
-def likeness(
+def similarity(
     a: Float[Array, "c *s"], b: Float[Array, "c *s"], edge: float
 ) -> Float[Array, "*s"]:
-    """Returns 1 for equal colours, falling with their distance: 0.6 at `edge`."""
+    """Returns exp(-distance ** 2 / (2 * edge ** 2)) of two colours: 1 if equal."""
     square = (a - b) ** 2
     # A loop and not `.sum(axis=0)`, which is ten times slower on a CPU.
     return jnp.exp(sum(square[i] for i in range(len(square))) / (-2 * edge**2))

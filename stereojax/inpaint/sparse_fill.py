@@ -1,7 +1,7 @@
-"""The background fill on a list of hole pixels: its cost follows the hole's area.
+"""Computes the background fill of listed hole pixels: the cost grows with their number.
 
-The same formulas as `rows` and `smooth`, which are the specification, to within the
-rounding of float32.
+`rows` and `smooth` are the reference implementation; the results here equal theirs
+within the rounding of float32.
 """
 
 import dataclasses
@@ -13,21 +13,21 @@ from jax import lax
 
 from stereojax.inpaint.amounts import FillAmounts
 from stereojax.inpaint.packed_mask import PackedMask, pack, read
-from stereojax.inpaint.smooth import DAMPING, likeness
+from stereojax.inpaint.smooth import DAMPING, similarity
 from stereojax.shapes import Array, Bool, Float, Int
 
-# Known pixels further off than so many reaches weigh less than 1e-7 together.
-_TAPS = 17
+# In units of `reach`. Known pixels beyond this distance have a total weight below 1e-7.
+_CUTOFF = 17
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class HoleList:
-    """The hole pixels of a picture, row by row; entries behind the last repeat it."""
+    """Hole pixels of a picture, row by row; padded with copies of the last pixel."""
 
     packed: PackedMask
     position: Int[Array, "n"]  # row * width + column
-    valid: Bool[Array, "n"]  # False behind the last hole pixel
+    valid: Bool[Array, "n"]  # False for the padding
     x: Int[Array, "n"]
     y: Int[Array, "n"]
     size: tuple[int, int] = dataclasses.field(metadata={"static": True})
@@ -35,10 +35,11 @@ class HoleList:
     def neighbor(
         self, dy: int | Int[Array, ""], dx: int
     ) -> tuple[Int[Array, "n"], Bool[Array, "n"], Bool[Array, "n"]]:
-        """Returns the position `dy` rows below and `dx` columns to the right.
+        """Returns the neighbours `dy` rows below and `dx` columns to the right.
 
-        Also whether it is inside the picture, and whether it is a hole. Outside, the
-        position is the pixel's own.
+        Returns:
+          The neighbours' positions (the pixel's own position outside the picture),
+          whether they are inside the picture, and whether they are in the hole.
         """
         height, width = self.size
         inside = (self.y + dy >= 0) & (self.y + dy < height)
@@ -63,12 +64,12 @@ def fill_list(
     max_pixels: int,
     max_runs: int,
 ) -> Float[Array, "h w 3"]:
-    """Fills the hole of a picture; each row has a known pixel.
+    """Fills the hole of a picture; each row must have a known pixel.
 
     Args:
-      hole: the mask of the picture's pixels, row after row.
-      max_pixels: bound of the number of hole pixels.
-      max_runs: bound of the number of runs of hole pixels in the rows.
+      hole: the hole mask, in row-major order.
+      max_pixels: upper bound on the number of hole pixels.
+      max_runs: upper bound on the number of runs of hole pixels in the rows.
     """
     height, width, channels = picture.shape
     colors = picture.reshape(-1, channels)
@@ -80,7 +81,7 @@ def fill_list(
         colors, blended, listed, from_right, edge=amounts.edge, steps=amounts.steps
     )
     filled = amounts.row_share * extended + (1 - amounts.row_share) * membrane
-    # Entries behind the last hole pixel are dropped.
+    # The padding gets a position outside the picture, so that its colours are dropped.
     position = jnp.where(listed.valid, listed.position, height * width)
     colors = colors.at[position].set(filled.T, mode="drop", unique_indices=True)
     return colors.reshape(picture.shape)
@@ -89,14 +90,14 @@ def fill_list(
 def extend(
     colors: Float[Array, "m c"], hole: HoleList, reach: float, max_runs: int
 ) -> tuple[Float[Array, "c n"], Float[Array, "n"], Bool[Array, "n"]]:
-    """Extends the background into the hole as `rows.extend_rows`, once for each run."""
+    """Extends the background like `rows.extend_rows`, with one mean for each run."""
     width = hole.size[1]
     slot = jnp.arange(len(hole.position), dtype=jnp.int32)
     last = hole.valid & ~hole.neighbor(0, 1)[2]
     runs = pack(last)
     end = runs.positions(max_runs)
     start = jnp.concatenate([jnp.zeros(1, jnp.int32), end[:-1] + 1])
-    # Behind the last run `end` repeats, and `start` passes it: nothing is read there.
+    # In the padding `end` repeats, so `start` would exceed `end`. No pixel reads it.
     start = jnp.minimum(start, end)
 
     row = read(hole.y, end) * width
@@ -114,8 +115,8 @@ def extend(
         weight = known * jnp.float32(decay) ** i
         return total + weight * _colors_at(colors, position), weights + weight
 
-    # A mean over no more than the row.
-    taps = min(math.ceil(_TAPS * reach) + 1, width)
+    # The mean covers at most the whole row.
+    taps = min(math.ceil(_CUTOFF * reach) + 1, width)
     zeros = jnp.zeros((colors.shape[1], max_runs)), jnp.zeros(max_runs)
     total, weights = lax.fori_loop(0, taps, add, zeros)
     mean = total / jnp.maximum(weights, 1)
@@ -139,15 +140,16 @@ def blend(
     edge: float,
     passes: int,
 ) -> Float[Array, "c n"]:
-    """Blends the rows of an extension as `smooth.blend_columns`."""
+    """Blends along the columns like `smooth.blend_columns`."""
     margin = 2 ** (passes - 1)
 
     def one_pass(i: Array, blended: Array) -> Array:
         distance = margin >> i
         below, above = (_slot(hole, sign * distance) for sign in (1, -1))
-        link = below[1] * likeness(extended, read(extended, below[0]), edge)
-        share = jnp.clip(spread / distance, 0, 1)
-        down, up = share * link, share * above[1] * read(link, above[0])
+        similar = below[1] * similarity(extended, read(extended, below[0]), edge)
+        strength = jnp.clip(spread / distance, 0, 1)
+        down = strength * similar
+        up = strength * above[1] * read(similar, above[0])
         total = 1 + down + up
         down, up = down / total, up / total
         return (
@@ -160,7 +162,10 @@ def blend(
 
 
 def _slot(hole: HoleList, dy: Array) -> tuple[Int[Array, "n"], Bool[Array, "n"]]:
-    """Returns the list index of the pixel `dy` rows below, and whether it has one."""
+    """Returns the list index of the pixel `dy` rows below, if it is a hole pixel.
+
+    The second result is whether it is a hole pixel.
+    """
     position, _, in_hole = hole.neighbor(dy, 0)
     return hole.packed.rank(position), in_hole
 
@@ -174,27 +179,30 @@ def relax(
     edge: float,
     steps: int,
 ) -> Float[Array, "c n"]:
-    """Solves Laplace's equation in the hole by the steps of `smooth.relax`."""
-    total, constant, links = jnp.zeros(len(hole.position)), jnp.zeros_like(blended), []
+    """Runs the damped Jacobi steps of `smooth.relax` on the hole pixels."""
+    total, constant = jnp.zeros(len(hole.position)), jnp.zeros_like(blended)
+    neighbors = []  # (weight, list index) of the hole pixel in each direction
     for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         position, inside, in_hole = hole.neighbor(dy, dx)
         slot = hole.packed.rank(position)
         color = jnp.where(in_hole, read(blended, slot), _colors_at(colors, position))
-        tie = likeness(blended, color, edge)
+        weight = similarity(blended, color, edge)
         if dx:
             background = from_right if dx > 0 else ~from_right
-            tie = jnp.where(in_hole | background, 1, tie)
-        tie = inside * tie
-        total += tie
+            weight = jnp.where(in_hole | background, 1, weight)
+        weight = inside * weight
+        total += weight
         # Known neighbours do not change from step to step.
-        constant += jnp.where(in_hole, 0, tie) * color
-        links.append((jnp.where(in_hole, tie, 0), slot))
-    share = jnp.where(total > 0, DAMPING / jnp.where(total > 0, total, 1), 0)
-    own = jnp.where(total > 0, 1 - DAMPING, 1)
-    constant = share * constant
-    links = [(share * tie, slot) for tie, slot in links]
+        constant += jnp.where(in_hole, 0, weight) * color
+        neighbors.append((jnp.where(in_hole, weight, 0), slot))
+    # Normalized, the weights of a pixel and its neighbours sum to 1.
+    scale = jnp.where(total > 0, DAMPING / jnp.where(total > 0, total, 1), 0)
+    center = jnp.where(total > 0, 1 - DAMPING, 1)
+    constant = scale * constant
+    neighbors = [(scale * weight, slot) for weight, slot in neighbors]
 
     def step(_: Array, u: Array) -> Array:
-        return own * u + constant + sum(tie * read(u, slot) for tie, slot in links)
+        inside_hole = sum(weight * read(u, slot) for weight, slot in neighbors)
+        return center * u + constant + inside_hole
 
     return lax.fori_loop(0, steps, step, blended)

@@ -1,4 +1,4 @@
-"""JAX's persistent compilation cache: a later run does not compile the same again."""
+"""Sets up JAX's persistent compilation cache, so that later runs compile less."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,8 @@ import jax
 def enable_compilation_cache() -> None:
     """Turns JAX's persistent compilation cache on, unless it is configured already.
 
-    Its folder is `~/.cache/stereojax/compiled`; $JAX_COMPILATION_CACHE_DIR names
-    another one, and turns the cache off if it is empty.
+    The cache folder is `~/.cache/stereojax/compiled`. $JAX_COMPILATION_CACHE_DIR
+    replaces this folder; if the variable is set but empty, the cache stays off.
     """
     configured = "JAX_COMPILATION_CACHE_DIR" in os.environ
     if not configured and jax.config.jax_compilation_cache_dir is None:

@@ -1,7 +1,7 @@
 """Locations of a run's files: local folders, or folders in a Google Cloud bucket.
 
-An object in a bucket is complete or absent, and can be neither appended to nor renamed.
-Files that grow, and folders of many files, are therefore written locally and uploaded.
+A bucket cannot append to an object or rename it. Files that grow, and folders of many
+files, are therefore written locally and uploaded.
 """
 
 import contextlib
@@ -17,26 +17,26 @@ from etils import epath
 from stereojax.cli import InputError, RunError, line_of
 from stereojax.storage.atomic import atomic_write
 
-Location = Path | epath.Path  # an epath.Path for a folder in a bucket
+Location = Path | epath.Path  # epath.Path: a folder in a bucket
 BUCKET = "gs://"
-_MOST = 300  # characters of a library's error message that an error line repeats
+_MAX_ERROR_LENGTH = 300  # characters quoted from a library's error message
 
 
 def from_flag(flag: str, value: str) -> Location:
     """Returns the local folder or the bucket folder that a flag names.
 
     Raises:
-      InputError: the address is of another kind, gcsfs is not installed, or the bucket
-        does not exist or refuses this account.
+      InputError: the value is another kind of URL, gcsfs is not installed, or the
+        bucket does not exist or denies access.
     """
     if "://" not in value:
         return Path(value).expanduser()
     if not value.startswith(BUCKET) or not value.removeprefix(BUCKET).strip("/"):
         raise InputError(
             f"--{flag}={value}: expected a folder, or {BUCKET}BUCKET/FOLDER; mount a "
-            "bucket of another kind on every host and give the folder it is mounted at"
+            "bucket of another kind on every host and pass the mount point"
         )
-    # Without this, Orbax and stereojax.records load tensorflow where it is installed.
+    # Without this, Orbax and stereojax.records load tensorflow if it is installed.
     os.environ.setdefault("EPATH_USE_TF", "0")
     try:
         import gcsfs  # noqa: F401
@@ -46,7 +46,7 @@ def from_flag(flag: str, value: str) -> Location:
         ) from error
     from fsspec import config
 
-    # These loggers repeat, over many lines, errors that are raised below in one line.
+    # `_check_bucket` reports in one line the errors that these loggers print in many.
     for name in ("google.auth", "gcsfs"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # A cached listing would hide files that another process has just written.
@@ -63,8 +63,8 @@ def _check_bucket(flag: str, location: epath.Path) -> None:
         file_system.info(bucket)
     except FileNotFoundError as error:
         raise InputError(
-            f"--{flag}={location}: bucket {bucket} does not exist; create it, or give "
-            "another one"
+            f"--{flag}={location}: bucket {bucket} does not exist; create it, or name "
+            "another bucket"
         ) from error
     except Exception as error:  # aiohttp, google-auth and gcsfs share no base class
         raise InputError(
@@ -90,8 +90,8 @@ def write_file(path: Location, content: bytes) -> None:
         path.write_bytes(content)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path, unique=True) as part:
-        part.write_bytes(content)
+    with atomic_write(path, unique=True) as temporary:
+        temporary.write_bytes(content)
 
 
 @contextlib.contextmanager
@@ -99,9 +99,11 @@ def staged_write(folder: Location, *, last: str) -> Iterator[Path]:
     """Yields a local folder to write to; uploads it if `folder` is in a bucket.
 
     Args:
-      folder: yielded itself if it is local. In a bucket, its old files are replaced.
-      last: the file that marks `folder` as complete. It is deleted first and uploaded
-        last, so that readers never take a mixture of old and new files for complete.
+      folder: a local folder is yielded as it is. In a bucket, the upload replaces all
+        old files of the folder.
+      last: the file that marks `folder` as complete. The upload deletes this file
+        first and writes it last, so that no reader takes a mixture of old and new files
+        for a complete folder.
 
     Raises:
       RunError: the upload fails.
@@ -126,7 +128,7 @@ def staged_write(folder: Location, *, last: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def staged_read(folder: Location) -> Iterator[Path]:
-    """Yields a local copy of `folder`; `folder` itself if it is local.
+    """Yields a local copy of a bucket folder; a local folder is yielded as it is.
 
     An InputError raised inside the block names `folder` instead of the copy.
 
@@ -162,27 +164,27 @@ def upload(local: Path, names: Sequence[str], folder: epath.Path) -> None:
 
 
 @contextlib.contextmanager
-def as_run_error(doing: str) -> Iterator[None]:
+def as_run_error(failure: str) -> Iterator[None]:
     """Turns any error of a disk or a bucket into a one-line RunError.
 
     Args:
-      doing: the line's first words, such as "cannot read gs://bucket/run".
+      failure: start of the error line, such as "cannot read gs://bucket/run".
     """
     try:
         yield
     except (InputError, RunError):
         raise
     except Exception as error:
-        raise RunError(f"{doing}: {short(error)}") from error
+        raise RunError(f"{failure}: {short(error)}") from error
 
 
 def short(error: Exception) -> str:
-    """Returns the first 300 characters of an error's line."""
-    return line_of(error)[:_MOST]
+    """Returns an error's message as one line, cut to 300 characters."""
+    return line_of(error)[:_MAX_ERROR_LENGTH]
 
 
 def _file_system(location: epath.Path) -> tuple[Any, str]:
-    """Returns fsspec's file system and the path in it, BUCKET/FOLDER."""
+    """Returns fsspec's file system and the path BUCKET/FOLDER within it."""
     import fsspec
 
     file_system, path = fsspec.core.url_to_fs(str(location))
