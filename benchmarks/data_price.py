@@ -19,9 +19,10 @@ from stereojax.settings.data import DataSettings
 
 
 def costs_of(film: Path, settings: DataSettings) -> dict[str, float]:
-    """Returns the costs of `price`, without the time to compile.
+    """Prepares a film twice and returns `price` of the second run.
 
-    It measures CPU seconds, which a busy machine changes less than wall-clock seconds.
+    The first run compiles. Times are CPU seconds, which other load on the machine
+    changes less than wall-clock seconds.
     """
     from data_prep.film_task import extract_records
 
@@ -30,7 +31,7 @@ def costs_of(film: Path, settings: DataSettings) -> dict[str, float]:
     def save(record: Record) -> None:
         sizes.append(len(to_example(record)))
 
-    extract_records(film, settings, save)  # compiles
+    extract_records(film, settings, save)
     sizes.clear()
     timer = StageTimer(time.process_time)
     summary = extract_records(film, settings, save, timer=timer)
@@ -38,14 +39,14 @@ def costs_of(film: Path, settings: DataSettings) -> dict[str, float]:
 
 
 def price(film: FilmSummary, sizes: list[int]) -> dict[str, float]:
-    """Returns seconds by stage, and kilobytes.
+    """Returns the seconds of each stage, and "kB".
 
-    Seconds are per frame, but per shot for "parallax" and per film for "layout"; kB are
-    per kept frame.
+    The seconds are per frame, except "parallax" (per shot) and "layout" (per film). The
+    kilobytes are per kept frame.
 
     Args:
       film: the summary of a prepared film.
-      sizes: bytes of each record.
+      sizes: number of bytes of each record.
     """
     costs = {name: s / film.frames for name, s in film.seconds.items()}
     costs["parallax"] = film.seconds.get("parallax", 0.0) / len(film.shots)

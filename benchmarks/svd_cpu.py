@@ -1,13 +1,14 @@
-"""Compares Stable Video Diffusion's networks on a CPU: this project and diffusers.
+"""Compares the speed of Stable Video Diffusion's networks with diffusers, on a CPU.
 
     python -m benchmarks.svd_cpu
 
-One pass of the U-Net, the VAE's encoder and its decoder with the same weights, small
-and medium, in float32, with one thread per core; needs torch and diffusers (the extra
-`test`). The two implementations run alternately, and the best of several runs counts.
-`ratio` is the speedup over diffusers, `cpu_ratio` the same by processor time, which
-other work on the machine affects less. `difference` is relative to the largest value.
-Writes benchmarks/results/svd_cpu.json.
+Measures one pass of the U-Net, of the VAE's encoder and of its decoder, in float32 with
+one thread per core. Both implementations have the same weights and run alternately; the
+fastest of several runs is reported. Needs torch and diffusers (the extra `test`).
+
+`ratio` is the speedup over diffusers in wall-clock time, `cpu_ratio` in CPU time, which
+other load on the machine affects less. `difference` is the largest difference of the
+outputs, relative to the largest output. Writes benchmarks/results/svd_cpu.json.
 """
 
 import argparse
@@ -33,10 +34,10 @@ from stereojax.weights.abstract import abstract
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """Sizes of both networks and of their inputs."""
+    """Sizes of the U-Net, of the VAE and of their inputs."""
 
     unet: tuple[int, ...]  # channels per level
-    heads: tuple[int, ...]
+    heads: tuple[int, ...]  # attention heads per level
     vae: tuple[int, ...]  # channels per level
     latents: tuple[int, int, int]  # frames, height, width of the U-Net's latents
     decoded: tuple[int, int, int]  # frames, height, width of the VAE's latents
@@ -49,13 +50,13 @@ SIZES = {
         (128, 256, 256), (2, 4, 4), (64, 128, 128, 128), (8, 24, 40), (4, 20, 32)
     ),
 }
-CONTEXT = 64
+CONTEXT = 64  # channels of the image embedding
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--sizes", default="small,medium", help=f"sizes to measure, of {[*SIZES]}"
+        "--sizes", default="small,medium", help=f"sizes to measure, from {[*SIZES]}"
     )
     parser.add_argument(
         "--rounds", type=int, default=5, help="timed runs of each implementation"
@@ -148,7 +149,7 @@ def vae(size: Size, rounds: int) -> Iterator[dict[str, Any]]:
 
 
 class Weights:
-    """The tensors of a PyTorch module, with the interface of a checkpoint."""
+    """The tensors of a PyTorch module, as `convert_weights.tensors.Tensors`."""
 
     def __init__(self, module: torch.nn.Module):
         self._state = module.state_dict()
@@ -173,7 +174,7 @@ def channels_last(x: torch.Tensor) -> jax.Array:
 def race(
     ours: Callable[[], jax.Array], diffusers: Callable[[], torch.Tensor], rounds: int
 ) -> dict[str, Any]:
-    """Returns both times, their ratios, and the difference of the results."""
+    """Returns the times, their ratios, and the difference of the outputs."""
 
     def reference() -> np.ndarray:
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Converts PyTorch weights to StereoJAX parts: one strict engine, a table per model.
+"""Converts PyTorch weights to StereoJAX: one strict engine, one table per model.
 
 `convert` is imported at its first use, so that importing
 `convert_weights.diffusers_folder` loads no converter.

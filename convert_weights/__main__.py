@@ -1,4 +1,4 @@
-"""Converts published PyTorch weights to parts of the weights root.
+"""Converts published PyTorch weights to StereoJAX networks in the weights root.
 
 python -m convert_weights --source DIR_OR_REPO [--output DIR] [--model NAME]
 
@@ -28,7 +28,7 @@ _OUTPUT = flags.DEFINE_string(
 _MODEL = flags.DEFINE_string(
     "model",
     None,
-    f"part to convert to ({', '.join(MODELS)}); default: detected from the source",
+    f"network to convert to ({', '.join(MODELS)}); default: detected from the source",
 )
 _INIT_MASK_CHANNEL = flags.DEFINE_bool(
     "init_mask_channel",

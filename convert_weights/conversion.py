@@ -1,4 +1,4 @@
-"""Converts checkpoints in PyTorch's layout to parts of a weights root."""
+"""Converts checkpoints in PyTorch's layout to networks in a weights root."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ DOWNLOADS = ".fetch"  # folder in the weights root
 def convert(
     source: str | Path, output: str | Path, *, model: str | None = None
 ) -> Path:
-    """Converts a source that holds one network; returns the part's folder.
+    """Converts a source that holds one network; returns the converted folder.
 
     The arguments and errors are those of `convert_all`.
     """
@@ -43,18 +43,19 @@ def convert_all(
     model: str | None = None,
     init_mask_channel: bool = False,
 ) -> list[Path]:
-    """Converts the weights at `source` to parts of the weights root `output`.
+    """Converts the networks at `source`; writes them to the weights root `output`.
 
     Args:
       source: a folder, a file (.safetensors, .pth, .pt.tar), the web address of a file
         or a hub repository (owner/name). All networks of a pipeline are converted.
-      output: the weights root; or the part's own folder, if it has the part's name.
-      model: name of the part to convert to; detected by default.
+      output: the weights root; or the network's own folder, if it ends with the
+        network's name, such as svd/unet.
+      model: name of the network to convert to; detected by default.
       init_mask_channel: converts only the U-Net, which must have 8 input channels, and
         adds a ninth of zeros.
 
     Returns:
-      The folders of the parts.
+      The folders of the converted networks.
 
     Raises:
       InputError: the source is missing, gated or damaged, or is no supported model.

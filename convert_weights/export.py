@@ -2,9 +2,9 @@
 
 python -m convert_weights.export --source DIR --output DIR
 
-The source is a part (a folder such as WEIGHTS/stereocrafter/unet) or a folder of parts
-(WEIGHTS/svd); each of them is exported to a folder of its name below the output. Values
-and dtypes of the arrays are kept.
+The source is the folder of a converted network (such as WEIGHTS/stereocrafter/unet) or
+a folder of several (WEIGHTS/svd), which are exported to subfolders of the output with
+the same names. Values and dtypes of the arrays are kept.
 """
 
 from pathlib import Path
@@ -17,38 +17,39 @@ from stereojax.weights.root import CONFIG
 
 
 def export(source: str | Path, output: str | Path) -> list[Path]:
-    """Exports the part at `source`, or every part below it, to `output`.
+    """Exports the converted network at `source`, or all those below it, to `output`.
 
     Returns:
       The folders written.
 
     Raises:
-      InputError: there is no part, one cannot be exported, or the output exists.
+      InputError: there is no converted network, one cannot be exported, or the output
+        exists.
     """
     source, output = Path(source).expanduser(), Path(output).expanduser()
     return [
         _export(folder, output / folder.relative_to(source))
-        for folder in parts_below(source)
+        for folder in _converted_folders(source)
     ]
 
 
-def parts_below(source: Path) -> list[Path]:
-    """Returns `source` if it is a part, else the parts up to two levels below it.
+def _converted_folders(source: Path) -> list[Path]:
+    """Returns the folders of converted networks at `source` or two levels below it.
 
     Raises:
-      InputError: there is no part.
+      InputError: there is no converted network.
     """
     if (source / CONFIG).is_file():
         return [source]
-    parts = sorted(
+    folders = sorted(
         f.parent for glob in ("*", "*/*") for f in source.glob(f"{glob}/{CONFIG}")
     )
-    if not parts:
+    if not folders:
         raise cli.InputError(
             f"--source={source}: contains no converted weights; expected a folder that "
             "python -m convert_weights has written"
         )
-    return parts
+    return folders
 
 
 def _export(folder: Path, output: Path) -> Path:
@@ -64,6 +65,8 @@ def _run() -> None:
 
 
 if __name__ == "__main__":
-    _SOURCE = flags.DEFINE_string("source", None, "folder of one part, or of several")
+    _SOURCE = flags.DEFINE_string(
+        "source", None, "folder of one converted network, or of several"
+    )
     _OUTPUT = flags.DEFINE_string("output", None, "new folder to export to")
     cli.main(_run)

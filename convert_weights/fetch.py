@@ -1,4 +1,4 @@
-"""Fetches and converts a part of the weights at its first use."""
+"""Fetches and converts the weights of a network at its first use."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from stereojax.weights.remote import RemoteFolder
 
 
 class _ListedFiles:
-    """The files of a repository that a part needs, without a request for its list."""
+    """The files that a network needs from a repository, known without a request."""
 
     def __init__(self, repo: RemoteFolder, files: tuple[str, ...]):
         self.label, self.get, self._files = repo.label, repo.get, files

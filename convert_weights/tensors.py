@@ -1,4 +1,4 @@
-"""Reads the named tensors of a checkpoint's files, one at a time."""
+"""Reads tensors by name from a checkpoint's files, one at a time."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ from stereojax.weights.strict import Shape
 
 
 class Tensors(Protocol):
-    """The tensors of a checkpoint: their shapes by name, and a reader of one."""
+    """The tensors of a checkpoint: shapes by name; `read` loads one tensor."""
 
     shapes: dict[str, Shape]
 
@@ -37,7 +37,8 @@ class Safetensors:
                 raise InputError(f"{path}: the file is missing") from None
             except SafetensorError as error:
                 raise InputError(
-                    f"{path}: not a complete safetensors file ({error}); get it again"
+                    f"{path}: not a complete safetensors file ({error}); "
+                    "download it again"
                 ) from error
 
     def read(self, name: str) -> np.ndarray:

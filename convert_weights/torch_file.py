@@ -25,7 +25,7 @@ class TorchFile:
         except Exception as error:  # the type depends on the kind of damage
             raise InputError(
                 f"{path}: not a complete torch file ({type(error).__name__}); "
-                "get it again"
+                "download it again"
             ) from error
         state = file.content
         if not isinstance(state, dict) or not all(
@@ -42,7 +42,7 @@ class TorchFile:
             return self._read(self._state[name])
         except (ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"{self._path}: {name} is damaged ({error}); get it again"
+                f"{self._path}: {name} is damaged ({error}); download it again"
             ) from error
 
 

@@ -4,9 +4,9 @@
 
 Compiling ahead of time needs the backends' wheels, not the devices: jax-cuda13-plugin
 and jax-cuda13-pjrt of jax's own version, and libtpu. Prints, for a 1080p and a 4K
-frame, the memory that the program needs besides inputs and outputs, and the kernels
-that it launches; writes benchmarks/results/aot.json. A backend without its wheel is
-skipped.
+frame, the memory of the program without inputs and outputs, and the kernels
+that the program launches; writes benchmarks/results/aot.json. A backend whose wheel is
+missing is skipped.
 
 The body of a Mosaic GPU kernel is compiled when a GPU loads the program, so this
 benchmark cannot measure its registers or its speed.
@@ -56,10 +56,10 @@ TARGETS = {
     "TPU v5e": ("pallas_tpu", "xla_gather"),
 }
 COMPOSITINGS = ("published", "coverage")
-# Compositing by columns: never chosen on a GPU, where `xla_gather` replaces it.
+# On a GPU, `choose` never picks `xla_scatter` for coverage compositing.
 UNUSED = {("H200", "xla_scatter", "coverage")}
 # Operations of an optimised program that launch no kernel.
-SILENT = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
+NO_KERNEL = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             device = described(target)
         except Exception as error:
             reason = line_of(error)[:200]
-            print(f"{target}: skipped, its compiler is not installed ({reason})")
+            print(f"{target}: skipped: its compiler is not installed ({reason})")
             continue
         for implementation in implementations:
             for size, compositing in itertools.product(sizes, COMPOSITINGS):
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def described(target: str) -> Any:
-    """Returns the description of a device, for which the compiler compiles."""
+    """Returns an abstract device to compile for."""
     if target == "H200":
         topology = topologies.get_topology_desc(
             target, "cuda", topology="1x1x1", target_config=H200
@@ -103,9 +103,9 @@ def compiled(
     device: Any, implementation: str, size: tuple[int, int], compositing: str
 ) -> Any:
     """Compiles one frame's splat for `device`."""
-    placed = NamedSharding(Mesh([device], ("x",)), PartitionSpec())
-    image = jax.ShapeDtypeStruct((*size, 3), jnp.float32, sharding=placed)
-    disparity = jax.ShapeDtypeStruct(size, jnp.float32, sharding=placed)
+    sharding = NamedSharding(Mesh([device], ("x",)), PartitionSpec())
+    image = jax.ShapeDtypeStruct((*size, 3), jnp.float32, sharding=sharding)
+    disparity = jax.ShapeDtypeStruct(size, jnp.float32, sharding=sharding)
     splat = jax.jit(
         functools.partial(
             forward_splat, implementation=implementation, compositing=compositing
@@ -115,7 +115,7 @@ def compiled(
 
 
 def facts(program: Any) -> dict[str, Any]:
-    """Returns a table row with the memory and the kernels of a compiled program."""
+    """Returns the columns for the memory and the kernels of a compiled program."""
     text = program.as_text()
     counts = collections.Counter(operations(text))
     return {
@@ -129,12 +129,12 @@ def facts(program: Any) -> dict[str, Any]:
 
 
 def operations(text: str) -> Iterator[str]:
-    """Yields the names of the operations that an optimised HLO module launches."""
+    """Yields the operations of an optimised HLO module that launch a kernel."""
     entry = re.search(r"^ENTRY .*?\{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
     for line in entry.group(1).splitlines():
         _, _, value = line.partition(" = ")
         operation = re.search(r"(?:^|[\s)}\]])([a-z][\w-]*)\(", value)
-        if operation is None or operation.group(1) in SILENT:
+        if operation is None or operation.group(1) in NO_KERNEL:
             continue
         target = re.search(r'custom_call_target="([^"]+)"', line)
         yield target.group(1) if target else operation.group(1)

@@ -1,4 +1,4 @@
-"""The table of fills that the benchmark compares. A new fill is one line of `FILLS`."""
+"""The fill methods that the benchmark compares; add a new method to `FILLS`."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,9 +13,9 @@ from stereojax.inpaint.grow import grow_hole
 from stereojax.shapes import Float
 from stereojax.stage_types import is_hole
 
-# The right views of the frames that are asked for. A fill sees the whole shot, so that
-# it can take what other frames show, and may splat the left view in its own way; it
-# does not see the truth.
+# (shot, frame numbers) -> right views of these frames. The shot is complete, so a fill
+# can copy from other frames or splat the left view in another way. It does not contain
+# the true right view.
 Fill = Callable[[FillInput, Sequence[int]], Float[np.ndarray, "n h w 3"]]
 # (warped, occlusion, disparity of the warped view) of one frame -> its right view.
 FrameFill = Callable[
@@ -24,16 +24,16 @@ FrameFill = Callable[
 ]
 
 OURS = "background"
-GROWTH_WIDTH = 480  # growth is stated in pixels at this width
+GROWTH_WIDTH = 480  # `grown` counts pixels of a picture this wide
 
 
 def framewise(fill: FrameFill) -> Fill:
-    """Makes a fill of one that looks at single frames."""
+    """Returns the fill of a shot that fills each frame separately."""
 
-    def fill_frames(given: FillInput, frames: Sequence[int]):
+    def fill_frames(shot: FillInput, frames: Sequence[int]):
         return np.stack(
             [
-                fill(given.warped[t], given.occlusion[t], given.warped_disparity[t])
+                fill(shot.warped[t], shot.occlusion[t], shot.warped_disparity[t])
                 for t in frames
             ]
         )
@@ -42,7 +42,7 @@ def framewise(fill: FrameFill) -> Fill:
 
 
 def background(warped, occlusion, disparity):
-    """The fill of the config `fast`."""
+    """Fills one frame as the config `fast` does."""
     frames = (jnp.asarray(x, jnp.float32)[None] for x in (warped, occlusion))
     return np.asarray(fill_background(*frames)[0])
 
@@ -50,7 +50,7 @@ def background(warped, occlusion, disparity):
 def grown(pixels: int) -> FrameFill:
     """Returns `background` with holes that grow to the right, towards the background.
 
-    The growth is blind: it takes thin near objects beside the hole along.
+    The growth ignores depth, so it also replaces thin near objects beside a hole.
     """
 
     def fill(warped, occlusion, disparity):
@@ -63,20 +63,20 @@ def grown(pixels: int) -> FrameFill:
 
 
 def coverage_splat(fill: FrameFill) -> Fill:
-    """Makes a fill of one for single frames, on coverage-true splats."""
+    """Returns the fill of a shot that splats it with coverage compositing first."""
 
-    def fill_frames(given: FillInput, frames: Sequence[int]):
+    def fill_frames(shot: FillInput, frames: Sequence[int]):
         wanted = list(frames)
-        again = splatted(given.left[wanted], given.disparity[wanted], "coverage")
-        return framewise(fill)(again, range(len(wanted)))
+        resplatted = splatted(shot.left[wanted], shot.disparity[wanted], "coverage")
+        return framewise(fill)(resplatted, range(len(wanted)))
 
     return fill_frames
 
 
 def clean(grow: float, feather: float = 0.0) -> FrameFill:
-    """Returns the fill of a hole that grows over the background's own pixels.
+    """Returns `background` with holes that `grow_hole` grows over background pixels.
 
-    Both amounts are in pixels at a width of 1024, as the settings state them.
+    `grow` and `feather` are in pixels of a picture 1024 wide, as in the settings.
     """
 
     def fill(warped, occlusion, disparity):
@@ -91,6 +91,8 @@ def clean(grow: float, feather: float = 0.0) -> FrameFill:
 
 
 def opencv(method: int) -> FrameFill:
+    """Returns OpenCV's inpainting with a radius of 5 pixels."""
+
     def fill(warped, occlusion, disparity):
         pixels = (255 * warped + 0.5).astype(np.uint8)
         hole = is_hole(occlusion).astype(np.uint8)
@@ -100,7 +102,7 @@ def opencv(method: int) -> FrameFill:
 
 
 def row_extension(warped, occlusion, disparity):
-    """Repeats the first known pixel to the right, or to the left where none exists."""
+    """Repeats the nearest known pixel to the right, or to the left if there is none."""
     width = occlusion.shape[1]
     known = ~is_hole(occlusion)
     x = np.arange(width)[None]

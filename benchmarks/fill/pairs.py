@@ -1,4 +1,4 @@
-"""Real stereo films; matching the two views gives their disparity."""
+"""Makes cases of real stereo films; stereo matching estimates their disparity."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ Picture = UInt8[np.ndarray, "h w 3"]
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Two views and the disparity of the left one, in pixels; NaN = unknown."""
+    """Two views and the disparity of the left view, in pixels; NaN = unknown."""
 
     left: UInt8[np.ndarray, "h w 3"]
     right: UInt8[np.ndarray, "h w 3"]
@@ -31,7 +31,7 @@ class Matching:
     block: int = 5
     mode: int = cv2.STEREO_SGBM_MODE_SGBM_3WAY
     uniqueness: int = 5
-    fill: bool = True  # unmatched pixels get the background of their row
+    fill: bool = True  # unmatched pixels get their row's background disparity
 
 
 MATCHINGS = {
@@ -50,12 +50,14 @@ def video_cases(
     factors: tuple[int, ...] = (1, 3),
     matching: Matching = MATCHINGS["usual"],
 ) -> Iterator[Case]:
-    """Yields shots of a full side-by-side film, and mirrored ones with swapped eyes.
+    """Yields the first frames of a full side-by-side film as shots.
+
+    Each shot also occurs mirrored, with swapped eyes.
 
     Args:
-      frames: number of frames that are read from the film's start.
-      scored: number of scored frames, in the middle of them.
-      factors: each shot is scored at 1 / factor of its size.
+      frames: number of frames to read from the film's start.
+      scored: number of scored frames, in the middle of `frames`.
+      factors: each shot occurs at 1 / factor of its size, for each factor.
     """
     views = list(read_views(path, frames))
     swapped = [(right[:, ::-1].copy(), left[:, ::-1].copy()) for left, right in views]
@@ -68,8 +70,8 @@ def video_cases(
                 for eye in ("left", "right")
             )
             inputs = splatted(left, np.stack([pair.disparity for pair in shrunk]))
-            where = middle(len(shrunk), min(scored, len(shrunk)))
-            yield Case(set_name, "stereo film, matched", name, inputs, right, where)
+            numbers = middle(len(shrunk), min(scored, len(shrunk)))
+            yield Case(set_name, "stereo film, matched", name, inputs, right, numbers)
 
 
 def read_views(path: Path, frames: int) -> Iterator[tuple[Picture, Picture]]:
@@ -85,12 +87,12 @@ def read_views(path: Path, frames: int) -> Iterator[tuple[Picture, Picture]]:
 def match(
     left: Picture, right: Picture, matching: Matching = MATCHINGS["usual"]
 ) -> Pair:
-    """Matches two views semi-globally, with a left-right consistency check."""
+    """Matches two views by SGBM, with a left-right consistency check."""
     width = left.shape[1]
-    reach = 16 * max(1, round(0.1 * width / 16))
+    max_disparity = 16 * max(1, round(0.1 * width / 16))
     matcher = cv2.StereoSGBM_create(
         minDisparity=0,
-        numDisparities=reach,
+        numDisparities=max_disparity,
         blockSize=matching.block,
         P1=8 * 3 * matching.block**2,
         P2=32 * 3 * matching.block**2,
@@ -101,11 +103,11 @@ def match(
     )
     disparity = matcher.compute(left, right).astype(np.float32) / 16
     mirrored = [view[:, ::-1].copy() for view in (right, left)]
-    back = matcher.compute(*mirrored).astype(np.float32)[:, ::-1] / 16
+    right_disparity = matcher.compute(*mirrored).astype(np.float32)[:, ::-1] / 16
     # The disparities of a pixel and of its match in the right view must agree.
-    partner = np.round(np.arange(width) - disparity).astype(int)
-    answer = np.take_along_axis(back, np.clip(partner, 0, width - 1), axis=1)
-    bad = (disparity < 0) | (np.abs(answer - disparity) > 1)
+    match_x = np.round(np.arange(width) - disparity).astype(int).clip(0, width - 1)
+    at_match = np.take_along_axis(right_disparity, match_x, axis=1)
+    bad = (disparity < 0) | (np.abs(at_match - disparity) > 1)
     disparity = np.where(bad, np.nan, disparity).astype(np.float32)
     if matching.fill:
         disparity = cv2.medianBlur(background_of_row(disparity), 3)
@@ -113,7 +115,7 @@ def match(
 
 
 def shrink(pair: Pair, factor: int) -> Pair:
-    """Returns the pair at 1 / factor of its size: narrow holes, coarse texture."""
+    """Returns the pair at 1 / factor of its size; its holes are narrower."""
     height, width = pair.disparity.shape
     size = (round(width / factor), round(height / factor))
     disparity = cv2.resize(pair.disparity, size, interpolation=cv2.INTER_NEAREST)

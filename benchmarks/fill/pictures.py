@@ -8,9 +8,9 @@ import numpy as np
 from benchmarks.fill.cases import Case
 from stereojax.shapes import Bool, Float
 
-CROP = 0.2  # of the width
+CROP = 0.2  # side of a crop, as a fraction of the width
 ZOOM = 2
-LABEL = 18  # rows for the names above each column
+LABEL = 18  # pixel rows for the names above the columns
 HOLE_COLOR = (1.0, 0.0, 1.0)
 
 
@@ -20,10 +20,10 @@ def save_crops(
     fills: dict[str, Float[np.ndarray, "n h w 3"]],
     places: int = 3,
 ) -> Path:
-    """Writes one PNG: a row for each place, a column for each fill.
+    """Writes one PNG of right views: a row for each place, a column for each fill.
 
-    The first column is the splat with its hole in magenta, the last one the true view;
-    all are the right eye at `ZOOM` times its size, in the middle scored frame.
+    The first column is the splat with its hole in magenta; the last column is the true
+    view. Crops are of the middle scored frame and are enlarged `ZOOM` times.
     """
     frame = len(case.scored) // 2
     hole = case.hole()[frame]
@@ -56,19 +56,19 @@ def save_crops(
 def largest_holes(
     hole: Bool[np.ndarray, "h w"], size: int, places: int
 ) -> list[tuple[int, int]]:
-    """Returns corners (y, x) of the squares with the largest share of hole pixels.
+    """Returns top left corners (y, x) of squares of side `size` with the most hole.
 
-    The largest comes first; centres are at least one side apart.
+    The square with the most hole comes first; centres are at least `size` apart.
     """
-    share = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), size / 5)
+    density = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), size / 5)
     height, width = hole.shape
     corners = []
-    while len(corners) < places and share.max() > 1e-3:
-        y, x = np.unravel_index(np.argmax(share), share.shape)
+    while len(corners) < places and density.max() > 1e-3:
+        y, x = np.unravel_index(np.argmax(density), density.shape)
         top = int(np.clip(y - size // 2, 0, height - size))
         left = int(np.clip(x - size // 2, 0, width - size))
         corners.append((top, left))
-        share[max(0, y - size) : y + size, max(0, x - size) : x + size] = 0
+        density[max(0, y - size) : y + size, max(0, x - size) : x + size] = 0
     return corners
 
 

@@ -1,12 +1,13 @@
-"""Verifies converted weights: compares their network with the published one.
+"""Verifies converted weights: compares converted and published networks.
 
 python -m convert_weights.verify --source DIR_OR_REPO --converted DIR
 
---source is the source of the conversion; --converted is a part (WEIGHTS/svd/unet) or
-the weights root. diffusers or transformers runs the published network on a CPU,
-StereoJAX runs the converted one on the same inputs, and the relative error of each
-stage's output is printed. The exit code is 1 if a tensor differs from the source's, or
-if an output differs by more than 0.0001 of its largest value.
+--source is the source of the conversion; --converted is the folder of a converted
+network (WEIGHTS/svd/unet) or the weights root. diffusers or transformers runs the
+published network on a CPU, StereoJAX runs the converted network on the same inputs, and
+the relative error of each stage's output is printed. The exit code is 1 if a tensor
+differs from the source's, or if an output differs by more than 0.0001 of its largest
+value.
 """
 
 import importlib.util
@@ -33,7 +34,7 @@ TOLERANCE = 1e-4
 
 
 def verify(source: str | Path, converted: str | Path) -> None:
-    """Compares every network of `source` with its part in `converted`; prints errors.
+    """Compares the networks of `source` with those in `converted`; prints the errors.
 
     Raises:
       InputError: there is nothing to compare.
@@ -51,38 +52,44 @@ def verify(source: str | Path, converted: str | Path) -> None:
         for network_folder in network_folders(folder):
             count += _verify(network_folder, converted)
     if not count:
-        raise cli.InputError(f"--converted={converted}: contains no part of {source}")
+        raise cli.InputError(
+            f"--converted={converted}: contains no converted network of {source}"
+        )
 
 
 def _verify(folder: Folder, converted: Path) -> int:
-    """Compares the parts of the network in `folder`; returns their number."""
+    """Compares the network in `folder` with its conversions; returns their number."""
     checkpoint = read_checkpoint(folder)
     model = detect(checkpoint)
     names = (model.part, *model.alternatives)
     if model.part in svd.UNETS and model.sizes["in_channels"] == 8:
         names = (*names, svd.WITH_MASK_CHANNEL)
-    parts = [
+    conversions = [
         converted / name for name in names if (converted / name / CONFIG).is_file()
     ]
     if (converted / CONFIG).is_file():
-        parts = [converted]
-    for part in parts:
-        _verify_part(checkpoint, model, part)
-    return len(parts)
+        conversions = [converted]
+    for conversion in conversions:
+        _verify_conversion(checkpoint, model, conversion)
+    return len(conversions)
 
 
-def _verify_part(checkpoint: Checkpoint, model: DetectedModel, part: Path) -> None:
-    config, state = weights.load(part)
+def _verify_conversion(
+    checkpoint: Checkpoint, model: DetectedModel, converted: Path
+) -> None:
+    config, state = weights.load(converted)
     name, sizes = config["class"], config["sizes"]
     if name not in NETWORKS:
-        raise cli.InputError(f"{part}: {name} cannot be verified")
-    print(f"{part}, converted from {config['source']}, against {checkpoint.label}")
+        raise cli.InputError(f"{converted}: {name} cannot be verified")
+    print(f"{converted}, converted from {config['source']}, against {checkpoint.label}")
     extended = (
         config["part"] == svd.WITH_MASK_CHANNEL and model.sizes["in_channels"] == 8
     )
     expected = svd.with_mask_channel(model) if extended else model
     if json.loads(json.dumps(expected.sizes)) != sizes:
-        raise cli.RunError(f"{part}: has sizes {sizes}; the source, {expected.sizes}")
+        raise cli.RunError(
+            f"{converted}: sizes are {sizes}; the source has {expected.sizes}"
+        )
 
     # The tensors: some errors do not show in the outputs.
     unequal = _unequal_arrays(checkpoint, model, name, state, extended=extended)
@@ -105,7 +112,7 @@ def _verify_part(checkpoint: Checkpoint, model: DetectedModel, part: Path) -> No
         tensors = f"{len(unequal)} tensors are not the source's ({names})"
         outputs = f"{first} of its largest value" if first else "no output"
         raise cli.RunError(
-            f"{part}: differs from {checkpoint.label}: {outputs}"
+            f"{converted}: differs from {checkpoint.label}: {outputs}"
             + (f"; {tensors}" if unequal else "")
         )
     print(f"  the same: the largest difference is {largest:.1e} of the largest value")
@@ -123,7 +130,7 @@ def _unequal_arrays(
 
     Args:
       name: the class of the network.
-      extended: whether the part is the source with a mask channel added.
+      extended: whether a mask channel was added to the source.
     """
     expected = convert_tensors(
         build(name, model.sizes), checkpoint.tensors, model.table, what=model.part
@@ -157,6 +164,6 @@ if __name__ == "__main__":
         "source", None, "folder, file, web address or hub repository of the weights"
     )
     _CONVERTED = flags.DEFINE_string(
-        "converted", None, "folder of the converted part, or weights root"
+        "converted", None, "folder of the converted network, or weights root"
     )
     cli.main(_run)

@@ -1,4 +1,4 @@
-"""Gathers the statistics of a dataset, film by film, for the report."""
+"""Gathers the statistics of a dataset for the report, one film at a time."""
 
 import collections
 import dataclasses
@@ -29,10 +29,10 @@ class ShownSequence:
 
 @dataclasses.dataclass
 class DatasetStatistics:
-    """Histograms over all films, and the sequences to show."""
+    """Histograms over all films, and the sequences whose thumbnails are shown."""
 
     report: dict[str, Any]  # the content of report.json
-    limit: int  # thumbnails of kept sequences, and of each filter
+    limit: int  # most thumbnails of kept sequences, and of each filter's drops
     psnr: dict[str, np.ndarray] = dataclasses.field(
         default_factory=lambda: {
             name: np.zeros(len(PSNR_EDGES) - 1, np.int64)
@@ -47,10 +47,10 @@ class DatasetStatistics:
     )
     pictures: dict[str, list[ShownSequence]] = dataclasses.field(
         default_factory=lambda: collections.defaultdict(list)
-    )  # by "kept", or the name of the filter
+    )  # keys: "kept", and the names of the filters that dropped sequences
 
     def add(self, film: FilmSummary) -> None:
-        """Adds one film."""
+        """Adds the statistics of one film."""
         self.shots += _histogram(film.shots, SHOT_EDGES)
         for name, dropped in (("kept", False), ("dropped", True)):
             values = [
@@ -65,16 +65,16 @@ class DatasetStatistics:
         self._choose_pictures(film)
 
     def _add_disparity(self, sample: SequenceSummary) -> None:
-        """Adds a sequence's disparities; each frame has the weight 1."""
-        share = np.array(sample.disparities) / max(sum(sample.disparities), 1)
-        pixels = (np.arange(len(share)) * DISPARITY_BIN).clip(
+        """Adds a sequence's disparities; each of its frames has the weight 1."""
+        fractions = np.array(sample.disparities) / max(sum(sample.disparities), 1)
+        pixels = (np.arange(len(fractions)) * DISPARITY_BIN).clip(
             max=DISPARITY_EDGES[-1] - 1
         )
-        weights = share * sample.frames
+        weights = fractions * sample.frames
         self.disparity += np.histogram(pixels, DISPARITY_EDGES, weights=weights)[0]
 
     def _choose_pictures(self, film: FilmSummary) -> None:
-        """Takes at most three of each kind from a film, so that all films are shown."""
+        """Shows at most three sequences of a kind per film, so that more films fit."""
         by_kind: dict[str, list[SequenceSummary]] = collections.defaultdict(list)
         for sample in film.samples:
             if sample.thumbnail:
@@ -87,14 +87,16 @@ class DatasetStatistics:
 
 
 def gather_statistics(folder: os.PathLike | str, limit: int = 24) -> DatasetStatistics:
-    """Reads the output folder of `data_prep`, one film at a time.
+    """Reads the statistics from an output folder of `data_prep`.
 
     Raises:
       InputError: the folder has no report.json.
     """
     root = epath.Path(folder)
     if (report := read_json(root / REPORT)) is None:
-        raise InputError(f"{root}: no {REPORT} here; name the --output of data_prep")
+        raise InputError(
+            f"{root}: contains no {REPORT}; expected the --output of data_prep"
+        )
     statistics, store = DatasetStatistics(report, limit), WorkStore(root / "work")
     for key in dict.fromkeys(film["key"] for film in report["films"] if film["key"]):
         outcome = store.outcome(key)

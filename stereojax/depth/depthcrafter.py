@@ -1,7 +1,7 @@
-"""Estimates the depth of a shot with DepthCrafter (arXiv 2409.02095), from SVD.
+"""Estimates the depth of a shot with DepthCrafter (arXiv 2409.02095).
 
 Computes the same as Tencent/DepthCrafter (academic research only); the code is this
-project's. The U-Net is SVD's, but every frame has its own image embedding.
+project's own. The U-Net is SVD's, with one image embedding per frame.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from stereojax.svd.vae import AutoencoderKLTemporalDecoder
 from stereojax.svd.vae_decode import decode
 
 PARTS = ("depthcrafter/unet", "svd/vae", "svd/image_encoder")
-FRAME_RATE, MOTION = 7.0, 127.0  # the U-Net's time ids, the same for every film
+FRAME_RATE, MOTION = 7.0, 127.0  # the U-Net's time ids; constant, as published
 AUGMENTATION = 0.02  # noise on the VAE's input pictures, and the third time id
 CHUNK = 8  # frames that are decoded jointly, as in the published code
 
@@ -37,15 +37,15 @@ class Sampling:
     """Settings of the sampler. The defaults are the authors' recommendation."""
 
     steps: int = 5
-    guidance: float = 1.0  # up to 1, the U-Net runs one pass per step and not two
+    guidance: float = 1.0  # at most 1: no guidance, one U-Net pass per step
     window: int = 110  # frames
     overlap: int = 25  # frames
-    longest: int = 1024  # pixels of the networks' longer side
+    longest: int = 1024  # pixels; largest side of the networks' input
     seed: int = 42
 
 
 class DepthCrafter:
-    """An estimator: relative inverse depth in [0, 1], larger = nearer."""
+    """Estimates relative inverse depth in [0, 1]; larger is nearer."""
 
     name = "depthcrafter"
     per_frame = False
@@ -65,7 +65,7 @@ class DepthCrafter:
         if channels != 2 * networks.vae.config.latent_channels:
             raise InputError(
                 f"depthcrafter/unet has {channels} input channels, expected 8: "
-                "4 of noise and 4 of the picture"
+                "4 for the noise and 4 for the picture"
             )
         if not 0 <= sampling.overlap < sampling.window:
             raise InputError(
@@ -85,7 +85,7 @@ class DepthCrafter:
           frames: (h, w, 3) uint8 or uint16 RGB, all of one size.
 
         Yields:
-          (hd, wd) float32 at the networks' own size.
+          (hd, wd) float32 in [0, 1], at the size of the networks' input.
         """
         return self.resume(lambda first: frames, NoStateStore())
 
@@ -93,7 +93,7 @@ class DepthCrafter:
         self, frames: Callable[[int], Iterator[np.ndarray]], store: StateStore
     ) -> Iterator[np.ndarray]:
         """Implements `ResumableEstimator.resume`."""
-        # Restore the state: the last window's overlap, and latents to decode.
+        # Restore the overlap with the last window, and the latents still to decode.
         state = store.load()
         previous, waiting, done, read = None, [], 0, 0
         if state is not None:
@@ -108,7 +108,7 @@ class DepthCrafter:
                 itertools.chain([first], source), size, read
             )
             noise = self._noise.latents(self._sampling.window, self._shape(size))
-        elif previous is not None:  # all windows were denoised
+        elif previous is not None:  # all windows are denoised already
             conditioning, noise = iter([]), previous.noise
         else:
             return
@@ -120,7 +120,7 @@ class DepthCrafter:
             sigma=float(self._sigmas[0]),
             previous=previous,
         ):
-            # Decode full chunks; at the end of the shot a shorter one, too.
+            # Decode full chunks; the shot's last chunk may be shorter.
             waiting += list(latents)
             count = len(waiting) - (len(waiting) % CHUNK if overlap else 0)
             for i in range(0, count, CHUNK):
@@ -137,14 +137,17 @@ class DepthCrafter:
         return picture_size(height, width, longest=longest, multiple=self._multiple)
 
     def _shape(self, size: tuple[int, int]) -> tuple[int, int, int]:
-        """Returns the shape of the latents of a picture of `size`."""
+        """Returns the shape of the latents of a picture of `size` pixels."""
         vae = self._networks.vae.config
         return size[0] // vae.factor, size[1] // vae.factor, vae.latent_channels
 
     def _conditioning(
         self, frames: Iterator[np.ndarray], size: tuple[int, int], first: int
     ) -> Iterator[tuple[Array, Array]]:
-        """Yields latents and image embedding of each frame; `first` is its number."""
+        """Yields each frame's latents and image embedding.
+
+        `first` is the number of the first frame; it selects the frames' noise.
+        """
         net = self._networks
         for i, frame in enumerate(frames, first):
             noise = self._noise.pixels(i, (*size, 3))
@@ -171,9 +174,10 @@ class DepthCrafter:
 def picture_size(
     height: int, width: int, *, longest: int = 1024, multiple: int = 64
 ) -> tuple[int, int]:
-    """Returns the networks' rows and columns: each side is rounded separately.
+    """Returns the height and width of the networks' input.
 
-    1080 x 1920 becomes 576 x 1024.
+    Each side is rounded to `multiple` separately. A picture longer than `longest` is
+    scaled to this length before. 1080 x 1920 becomes 576 x 1024.
     """
 
     def rounded(scale: float) -> tuple[int, int]:

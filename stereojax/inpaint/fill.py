@@ -1,4 +1,4 @@
-"""The contract of a fill, and the fills that need no networks."""
+"""The interface of fills, and the fills without networks."""
 
 from typing import Protocol, runtime_checkable
 
@@ -11,11 +11,11 @@ from stereojax.stage_types import FrameRange, Splat
 class Fill(Protocol):
     """Fills the holes of a film's splatted views.
 
-    A fill that needs more frames than those of a call reads them itself. It may
+    A fill that needs frames beyond those of the call reads them from the film. It may
     generate a whole shot in the first call and keep the result for later calls.
     """
 
-    # True if the pictures are complete right views: the caller does not compose them.
+    # True if the results are right views that the caller uses without compositing.
     composed: bool
 
     def __call__(self, splat: Splat, frames: FrameRange) -> Float[Array, "t h w 3"]:
@@ -26,7 +26,7 @@ class Fill(Protocol):
         ...
 
     def release(self, stop: int) -> None:
-        """Frees the results of frames before `stop`, which have been encoded."""
+        """Frees results kept for frames before `stop`, which are encoded already."""
         ...
 
 
@@ -43,7 +43,7 @@ class BackgroundFill:
 
 
 class NoFill:
-    """Leaves holes black: for callers that need the splats alone."""
+    """Leaves holes black, for callers that need only the splats."""
 
     composed = True
 

@@ -1,6 +1,6 @@
 """Plans the inpainting of a film: windows of frames, canvas size and tiles.
 
-The canvas is the padded or scaled picture that the networks process. The plan depends
+The canvas is the padded or cropped picture that the networks process. The plan depends
 on the sizes of the networks and not on their weights.
 """
 

@@ -5,7 +5,7 @@ import time
 
 
 class Progress:
-    """Rewrites a line on a terminal; elsewhere prints one every `interval` seconds."""
+    """Updates one line on a terminal; else prints a line every `interval` seconds."""
 
     def __init__(self, total: int, done: int, *, interval: float = 30.0):
         self._total, self._first, self._interval = total, done, interval

@@ -45,7 +45,7 @@ def published(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(published, tmp_path_factory):
-    """The pipeline, converted to parts and exported."""
+    """The pipeline, converted and exported."""
     root, output = (tmp_path_factory.mktemp(name) for name in ("root", "exported"))
     convert_all(published, root)
     (root / "stereocrafter/unet").rename(root / "svd/unet")

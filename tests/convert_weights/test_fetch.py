@@ -56,7 +56,7 @@ def test_the_first_use_fetches_and_the_second_needs_no_network(hub, tmp_path, ca
     assert config["source"] == REPO
     assert config["licence"] == "Apache-2.0"
     assert state["pretrained"]["cls_token"].shape == (1, 1, 32)
-    assert downloads(tmp_path) == []  # only the converted part remains
+    assert downloads(tmp_path) == []  # only the converted network remains
     assert weights.find(SMALL, root=tmp_path) == folder
 
     hub.__exit__()

@@ -1,4 +1,4 @@
-"""Sources: folders, files and repositories; errors for anything else."""
+"""Reading folders and files of weights, and the errors for unreadable sources."""
 
 import collections
 import dataclasses
@@ -37,7 +37,7 @@ def check(checkpoint):
         assert np.array_equal(actual, array)
 
 
-def test_a_folder_and_a_file_of_safetensors(tmp_path):
+def test_a_safetensors_file_and_its_folder(tmp_path):
     save_file(ARRAYS, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text('{"a": 1}')
     for source in (tmp_path, tmp_path / "model.safetensors", str(tmp_path)):
@@ -47,7 +47,7 @@ def test_a_folder_and_a_file_of_safetensors(tmp_path):
         assert checkpoint.label == str(source)
 
 
-def test_shards(tmp_path):
+def test_sharded_safetensors(tmp_path):
     names = {}
     for i, (name, array) in enumerate(ARRAYS.items(), 1):
         shard = f"model-0000{i}-of-00003.safetensors"
@@ -83,7 +83,9 @@ def test_torch_files(tmp_path):
         TorchFile(tmp_path / "model.pth")
 
 
-LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "before 1.6"])
+LEGACY = pytest.mark.parametrize(
+    "legacy", [False, True], ids=["zip", "before PyTorch 1.6"]
+)
 
 
 def torch_save(state, file, legacy):
@@ -102,7 +104,7 @@ def test_torch_files_need_no_torch(tmp_path, monkeypatch, legacy):
         "half": torch.tensor([1.5, -2.0], dtype=torch.float16),
     }
     torch_save(collections.OrderedDict(state), tmp_path / "model.pth", legacy)
-    monkeypatch.setitem(sys.modules, "torch", None)  # importing it is an error now
+    monkeypatch.setitem(sys.modules, "torch", None)  # makes `import torch` fail
     file = TorchFile(tmp_path / "model.pth")
     for name, tensor in state.items():
         expected = tensor.detach().numpy()
@@ -133,7 +135,7 @@ def test_a_torch_file_with_a_damaged_tensor(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0, 5, 40, 600, -1])
-def test_a_truncated_torch_file_from_before_1_6_is_named(tmp_path, keep):
+def test_the_error_names_a_truncated_torch_file_from_before_1_6(tmp_path, keep):
     file = tmp_path / "model.pt.tar"
     torch_save({"a": torch.full((500,), 3.0)}, file, legacy=True)
     file.write_bytes(file.read_bytes()[:keep])
@@ -153,8 +155,10 @@ def test_a_storage_of_wrong_length_is_an_error(tmp_path):
 
 @LEGACY
 @pytest.mark.parametrize(("offset", "stride"), [(-4, 1), (0, -1), (2, 1)])
-def test_a_tensor_that_reaches_beyond_its_storage(tmp_path, legacy, offset, stride):
-    """The test forges the tensor: PyTorch refuses to build it."""
+def test_a_tensor_that_reaches_beyond_its_storage_is_an_error(
+    tmp_path, legacy, offset, stride
+):
+    """The test changes the parsed file, because PyTorch cannot build such a tensor."""
     file = tmp_path / "model.pth"
     torch_save({"a": torch.zeros(5)[:4]}, file, legacy)
     tensors = TorchFile(file)
@@ -166,7 +170,7 @@ def test_a_tensor_that_reaches_beyond_its_storage(tmp_path, legacy, offset, stri
 
 
 @pytest.mark.parametrize("keep", [0, 5, 40, -1])
-def test_a_truncated_file_is_named(tmp_path, keep):
+def test_the_error_names_a_truncated_safetensors_file(tmp_path, keep):
     file = tmp_path / "model.safetensors"
     save_file(ARRAYS, file)
     file.write_bytes(file.read_bytes()[:keep])
@@ -176,13 +180,13 @@ def test_a_truncated_file_is_named(tmp_path, keep):
         Safetensors([file])
 
 
-def test_neither_a_path_nor_a_repository(tmp_path):
+def test_a_source_that_is_neither_a_path_nor_a_repository_is_an_error(tmp_path):
     for source in (tmp_path / "no", "./a/b", "a/b/c", "nothing", "../up"):
         with pytest.raises(InputError, match=r"--source=.*: no such file or folder"):
             open_source(source, tmp_path)
 
 
-def test_a_folder_without_weights_or_with_several(tmp_path):
+def test_a_folder_without_weights_or_with_several_files_is_an_error(tmp_path):
     with pytest.raises(InputError, match="contains no weights"):
         read(tmp_path, tmp_path)
     assert choose_weights(["a.safetensors", "b.pth", "c.pth"], "x") == "a.safetensors"
@@ -192,7 +196,7 @@ def test_a_folder_without_weights_or_with_several(tmp_path):
         choose_weights(["b.pth", "c.pth"], "x")
 
 
-def test_a_config_that_is_not_json(tmp_path):
+def test_a_config_that_is_not_json_is_an_error(tmp_path):
     save_file(ARRAYS, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(InputError, match=r"config\.json: not JSON"):

@@ -26,7 +26,7 @@ def pipeline(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def root(pipeline, tmp_path_factory):
-    """The converted parts. The U-Net has a mask channel, so one run tests that too."""
+    """The converted networks. The U-Net has a mask channel."""
     root = tmp_path_factory.mktemp("root")
     for model in ("svd/vae", "svd/image_encoder"):
         convert_all(pipeline, root, model=model)
@@ -113,9 +113,11 @@ def test_half_precision_and_old_names(tmp_path):
 
 
 def test_without_a_part_to_compare(pipeline, root, tmp_path):
-    with pytest.raises(InputError, match=r"--converted=.*: contains no part of .*unet"):
+    with pytest.raises(
+        InputError, match=r"--converted=.*: contains no converted network of .*unet"
+    ):
         verify(pipeline / "unet", tmp_path)
-    with pytest.raises(RunError, match="has sizes"):
+    with pytest.raises(RunError, match="sizes are"):
         verify(pipeline / "image_encoder", root / "svd/vae")
 
 

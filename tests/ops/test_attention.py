@@ -1,4 +1,4 @@
-"""Chunked attention against torch's attention."""
+"""Attention equals PyTorch's, in bounded memory."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stereojax.ops import attention as module
+from stereojax.ops import attention as attention_module
 from stereojax.ops.attention import attention
 
 
@@ -16,7 +16,7 @@ def qkv(b, n, m, heads, d, dtype=np.float32):
     return [jnp.asarray(rng.standard_normal(s) * 2, dtype) for s in shapes]
 
 
-def whole(q, k, v):
+def torch_attention(q, k, v):
     q, k, v = (
         torch.from_numpy(np.array(x, np.float32)).transpose(1, 2) for x in (q, k, v)
     )
@@ -24,7 +24,7 @@ def whole(q, k, v):
     return out.transpose(1, 2).numpy()
 
 
-def error(actual, expected):
+def relative_error(actual, expected):
     return np.abs(actual - expected).max() / np.abs(expected).max()
 
 
@@ -33,15 +33,15 @@ def error(actual, expected):
 )
 def test_attention_matches_torch(b, n, m, heads):
     args = qkv(b, n, m, heads, 16)
-    assert error(jax.jit(attention)(*args), whole(*args)) < 1e-5
+    assert relative_error(jax.jit(attention)(*args), torch_attention(*args)) < 1e-5
 
 
 @pytest.mark.parametrize("limit", [1, 3 * 4 * 8 * 20, 1 << 30])
-def test_the_sizes_of_blocks_and_groups_of_heads_do_not_matter(monkeypatch, limit):
-    monkeypatch.setattr(module, "QUERIES", 8)
-    monkeypatch.setattr(module, "CPU_BYTES", limit)
+def test_block_and_head_group_sizes_do_not_change_the_result(monkeypatch, limit):
+    monkeypatch.setattr(attention_module, "QUERIES", 8)
+    monkeypatch.setattr(attention_module, "CPU_BYTES", limit)
     args = qkv(2, 21, 20, 4, 8)
-    assert error(attention(*args), whole(*args)) < 1e-5
+    assert relative_error(attention(*args), torch_attention(*args)) < 1e-5
 
 
 def gradient(q, k, v):
@@ -51,17 +51,17 @@ def gradient(q, k, v):
 
 
 @pytest.mark.parametrize("run", [attention, gradient])
-def test_scores_are_never_all_in_memory(run):
+def test_the_full_score_matrix_is_never_in_memory(run):
     q, k, v = (jax.ShapeDtypeStruct((1, 4096, 4, 8), jnp.float32) for _ in range(3))
     compiled = jax.jit(run).lower(q, k, v).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 4096 * 4096 * 4 / 2
 
 
-def test_half_precision_keeps_float32_scores():
+def test_bfloat16_inputs_have_float32_scores():
     args = qkv(1, 40, 40, 2, 16, jnp.bfloat16)
     out = attention(*args)
     assert out.dtype == jnp.bfloat16
-    assert error(out.astype(jnp.float32), whole(*args)) < 0.01
+    assert relative_error(out.astype(jnp.float32), torch_attention(*args)) < 0.01
 
 
 def test_large_scores_do_not_overflow():
@@ -80,7 +80,7 @@ def test_large_scores_do_not_overflow():
 )
 def test_cudnn_is_used_for_supported_inputs_only(monkeypatch, dtype, d, expected):
     calls = []
-    monkeypatch.setattr(module, "_on_nvidia", lambda: True)
+    monkeypatch.setattr(attention_module, "_on_nvidia", lambda: True)
     monkeypatch.setattr(
         jax.nn,
         "dot_product_attention",

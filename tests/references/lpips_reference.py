@@ -1,6 +1,6 @@
-"""LPIPS in PyTorch, with random weights and the names of its authors' package.
+"""LPIPS in PyTorch, with random weights and the authors' parameter names.
 
-Written from the paper (arXiv 1801.03924) and the names in the published state dict.
+Follows the paper (arXiv 1801.03924); the names are those of the published state dict.
 """
 
 from pathlib import Path
@@ -48,7 +48,7 @@ class _Lin(nn.Module):
 
 
 class Reference(nn.Module):
-    """LPIPS of pictures b 3 h w in [0, 1]; distances are of the order of one."""
+    """LPIPS of pictures b 3 h w in [0, 1]; the weights give distances near 1."""
 
     def __init__(self):
         super().__init__()
@@ -56,10 +56,10 @@ class Reference(nn.Module):
         layers, self.net = _features(), nn.Module()
         ends = (0, 2, 5, 8, 10, 12)
         for i in range(5):
-            part = nn.Sequential()
+            block = nn.Sequential()
             for number in range(ends[i], ends[i + 1]):
-                part.add_module(str(number), layers[number])
-            self.net.add_module(f"slice{i + 1}", part)
+                block.add_module(str(number), layers[number])
+            self.net.add_module(f"slice{i + 1}", block)
             self.add_module(f"lin{i}", _Lin(CHANNELS[i]))
         self.lins = nn.ModuleList(getattr(self, f"lin{i}") for i in range(5))
         generator = torch.Generator().manual_seed(0)
@@ -80,8 +80,8 @@ class Reference(nn.Module):
         x, y = ((2 * p - 1 - scaling.shift) / scaling.scale for p in (picture, truth))
         total = torch.zeros(len(x))
         for i in range(5):
-            part = getattr(self.net, f"slice{i + 1}")
-            x, y = part(x), part(y)
+            block = getattr(self.net, f"slice{i + 1}")
+            x, y = block(x), block(y)
             units = (f / (f.pow(2).sum(1, keepdim=True).sqrt() + 1e-10) for f in (x, y))
             square = (next(units) - next(units)).pow(2)
             total += getattr(self, f"lin{i}").model(square).mean((1, 2, 3))
@@ -89,7 +89,7 @@ class Reference(nn.Module):
 
 
 def save(folder: Path, model: Reference | None = None) -> Path:
-    """Saves the state dict with `torch.save`; returns the file."""
+    """Saves the state dict with `torch.save`; returns the path of the file."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "lpips_alex.pth"
     torch.save((model or Reference()).state_dict(), file)

@@ -1,4 +1,4 @@
-"""The choice of an implementation, its substitutes, and the log messages."""
+"""The choice of a splat implementation, its fallbacks, and the log messages."""
 
 import functools
 import logging
@@ -24,7 +24,7 @@ FRAME = (1080, 1920, 3)
 
 
 @pytest.fixture(autouse=True)
-def forgetful():
+def clear_caches():
     for cached in (choice._log_once, choice._broken, implementations.pallas_module):
         cached.cache_clear()
 
@@ -43,12 +43,12 @@ def forgetful():
         (FRAME, {"wanted": "pallas_gpu"}, "pallas_gpu", "asked"),
     ],
 )
-def test_choices_and_their_reasons(shape, options, name, word):
+def test_choice_and_reason(shape, options, name, word):
     choice = choose(shape, **options)
     assert choice.implementation == name and word in choice.reason
 
 
-def test_a_jax_without_the_backend_of_the_kernels(monkeypatch, caplog):
+def test_fallback_if_jax_cannot_import_the_kernel(monkeypatch, caplog):
     monkeypatch.delitem(sys.modules, "stereojax.splat.pallas_gpu", raising=False)
     monkeypatch.setitem(sys.modules, "jax.experimental.pallas.mosaic_gpu", None)
     monkeypatch.delattr("jax.experimental.pallas.mosaic_gpu", raising=False)
@@ -61,7 +61,7 @@ def test_a_jax_without_the_backend_of_the_kernels(monkeypatch, caplog):
 
 
 def on_a_gpu(monkeypatch, kernel, capability="9.0", composite=composite_rows):
-    """Pretends that the default device is a GPU and `kernel` its kernel."""
+    """Replaces the default device by a fake GPU, and its splat kernels by functions."""
 
     class Device:
         device_kind, compute_capability = "a card", capability
@@ -76,7 +76,7 @@ def on_a_gpu(monkeypatch, kernel, capability="9.0", composite=composite_rows):
     monkeypatch.setattr(jax, "local_devices", lambda: [Device()])
 
 
-def test_an_older_gpu(monkeypatch, caplog):
+def test_fallback_on_an_older_gpu(monkeypatch, caplog):
     on_a_gpu(monkeypatch, scatter_rows, capability="8.6")
     assert choose(FRAME) == Choice(
         "xla_scatter", "a card has compute capability 8.6, not 9.0"
@@ -102,26 +102,26 @@ def not_a_number(image, d, *args, **options) -> Rows:
     ("kernel", "word"),
     [(broken, "RuntimeError: no ptxas found"), (wrong, "0.001"), (not_a_number, "nan")],
 )
-def test_a_kernel_that_fails_where_it_should_run(monkeypatch, caplog, kernel, word):
+def test_fallback_if_a_kernel_fails_its_check(monkeypatch, caplog, kernel, word):
     on_a_gpu(monkeypatch, kernel)
     choice = choose(FRAME)
     assert choice.implementation == "xla_scatter" and word in choice.reason
     assert word in caplog.text
 
 
-def test_a_kernel_that_composites_wrongly(monkeypatch, caplog):
+def test_fallback_if_a_kernel_composites_wrongly(monkeypatch, caplog):
     def wrong(image, d, **options):
         done = composite_rows(image, d, **options)
         return done._replace(occlusion=done.occlusion + 1e-3)
 
     on_a_gpu(monkeypatch, scatter_rows, composite=wrong)
-    # Compositing by columns is slow on a GPU, so there its stand-in is the gather.
+    # `xla_scatter` composites slowly on a GPU, so the fallback is `xla_gather`.
     choice = choose(FRAME, compositing="coverage")
     assert choice.implementation == "xla_gather" and "0.001" in choice.reason
     assert "0.001" in caplog.text
 
 
-def test_a_kernel_is_tried_while_the_caller_traces(monkeypatch):
+def test_a_kernel_is_checked_while_the_caller_is_traced(monkeypatch):
     kernel = functools.partial(pallas_tpu.gather_rows, interpret=True)
     on_a_gpu(monkeypatch, kernel)
     choices = []
@@ -135,7 +135,7 @@ def test_a_kernel_is_tried_while_the_caller_traces(monkeypatch):
 
 
 @pytest.mark.parametrize("compositing", ["published", "coverage"])
-def test_wide_ranges_on_a_cpu_equal_narrow_ones(compositing):
+def test_xla_equals_xla_scatter_for_small_and_large_disparities(compositing):
     rng = np.random.default_rng(0)
     image = rng.random((4, 300, 3), dtype=np.float32)
     for high in (5, 200):
@@ -149,15 +149,15 @@ def test_wide_ranges_on_a_cpu_equal_narrow_ones(compositing):
         np.testing.assert_allclose(done.warped, true.warped, atol=1e-6)
 
 
-def test_the_depth_test_is_as_soft_at_every_resolution():
+def test_sharpness_for_gives_equal_weights_at_every_resolution():
     assert sharpness_for(1024) == 0.5
-    # The same two surfaces, a gap of 1 % of the width apart, at two sizes.
-    shares = []
+    # At both sizes, two surfaces differ in disparity by 1 % of the width.
+    weights = []
     for width in (200, 800):
         image = np.zeros((1, width, 3), np.float32)
         image[0, width // 2] = 1
         disparity = np.zeros((1, width), np.float32)
         disparity[0, width // 2] = width // 100
         done = forward_splat(image, disparity, sharpness=sharpness_for(width))
-        shares.append(float(done.warped[0, width // 2 - width // 100, 0]))
-    assert shares[0] == pytest.approx(shares[1], abs=1e-6)
+        weights.append(float(done.warped[0, width // 2 - width // 100, 0]))
+    assert weights[0] == pytest.approx(weights[1], abs=1e-6)

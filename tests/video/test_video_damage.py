@@ -17,7 +17,7 @@ VP9 = {"deadline": "realtime", "cpu-used": "8"}
 KINDS = {
     "front.mp4": dict(container_options={"movflags": "faststart"}),
     "sound.mp4": dict(container_options={"movflags": "faststart"}, sound_s=2),
-    "pieces.mp4": dict(container_options={"movflags": "frag_keyframe+empty_moov"}),
+    "fragmented.mp4": dict(container_options={"movflags": "frag_keyframe+empty_moov"}),
     "a.mkv": dict(),
     "hevc.mkv": dict(codec="libx265"),
     "a.webm": dict(codec="libvpx-vp9", options={"g": "12", **VP9}),

@@ -35,7 +35,7 @@ FILMS = {
     "vp9.webm": dict(codec="libvpx-vp9", options=VP9),
     "wmv.asf": dict(codec="wmv2", options={"g": "10"}),
     "flash.flv": dict(options=B_FRAMES),
-    "pieces.mp4": dict(
+    "fragmented.mp4": dict(
         options=B_FRAMES, container_options={"movflags": "frag_keyframe+empty_moov"}
     ),
     "raw.h264": dict(options=B_FRAMES),
@@ -54,7 +54,7 @@ def test_reading_from_any_frame_equals_decoding_from_the_start(tmp_path, name):
     check_every_start(path)
 
 
-@pytest.mark.skipif(not ROLLERCOASTER.exists(), reason="the file is not available")
+@pytest.mark.skipif(not ROLLERCOASTER.exists(), reason="rollercoaster.mp4 is missing")
 def test_real_footage():
     check_every_start(ROLLERCOASTER, every=7)
 
@@ -74,22 +74,22 @@ def check_every_start(path, every=1):
 
 
 @pytest.mark.parametrize("seek", ["a second late", "between keyframes"])
-def test_seek_to_a_wrong_frame_is_retried(tmp_path, monkeypatch, seek):
+def test_inexact_seeks_are_retried(tmp_path, monkeypatch, seek):
     path = write_film(tmp_path / "a.mp4", 36, codec="mpeg4", options=B_FRAMES)
     index = index_video(path)
     ticks = []
 
-    def miss(container, stream, tick):
+    def inexact_seek(container, stream, tick):
         ticks.append(tick)
         if seek == "a second late":
             container.seek(tick + 12288, stream=stream)
         else:
-            # A seek by decoding times reaches the frame after the keyframe; the first
-            # decoded frame is 24, without its references.
+            # `any_frame` seeks by decoding time, to the frame after the keyframe. The
+            # first decoded frame is 24, but its references are missing.
             container.seek(tick, stream=stream, any_frame=True)
         return True
 
-    monkeypatch.setattr(decoding, "_seek", miss)
+    monkeypatch.setattr(decoding, "_seek", inexact_seek)
     expected = planes(linear(path)[24])
     frame = next(read_frames(index, 24, 25))
     assert len(ticks) > 1
@@ -125,7 +125,7 @@ def test_consecutive_ranges_need_no_seek(tmp_path, monkeypatch):
     assert len(opened) == 2
 
 
-def test_range_may_be_closed_early(tmp_path):
+def test_a_range_can_be_closed_before_its_end(tmp_path):
     path = write_film(tmp_path / "a.mp4", 40, options=B_FRAMES)
     index = index_video(path)
     with Reader(index) as reader:
@@ -158,7 +158,7 @@ def test_file_that_changed_after_indexing_is_an_error(tmp_path):
 @pytest.mark.parametrize("size", [(64, 48), (35, 21)])
 def test_images_are_upright(tmp_path, rotation, mirrored, size):
     upright = picture(5, *size)
-    # Stored so that rotating, then mirroring, restores the scene.
+    # Rotating the stored picture, then mirroring it, gives `upright`.
     stored = upright[:, ::-1] if mirrored else upright
     stored = np.rot90(stored, rotation // 90)
     path = write_film(
@@ -229,7 +229,7 @@ def test_odd_sizes(tmp_path, size, codec):
     )
     index = index_video(path)
     assert (index.info.width, index.info.height) == size
-    limit = 25 if size == (2, 2) else 6  # one chroma sample for four unlike pixels
+    limit = 25 if size == (2, 2) else 6  # 4:2:0 has one chroma sample here
     for frame, image in zip(read_frames(index, 0, 3), images, strict=True):
         assert frame.image.shape == image.shape
         assert np.abs(frame.image.astype(float) - image).mean() < limit
@@ -257,7 +257,7 @@ def test_hdr_is_not_tone_mapped(tmp_path):
     np.testing.assert_array_equal(images["hlg"], images["sdr"])
 
 
-def test_untagged_matrix_follows_the_height(tmp_path):
+def test_the_matrix_of_an_untagged_video_depends_on_its_height(tmp_path):
     path = write_film(tmp_path / "a.mkv", [picture(0, 32, 720)], codec="ffv1")
     index = index_video(path)
     frame = next(read_frames(index, 0, 1))

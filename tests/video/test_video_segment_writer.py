@@ -246,7 +246,7 @@ def test_segment_appears_when_it_is_complete(tmp_path):
 def test_picture_of_another_size_is_an_error(tmp_path):
     encoding = choose_encoding(film(), "full_sbs")
     with (
-        pytest.raises(ValueError, match=r"\(36, 64, 3\), the segment's are"),
+        pytest.raises(ValueError, match=r"\(36, 64, 3\), expected"),
         SegmentWriter(tmp_path / "a.mkv", encoding) as writer,
     ):
         writer.write(clips.picture(0, WIDTH, HEIGHT))

@@ -1,8 +1,8 @@
 """Chooses codec, pixel format and quality of an output video.
 
 Defaults are visually lossless: H.264 up to 4096 pixels per side (the limit of hardware
-decoders), HEVC above and for more than 8 bits. `Encoding` holds everything that affects
-the encoder's output, so its hash can key stored segments.
+decoders), HEVC for larger pictures or more than 8 bits. `Encoding` holds everything
+that affects the encoder's output, so its hash identifies stored segments.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from stereojax.video.writing.formats import (
     same_planes,
 )
 
-_H264_LIMIT = 4096
+_H264_LIMIT = 4096  # pixels per side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,14 +39,13 @@ class Encoding:
     width: int  # of the packed picture
     height: int
     view_size: tuple[int, int]  # width, height of one view, before it is packed
-    rate: Fraction  # frames per second for rate control; frames keep their times
+    rate: Fraction  # frames per second, for rate control only
     sample_aspect: Fraction
     color: Color
     layout: str
     container: str  # the output's suffix, ".mp4"
-    left_corner: (
-        tuple[int, int] | None
-    )  # (x, y) of the left view if its planes are copied
+    # (x, y) of the left view in the packed picture if its decoded planes can be copied.
+    left_corner: tuple[int, int] | None
     notes: tuple[str, ...] = ()  # messages for the user, one line each
 
     @property
@@ -63,11 +62,13 @@ def choose_encoding(
     pixel_format: str | None = None,
     container: str = ".mkv",
 ) -> Encoding:
-    """Returns the encoding of `info` in `layout`.
+    """Returns the encoding for the source `info`, packed in `layout`.
 
     Bit depth, primaries, transfer, matrix and range are the source's. Untagged sources
-    get the tags that the reader assumed. Raises `InputError`, which names the flag, for
-    an impossible combination.
+    get the tags that the reader assumed.
+
+    Raises:
+      InputError: the combination is impossible; the message names the flag.
     """
     size = layouts.packed_size(info.width, info.height, layout)
     container = container.lower()
@@ -129,7 +130,7 @@ def _output_color(info: VideoInfo, pixel_format: str) -> Color:
 def _untouched_corner(
     info: VideoInfo, layout: str, pixel_format: str
 ) -> tuple[int, int] | None:
-    """Returns (x, y) for copies of the decoded left view's planes, or None."""
+    """Returns `Encoding.left_corner`."""
     corner = layouts.left_corner(info.width, info.height, layout)
     rotated = info.rotation or info.mirrored
     if corner is None or rotated or not same_planes(info.pixel_format, pixel_format):
@@ -143,6 +144,6 @@ def _untouched_corner(
 
 
 def _coding_rate(rate: Fraction) -> Fraction:
-    """Returns the rate clipped to the encoders' range; used for rate control only."""
+    """Returns the frame rate, clipped to the encoders' range, for rate control."""
     rate = min(max(Fraction(rate), Fraction(1)), Fraction(240))
     return rate.limit_denominator(1001)

@@ -1,4 +1,4 @@
-"""File names of converted videos, by which players detect the stereo layout."""
+"""Names converted videos such that players detect the stereo layout."""
 
 from pathlib import Path
 
@@ -24,10 +24,10 @@ def output_name(
     anaglyph: str = "dubois",
     codec: str | None = None,
 ) -> str:
-    """Returns the file name for `source` in `layout`, for an output folder.
+    """Returns the file name of the converted video in an output folder.
 
-    The container is the source's if it can hold the codec (None: the default codec) and
-    the layout, otherwise Matroska.
+    The container is the source's if that can hold the codec (None: the default codec)
+    and the layout, otherwise Matroska.
     """
     suffix = _SUFFIXES[layout].format(kind=anaglyph)
     return f"{Path(source).stem}{suffix}{_container(source, layout, codec)}"
@@ -38,7 +38,7 @@ def _container(source: Path, layout: str, codec: str | None) -> str:
     if container not in CONTAINERS:
         return ".mkv"
     if container == ".webm":
-        # Only AV1 is written to WebM, and its encoder has no 4:4:4.
+        # WebM is written with AV1 only, and the AV1 encoder lacks 4:4:4 for anaglyphs.
         fits = codec in (None, "av1") and layout != "anaglyph"
     else:
         fits = codec is None or container in CODECS[codec].containers

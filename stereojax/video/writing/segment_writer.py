@@ -1,8 +1,8 @@
 """Encodes one segment of the output: consecutive frames, decodable on their own.
 
 A segment is a Matroska file whose timestamps are frame numbers. `mux.join_segments`
-replaces them by the source's timestamps, which are exact in any time base. Equal frames
-and an equal `Encoding` give an equal file.
+replaces the frame numbers by the source's timestamps, exactly and in any time base.
+Equal frames and an equal `Encoding` give an equal file.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _QUEUE_SIZE = 2  # pictures waiting for the encoder thread
 
 
 class SegmentWriter:
-    """Encodes pictures in a thread; the file appears under `path` on `close`.
+    """Encodes pictures in a thread; `close` gives the finished file the name `path`.
 
     An encoder error is raised by the next `write` or by `close`. As a context manager,
     it closes at the end of the block, or aborts after an exception.
@@ -44,18 +44,18 @@ class SegmentWriter:
 
     def write(
         self,
-        image: Shaped[np.ndarray, "h w 3"],  # uint8, or uint16 of full scale; packed
+        image: Shaped[np.ndarray, "h w 3"],  # both views, packed; uint8, or uint16
         decoded_left: av.VideoFrame | None = None,
     ) -> None:
-        """Adds one packed picture; do not change `image` afterwards.
+        """Queues one packed picture; do not change `image` afterwards.
 
-        `decoded_left` is the decoder's frame of the left view. If it is given and
-        `encoding.left_corner` is not None, its planes replace the left view, without
-        a conversion through RGB.
+        A uint16 picture has the range 0 to 65535. `decoded_left` is the decoder's frame
+        of the left view. If this frame is given and `encoding.left_corner` is not None,
+        its planes replace the left view of `image`, without a conversion through RGB.
         """
         expected = (self._encoding.height, self._encoding.width, 3)
         if image.shape != expected:
-            raise ValueError(f"picture is {image.shape}, the segment's are {expected}")
+            raise ValueError(f"picture has shape {image.shape}, expected {expected}")
         self._put((image, decoded_left))
 
     def close(self) -> None:
@@ -153,9 +153,9 @@ def _add_stream(
 
 
 def _paste(source: av.VideoFrame, target: av.VideoFrame, encoding: Encoding) -> None:
-    """Copies the planes of the left view into `target`, without conversion."""
+    """Copies the decoded planes of the left view into the packed frame."""
     x, y = encoding.left_corner
-    # If the stream changes its format, the converted RGB of the view stays.
+    # If the source changes its format midway, the view converted from RGB is kept.
     if (source.width, source.height) != encoding.view_size or not same_planes(
         source.format.name, target.format.name
     ):
@@ -169,7 +169,7 @@ def _paste(source: av.VideoFrame, target: av.VideoFrame, encoding: Encoding) -> 
 
 
 def _samples(frame: av.VideoFrame, index: int) -> Shaped[np.ndarray, "_h _w"]:
-    """Returns a view of one plane's samples, without the padding of its lines."""
+    """Returns a NumPy view of one plane's samples, without the padding of its rows."""
     plane = frame.planes[index]
     bits = max(c.bits for c in frame.format.components)
     dtype = np.uint8 if bits <= 8 else np.uint16
