@@ -117,7 +117,7 @@ def detect(checkpoint: Checkpoint) -> DetectedModel:
 
 
 def _part_name(detected: DetectedModel, model: str | None, label: str) -> str:
-    """Returns the part to write: `model`, if the detected network can be it.
+    """Returns the name to convert to: `model`, if it fits the detected network.
 
     A network of unpublished sizes is detected by its family's name, which is the start
     of the names of the published sizes.

@@ -1,4 +1,4 @@
-"""The result of recognising a checkpoint, by which the engine converts it."""
+"""The network and conversion table that were detected for a checkpoint."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ from stereojax.weights.strict import Shape
 class DetectedModel:
     """The network that a checkpoint was recognised as, and its conversion table."""
 
-    part: str  # name of the part, such as depth_anything_v2_small
+    part: str  # converted network's name, such as svd/unet
     sizes: dict[str, Any]  # fields of the network's config, for config.json
     table: Table
     build: Callable[[nnx.Rngs], nnx.Module]  # called for the shapes only
-    # Names of other parts with the same tensors; `--model` selects one.
+    # Names of other networks with the same tensors; `--model` selects one.
     alternatives: tuple[str, ...] = ()
 
     @classmethod

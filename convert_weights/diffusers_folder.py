@@ -19,7 +19,7 @@ def write_folder(folder: Path, name: str, sizes: dict[str, Any], state: State) -
     """Writes the network of class `name` to the new folder `folder`.
 
     Args:
-      sizes: the sizes in the part's config.json.
+      sizes: the sizes in the converted network's config.json.
       state: the network's arrays; their dtypes are kept.
 
     Raises:
@@ -35,10 +35,10 @@ def write_folder(folder: Path, name: str, sizes: dict[str, Any], state: State) -
     tensors = to_torch(build(name, sizes), state, what=name)
     file = "model" if name.startswith("CLIP") else "diffusion_pytorch_model"
     config = json.dumps(diffusers_config(name, sizes), indent=2, sort_keys=True)
-    with atomic_folder(folder) as part:
-        (part / "config.json").write_text(config + "\n")
+    with atomic_folder(folder) as temporary:
+        (temporary / "config.json").write_text(config + "\n")
         # transformers requires the format's name in the metadata.
-        save_file(tensors, part / f"{file}.safetensors", {"format": "pt"})
+        save_file(tensors, temporary / f"{file}.safetensors", {"format": "pt"})
     return folder
 
 

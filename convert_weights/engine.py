@@ -105,7 +105,7 @@ def convert_tensors(
 
     Args:
       model: may be abstract (`weights.abstract`); only its shapes are read.
-      what: the part's name, for errors.
+      what: name of the converted network, for errors.
 
     Raises:
       InputError: every missing, misshapen or unused tensor, in one line.

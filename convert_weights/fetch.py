@@ -22,17 +22,17 @@ class _ListedFiles:
 
 
 def find_or_fetch(part: str, *, root: Path, offline: bool = False) -> Path:
-    """Returns the folder of `part` in `root`; fetches and converts an absent part.
+    """Returns the folder of network `part` in `root`; fetches it if it is absent.
 
     Only weights whose licence permits any use are fetched without a request. The
-    download is deleted after the conversion. An incomplete or different download never
-    becomes the part.
+    download is deleted after the conversion. An incomplete or different download is
+    never converted.
 
     Raises:
-      InputError: the part is absent and must not be fetched; the line has the command
-        to run.
+      InputError: the network is absent and must not be fetched; the line has the
+        command to run.
       RunError: fetching failed (a NetworkError, within seconds, if the server cannot be
-        reached), or the download is not the part.
+        reached), or the download is another network.
     """
     if folder := find(part, root=root):
         return folder

@@ -26,13 +26,13 @@ class SubFolder:
 
 
 def network_folders(folder: Folder, *, model: str | None = None) -> list[Folder]:
-    """Returns the folders of the networks in `folder`, of one network each.
+    """Returns the folders of the networks in `folder`, one for each network.
 
     A pipeline of diffusers has a folder with a config.json and weights for each of its
     networks. Only the configs are read.
 
     Args:
-      model: returns only the folders of a pipeline that can hold this part.
+      model: returns only the folders of a pipeline that can hold this network.
 
     Raises:
       InputError: `folder` is a pipeline without a network that can be converted.

@@ -16,7 +16,7 @@ def blend_columns(
     edge: float,
     passes: int,
 ) -> Float[Array, "c h w"]:
-    """Blends each hole pixel with the rows above and below, over `spread` pixels.
+    """Blends hole pixels along the columns, over `spread` pixels.
 
     Removes the streaks of a row-wise extension. Rows whose colours differ by much more
     than `edge` (Euclidean, over the channels) are not mixed, so a horizontal edge
@@ -66,10 +66,10 @@ def relax(
 ) -> Float[Array, "c h w"]:
     """Runs damped Jacobi steps of Laplace's equation, weighted by colour similarity.
 
-    Two neighbours have the weight 1: hole pixels in the same row, and the known pixel
-    from which the row was extended (to the right where `from_right`). The weight of
-    any other neighbour is its similarity to the pixel in `colors`. Known pixels of
-    another surface than the hole's background therefore have little effect.
+    A neighbour's weight is its similarity to the pixel in `colors`, so known pixels of
+    a surface other than the background have little effect. Hole pixels in the same row
+    have the weight 1, and so has the known pixel from which the row was extended: the
+    right neighbour where `from_right`, else the left one.
     """
 
     def weight(dy: int, dx: int) -> Float[Array, "h w"]:
@@ -84,7 +84,7 @@ def relax(
     right, left, below, above = (
         weight(dy, dx) for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0))
     )
-    # Normalized, the weights of a pixel and its neighbours sum to 1.
+    # Scale the weights, so that those of a pixel and its neighbours sum to 1.
     total = right + left + below + above
     scale = jnp.where(total > 0, DAMPING / jnp.where(total > 0, total, 1), 0)
     right, left, below, above = (scale * w for w in (right, left, below, above))

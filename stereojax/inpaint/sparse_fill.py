@@ -162,10 +162,7 @@ def blend(
 
 
 def _slot(hole: HoleList, dy: Array) -> tuple[Int[Array, "n"], Bool[Array, "n"]]:
-    """Returns the list index of the pixel `dy` rows below, if it is a hole pixel.
-
-    The second result is whether it is a hole pixel.
-    """
+    """Returns the list index of the pixel `dy` rows below, and whether it is a hole."""
     position, _, in_hole = hole.neighbor(dy, 0)
     return hole.packed.rank(position), in_hole
 
@@ -195,7 +192,7 @@ def relax(
         # Known neighbours do not change from step to step.
         constant += jnp.where(in_hole, 0, weight) * color
         neighbors.append((jnp.where(in_hole, weight, 0), slot))
-    # Normalized, the weights of a pixel and its neighbours sum to 1.
+    # Scale the weights, so that those of a pixel and its neighbours sum to 1.
     scale = jnp.where(total > 0, DAMPING / jnp.where(total > 0, total, 1), 0)
     center = jnp.where(total > 0, 1 - DAMPING, 1)
     constant = scale * constant
