@@ -24,9 +24,9 @@ class _ListedFiles:
 def find_or_fetch(part: str, *, root: Path, offline: bool = False) -> Path:
     """Returns the folder of network `part` in `root`; fetches it if it is absent.
 
-    Only weights whose licence permits any use are fetched without a request. The
-    download is deleted after the conversion. An incomplete or different download is
-    never converted.
+    Only weights whose licence permits any use are fetched automatically. The download
+    is deleted after the conversion. An incomplete or different download is never
+    converted.
 
     Raises:
       InputError: the network is absent and must not be fetched; the line has the

@@ -109,8 +109,8 @@ def _verify_conversion(
         first = first or (None if passed else f"{stage} by {error:.1e}")
     if unequal or first:
         names = ", ".join(unequal[:3])
-        tensors = f"{len(unequal)} tensors are not the source's ({names})"
-        outputs = f"{first} of its largest value" if first else "no output"
+        tensors = f"{len(unequal)} tensors differ from the source's ({names})"
+        outputs = f"{first} of its largest value" if first else "all outputs agree"
         raise cli.RunError(
             f"{converted}: differs from {checkpoint.label}: {outputs}"
             + (f"; {tensors}" if unequal else "")
