@@ -56,7 +56,7 @@ TARGETS = {
     "TPU v5e": ("pallas_tpu", "xla_gather"),
 }
 COMPOSITINGS = ("published", "coverage")
-# On a GPU, `choose` never picks `xla_scatter` for coverage compositing.
+# On a GPU, coverage compositing uses `xla_scatter` only if it is asked for.
 UNUSED = {("H200", "xla_scatter", "coverage")}
 # Operations of an optimised program that launch no kernel.
 NO_KERNEL = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             device = described(target)
         except Exception as error:
             reason = line_of(error)[:200]
-            print(f"{target}: skipped: its compiler is not installed ({reason})")
+            print(f"{target}: skipped, its compiler is not installed ({reason})")
             continue
         for implementation in implementations:
             for size, compositing in itertools.product(sizes, COMPOSITINGS):
