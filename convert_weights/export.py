@@ -2,9 +2,10 @@
 
 python -m convert_weights.export --source DIR --output DIR
 
-The source is a part (a folder such as WEIGHTS/stereocrafter/unet) or a folder of parts
-(WEIGHTS/svd); each of them is exported to a folder of its name below the output. Values
-and dtypes of the arrays are kept.
+A part is the folder of one converted network, such as WEIGHTS/stereocrafter/unet. The
+source is a part, or a folder of parts such as WEIGHTS/svd; each of these parts is
+exported to a folder of the same name below the output. Values and dtypes of the arrays
+are kept.
 """
 
 from pathlib import Path
@@ -23,7 +24,8 @@ def export(source: str | Path, output: str | Path) -> list[Path]:
       The folders written.
 
     Raises:
-      InputError: there is no part, one cannot be exported, or the output exists.
+      InputError: `source` contains no part, a part cannot be exported, or its output
+        folder exists.
     """
     source, output = Path(source).expanduser(), Path(output).expanduser()
     return [
@@ -36,7 +38,7 @@ def parts_below(source: Path) -> list[Path]:
     """Returns `source` if it is a part, else the parts up to two levels below it.
 
     Raises:
-      InputError: there is no part.
+      InputError: `source` contains no part.
     """
     if (source / CONFIG).is_file():
         return [source]
@@ -58,7 +60,7 @@ def _export(folder: Path, output: Path) -> Path:
 
 def _run() -> None:
     if not _SOURCE.value or not _OUTPUT.value:
-        raise cli.InputError("--source and --output: expected a folder each")
+        raise cli.InputError("--source and --output are required; expected two folders")
     for folder in export(_SOURCE.value, _OUTPUT.value):
         print(f"wrote {folder}")
 
