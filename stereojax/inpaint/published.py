@@ -1,10 +1,11 @@
 """Reproduces the windows, tiles and blending of StereoCrafter's published code.
 
 Derived from the behaviour of that code (arXiv 2409.07447; research licence: read for
-facts). Pictures are cropped to multiples of 128 pixels; the settings give the number of
-tiles and not their size; the last window is shorter; the mask takes the top left pixel
-of each block; the mask does not mark known frames; every tile is denoised; two frames
-are decoded at a time; all pixels of the crop are generated.
+facts), and numerically equal to it. Pictures are cropped to multiples of 128 pixels.
+The settings give the number of tiles, not their size. The last window is shorter. The
+mask is downsampled to the top left pixel of each block; it is not set to 0 in frames of
+the previous window. Tiles without a hole are denoised too. Two frames are decoded at a
+time. Inside the crop, generated pixels replace all others.
 """
 
 import functools

@@ -110,7 +110,7 @@ class EventWriter:
     """
 
     def __init__(self, folder: Path, *, purge_step: int):
-        """Opens a file; TensorBoard hides older files' events of steps >= `purge_step`."""
+        """Opens a file; TensorBoard hides older events from step `purge_step` on."""
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import SessionLog
 
