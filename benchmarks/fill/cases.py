@@ -52,7 +52,7 @@ class FillInput:
 
     @property
     def hole(self) -> Bool[np.ndarray, "t h w"]:
-        """Pixels to fill if the hole is not dilated."""
+        """Pixels to fill if the hole is not grown (`stereojax.inpaint.grow`)."""
         return is_hole(self.occlusion)
 
 

@@ -19,7 +19,7 @@ WAVES = 24  # sine waves in the texture of the wall
 
 @dataclasses.dataclass(frozen=True)
 class Wall:
-    """A texture of random waves and stripes, defined column real-valued positions."""
+    """A texture of random waves and stripes, defined at real-valued positions."""
 
     # Cycles per pixel along x and y, phase, amplitude.
     waves: Float[np.ndarray, "n 4"]
@@ -93,7 +93,7 @@ def wires_case(
 
 
 def near_opacity(x: np.ndarray, y: np.ndarray, width: int) -> Float[np.ndarray, "h w"]:
-    """Returns the exact opacity of the near objects in pixels centred column (x, y)."""
+    """Returns the exact opacity of the near objects in pixels centred at (x, y)."""
     opacity = np.zeros(np.broadcast_shapes(x.shape, y.shape))
     height = width * 9 // 16
     top = y < _rows_of_wires(height)
@@ -109,7 +109,7 @@ def near_opacity(x: np.ndarray, y: np.ndarray, width: int) -> Float[np.ndarray, 
 
 
 def _rows_of_wires(height: int) -> int:
-    """Returns the number of rows column the top of the frame that show wires."""
+    """Returns the number of rows at the top of the frame that show wires."""
     return height // 2
 
 

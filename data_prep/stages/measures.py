@@ -54,7 +54,7 @@ class Measures:
 
     @property
     def psnr(self) -> float:
-        """PSNR in dB of the warped view outside holes, over all frames."""
+        """PSNR in dB of warped against right views, outside holes, over all frames."""
         return _psnr(self.squares, self.landed)
 
     @property

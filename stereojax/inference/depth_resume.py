@@ -25,10 +25,10 @@ class ShotStateStore:
         self._folder, self.written = folder, written
         self._last = time.monotonic()
         self._state = self._read()
-        self.done = 0 if self._state is None else int(self._state["done"])
+        self.frames_done = 0 if self._state is None else int(self._state["done"])
 
     def load(self) -> State | None:
-        """Returns the newest usable state; the estimate continues at frame `done`."""
+        """Returns the newest usable state; the estimate continues at frame `frames_done`."""
         state, self._state = self._state, None
         return state
 

@@ -5,7 +5,7 @@ facts), and numerically equal to it. Pictures are cropped to multiples of 128 pi
 The settings give the number of tiles, not their size. The last window is shorter. The
 mask is downsampled to the top left pixel of each block; it is not set to 0 in frames of
 the previous window. Tiles without a hole are denoised too. Two frames are decoded at a
-time. Inside the crop, generated pixels replace all others.
+time. Inside the crop, generated pixels replace the known ones too.
 """
 
 import functools

@@ -94,9 +94,8 @@ def power(
     whose rounding would give the power a relative error of 1e-6 at 2 ** 32.
     """
     mantissa, exponent = math.frexp(sharpness)
-    coarse = math.ldexp(
-        round(mantissa * 2**11), exponent - 11
-    )  # coarse * whole is exact
+    # The product coarse * whole is exact in float32.
+    coarse = math.ldexp(round(mantissa * 2**11), exponent - 11)
     octaves = jnp.round(coarse * whole)
     rest = coarse * whole - octaves + ((sharpness - coarse) * whole)
     bits = (jnp.clip(octaves, -126, 127).astype(jnp.int32) + 127) << 23

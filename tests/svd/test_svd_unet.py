@@ -96,7 +96,7 @@ def test_one_wrong_weight_of_any_kind_is_detected():
     prediction = expected(9, *arguments)
     arguments = [to_jax(x) for x in arguments]
 
-    def error_of_model(path: tuple) -> float:
+    def current_error(path: tuple) -> float:
         return error(run(model, *arguments), prediction)
 
     # With one context token, weights that affect only attention scores have no effect.
@@ -107,11 +107,11 @@ def test_one_wrong_weight_of_any_kind_is_detected():
         if name.endswith(inert) and "transformer_blocks" in name
     ]
     assert len(no_effect) == 6 * len(inert)
-    assert undetected(model, error_of_model, at_least=240) == sorted(no_effect)
+    assert undetected(model, current_error, at_least=240) == sorted(no_effect)
     # The converter's shape check cannot detect a transposed square matrix.
     square = ("mid_block", "attentions", 0, "proj_in", "kernel")
     with replaced(model, square, jnp.transpose):
-        assert error_of_model(square) > 10 * TOL
+        assert current_error(square) > 10 * TOL
 
 
 def test_remat_stores_the_inputs_of_blocks_only():

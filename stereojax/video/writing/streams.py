@@ -73,10 +73,8 @@ def _processor(
     if stream.type == "audio" and stream.codec_context is not None:
         codec = AUDIO_CODECS.get(container, "aac")
         processor = AudioTranscoder(stream, target, time_range, codec)
-        return (
-            processor,
-            f"encoded again as {codec}: {name}, which {container} cannot hold",
-        )
+        note = f"encoded again as {codec}: {name}, which {container} cannot hold"
+        return processor, note
     if stream.type == "subtitle" and getattr(stream.codec, "text_sub", False):
         codec = SUBTITLE_CODECS[container]
         processor = SubtitleTranscoder(stream, target, time_range, codec)
