@@ -90,15 +90,15 @@ class MetricWriter:
         """Removes the rows after `step`, and an incomplete last row."""
         if not self._path.exists():
             return
-        kept = []
+        kept_lines = []
         for line in self._path.read_text().splitlines():
             try:
                 row = json.loads(line)
             except ValueError:
                 continue
             if row["step"] <= step:
-                kept.append(line)
-        content = "".join(f"{line}\n" for line in kept)
+                kept_lines.append(line)
+        content = "".join(f"{line}\n" for line in kept_lines)
         locations.write_file(self._path, content.encode())
 
 
