@@ -3,9 +3,9 @@
     python -m benchmarks.training_input
 
 Draws samples from a record of a rendered scene with film grain, encoded as by
-`data_prep`, and times decoding, cropping, mirroring, and all of them. Seconds are those
-of a single core. The last column is the number of workers that keep up with updates of
-8 samples and --update_seconds. Writes benchmarks/results/training_input.json.
+`data_prep`, and times decoding, cropping, mirroring, and whole samples. Seconds are CPU
+seconds. The last column is the number of worker processes that keep up with updates of
+8 samples that take --update_seconds. Writes benchmarks/results/training_input.json.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from stereojax.training.input.mirror import mirror_pair
 from stereojax.training.input.pipeline import draw_sample
 
 SAMPLES = 8  # per update
-GRAIN = 0.02  # noise level of film grain, which makes JPEG decoding slow
+GRAIN = 0.02  # standard deviation of film grain, which slows JPEG decoding
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -38,13 +38,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = TrainSettings(
         height=args.height, width=args.width, frames=args.frames, max_stride=2
     )
-    clip = RecordClip(record(settings))
+    clip = RecordClip(encode_scene(settings))
     frames = clip.frames(np.arange(args.frames))
-    same = Crop(args.height, args.width, 1.0, 0.0, 0.0)
+    whole_frame = Crop(args.height, args.width, 1.0, 0.0, 0.0)
     timings = measure.race(
         {
             "decode": lambda: clip.frames(np.arange(args.frames)).left,
-            "crop": lambda: crop_frames(frames, same).left,
+            "crop": lambda: crop_frames(frames, whole_frame).left,
             "mirror": lambda: mirror_pair(frames).left,
             "a sample, half of them mirrored": lambda: [
                 draw_sample(clip, [0, i], settings, make_sample)["left"]
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print("written:", measure.save("training_input", rows))
 
 
-def record(settings: TrainSettings) -> Record:
+def encode_scene(settings: TrainSettings) -> Record:
     """Renders a scene with film grain and encodes it."""
     film = make_film(
         1,
@@ -83,11 +83,11 @@ def record(settings: TrainSettings) -> Record:
             grain = GRAIN * rng.standard_normal(view.shape, np.float32)
             views.append(np.rint(255 * np.clip(view + grain, 0, 1)).astype(np.uint8))
         disparities.append(frame.disparity)
-    origin = Provenance(
+    provenance = Provenance(
         "a film", "0" * 32, "stereo", 0, 0, 24.0, "rendered", 0.0, 30.0, 0.5
     )
     views = map(np.stack, (lefts, rights))
-    return encode_record(*views, np.stack(disparities).astype(np.float32), origin)
+    return encode_record(*views, np.stack(disparities).astype(np.float32), provenance)
 
 
 if __name__ == "__main__":

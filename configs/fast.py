@@ -2,10 +2,10 @@
 
     python -m stereojax.infer --input film.mp4 --output film_3d.mp4
 
-Depth is Depth Anything V2 Small (Apache-2.0), downloaded and converted on first use. If
-that fails, it is the embedded prior, three rules of thumb without weights. The fill is
-a membrane. `:runlocal` downloads nothing and uses the prior. Training with this config
-trains the network of `stereocrafter`.
+Depth is estimated by Depth Anything V2 Small (Apache-2.0), downloaded and converted on
+first use. If that fails, depth is the embedded prior: three rules of thumb, without
+weights. Holes are filled by extending the background smoothly. `:runlocal`
+downloads nothing and uses the prior. The training section is that of `stereocrafter`.
 """
 
 from ml_collections import ConfigDict

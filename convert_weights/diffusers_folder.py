@@ -49,7 +49,7 @@ def to_torch(model: nnx.Module, state: State, *, what: str) -> dict[str, np.ndar
       what: the network's name, for errors.
 
     Raises:
-      InputError: every missing, misshapen or unused array, in one line.
+      InputError: lists every missing, unused or wrongly shaped array.
     """
     arrays = dict(nnx.traversals.flatten_mapping(state))
     tensors, problems = {}, Problems()
@@ -60,7 +60,7 @@ def to_torch(model: nnx.Module, state: State, *, what: str) -> dict[str, np.ndar
             continue
         tensor = layout.to_torch(array)
         if tensor.shape != layout.shape:
-            problems.misshapen(layout.name, tensor.shape, layout.shape)
+            problems.wrong_shape(layout.name, tensor.shape, layout.shape)
         tensors[layout.name] = tensor
     for path, array in arrays.items():
         problems.unused(".".join(map(str, path)), array.shape)

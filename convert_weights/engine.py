@@ -108,7 +108,7 @@ def convert_tensors(
       what: name of the converted network, for errors.
 
     Raises:
-      InputError: every missing, misshapen or unused tensor, in one line.
+      InputError: lists every missing, unused or wrongly shaped tensor.
     """
     layouts = torch_layouts(model)
     mappings = defaultdict(list)
@@ -160,7 +160,7 @@ def _check(
             rows = layout.shape[0] * mapping.split[1] // count
             expected = (rows, *layout.shape[1:])
         if shape != expected:
-            problems.misshapen(mapping.source, shape, expected)
+            problems.wrong_shape(mapping.source, shape, expected)
 
 
 def _read(mappings: list[TensorMapping], tensors: Tensors) -> np.ndarray:

@@ -59,7 +59,7 @@ def _export(folder: Path, output: Path) -> Path:
 
 def _run() -> None:
     if not _SOURCE.value or not _OUTPUT.value:
-        raise cli.InputError("--source and --output: expected a folder each")
+        raise cli.InputError("--source and --output are required; expected two folders")
     for folder in export(_SOURCE.value, _OUTPUT.value):
         print(f"wrote {folder}")
 

@@ -23,16 +23,17 @@ TABLE = Table(
         ),
         Rename(r"lin(\d)\.model\.1", r"lin\1"),  # layer 0 is a dropout
     ),
-    # `lins` lists the layers `lin0` to `lin4` again; `detect` compares the constants.
+    # `lins` repeats the layers `lin0` to `lin4`; `detect` checks shift and scale.
     ignored=(r"lins\.\d\.model\.1\.weight", r"scaling_layer\.(shift|scale)"),
 )
 
 
 def detect(checkpoint: Checkpoint) -> DetectedModel | None:
-    """Returns the model that `checkpoint` holds; None if it is of another family.
+    """Returns the model that `checkpoint` holds; None if it is not LPIPS.
 
     Raises:
-      InputError: the weights are of another network or version, or have no AlexNet.
+      InputError: LPIPS for another backbone or of another version, or without AlexNet's
+        weights.
     """
     shapes = checkpoint.tensors.shapes
     lins = {
@@ -44,14 +45,14 @@ def detect(checkpoint: Checkpoint) -> DetectedModel | None:
         return None
     if not any(name.startswith("net.") for name in shapes):
         raise InputError(
-            f"{checkpoint.label}: only the last layers of LPIPS; expected AlexNet's "
-            f"weights too; run: {CATALOGUE[PART].made_by}"
+            f"{checkpoint.label}: has no AlexNet, only LPIPS's linear layers; expected "
+            f"both; run: {CATALOGUE[PART].made_by}"
         )
     channels = tuple(lins[i][1] for i in sorted(lins) if len(lins[i]) == 4)
     if channels != CHANNELS:
         raise InputError(
-            f"{checkpoint.label}: LPIPS of features of {channels} channels; expected "
-            f"{CHANNELS}, those of net='alex'"
+            f"{checkpoint.label}: the linear layers of LPIPS take {channels} channels; "
+            f"expected {CHANNELS}, as with net='alex'"
         )
     for name, expected in (
         ("scaling_layer.shift", SHIFT),

@@ -97,12 +97,12 @@ def prepare(
 
         # Write the shards. The report is saved first, in case they fail.
         folder = root / NAME / VERSION
-        kept = {r.source_hash: r.path for r in results if len(r.offsets) > 1}
+        kept_films = {r.source_hash: r.path for r in results if len(r.offsets) > 1}
         if not overwrite:
-            _check_replaceable(folder, kept)
+            _check_replaceable(folder, kept_films)
         write_json(root / REPORT, report)
         report["shards_written"] = _write_dataset(
-            folder, plans, store, settings, runner, kept
+            folder, plans, store, settings, runner, kept_films
         )
         report["dataset"] = f"{NAME}/{VERSION}"
         write_json(root / REPORT, report)
@@ -171,17 +171,17 @@ def _plan(results: Sequence[FilmResult], settings: DataSettings) -> list[ShardPl
     )
 
 
-def _check_replaceable(folder: epath.Path, kept: dict[str, str]) -> None:
+def _check_replaceable(folder: epath.Path, kept_films: dict[str, str]) -> None:
     """Raises `InputError` if an existing dataset has films that were not kept now.
 
     Args:
       folder: the folder of the dataset.
-      kept: path of each kept film by the hash of its content.
+      kept_films: path of each kept film by the hash of its content.
     """
     films = dataset_films(folder)
     if films is None:
         reason = "its films are not listed in it"
-    elif lost := sorted(path for film, path in films.items() if film not in kept):
+    elif lost := sorted(path for film, path in films.items() if film not in kept_films):
         reason = f"{len(lost)} of its {len(films)} films were not kept now ({lost[0]})"
     else:
         return

@@ -86,14 +86,14 @@ def run() -> int:
         if not FLAGS[name].value:
             raise cli.InputError(f"--{name} is missing; --help lists all flags")
     names = [f.name for f in dataclasses.fields(InferSettings)]
-    given = {n: FLAGS[n].value for n in names if FLAGS[n].value is not None}
+    overrides = {n: FLAGS[n].value for n in names if FLAGS[n].value is not None}
     model, settings = resolve(
         FLAGS.config,
-        given,
+        overrides,
         depth_given=bool(FLAGS.depth_path),
     )
     options = RunOptions(
-        given=tuple(given),
+        given=tuple(overrides),
         depth_path=Path(FLAGS.depth_path) if FLAGS.depth_path else None,
         depth_units=FLAGS.depth_units,
         depth_only=FLAGS.depth_only,

@@ -67,11 +67,11 @@ def plan_windows(frames: int, window: int, overlap: int) -> tuple[Window, ...]:
     """
     check_overlap(window, overlap)
     window = min(window, frames)
-    plan, done = [], 0
-    while done < frames:
-        start = max(0, min(done - overlap, frames - window))
-        plan.append(Window(start, start + window, done - start))
-        done = start + window
+    plan, covered = [], 0
+    while covered < frames:
+        start = max(0, min(covered - overlap, frames - window))
+        plan.append(Window(start, start + window, covered - start))
+        covered = start + window
     return tuple(plan)
 
 

@@ -13,15 +13,15 @@ from stereojax.stage_types import is_hole
 
 @dataclasses.dataclass(frozen=True)
 class FillSet:
-    """A set of films: for tuning constants, or for reporting only."""
+    """The films of one split: those for tuning, or those for reporting."""
 
     name: str
-    seeds: tuple[int, ...]  # of synthetic films and of wires
-    clips: tuple[str, ...]  # 2D films for double projection, below the data folder
-    videos: tuple[str, ...]  # stereo films, below the data folder
+    seeds: tuple[int, ...]  # of the synthetic films and the wire scenes
+    clips: tuple[str, ...]  # 2D films to project twice; paths in the data folder
+    videos: tuple[str, ...]  # stereo films; paths in the data folder
 
 
-# No film is in both. Constants of a fill are chosen on the first set alone.
+# The two sets share no film. The constants of the fills are tuned on the first only.
 TUNED_ON = FillSet(
     "tuned on",
     seeds=(0, 1, 2),
@@ -52,13 +52,13 @@ class FillInput:
 
     @property
     def hole(self) -> Bool[np.ndarray, "t h w"]:
-        """Pixels that a fill without growth fills."""
+        """Pixels to fill if the hole is not grown (`stereojax.inpaint.grow`)."""
         return is_hole(self.occlusion)
 
 
 @dataclasses.dataclass(frozen=True)
 class Silhouettes:
-    """Windows of the right view whose near and far colours are known exactly."""
+    """Regions of the right view whose near and far colours are known exactly."""
 
     near: Float[np.ndarray, "3"]
     far: Float[np.ndarray, "t h w 3"]  # the right view without near objects
@@ -68,14 +68,14 @@ class Silhouettes:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A shot to fill, and its truth."""
+    """A shot to fill, and its true right view."""
 
     set: str  # `FillSet.name`
-    source: str  # the mean of a row is over the cases of one source
-    name: str  # of this shot within its source
+    source: str  # table rows are means over the cases of one source
+    name: str  # of the shot, unique within its source
     inputs: FillInput
     right: Float[np.ndarray, "t h w 3"]  # the true right view
-    scored: tuple[int, ...]  # consecutive frames; the others are only neighbours
+    scored: tuple[int, ...]  # consecutive scored frames; the others give context
     silhouettes: Silhouettes | None = None
 
     @property
@@ -83,25 +83,27 @@ class Case:
         return self.right.shape[2]
 
     def hole(self) -> Bool[np.ndarray, "n h w"]:
-        """Returns the scored pixels: the hole of scored frames, without side strips."""
+        """Returns the scored pixels: the inner hole of each scored frame."""
         return np.stack([inner_hole(self.inputs.hole[t]) for t in self.scored])
 
 
 def splatted(
     left: Float[np.ndarray, "t h w 3"],
     disparity: Float[np.ndarray, "t h w"],
-    compositing: str = "published",  # the scored hole is always that of this formula
+    compositing: str = "published",  # cases are scored on the hole of "published"
 ) -> FillInput:
-    """Splats a left view, and its disparity, to the right eye."""
+    """Builds the input of a fill: splats a left view and its disparity."""
     frames = [
         _splat_frame(*frame, compositing) for frame in zip(left, disparity, strict=True)
     ]
-    warped, occlusion, moved = (np.stack(x) for x in zip(*frames, strict=True))
-    return FillInput(left, disparity, warped, occlusion, moved)
+    warped, occlusion, warped_disparity = (
+        np.stack(x) for x in zip(*frames, strict=True)
+    )
+    return FillInput(left, disparity, warped, occlusion, warped_disparity)
 
 
 def _splat_frame(left, disparity, compositing):
-    # Disparity is splatted like a colour; it needs no range.
+    # Disparity is splatted as a fourth channel; channels may exceed [0, 1].
     image = np.concatenate([left, np.nan_to_num(disparity)[..., None]], axis=-1)
     splat = forward_splat(
         image,
@@ -110,14 +112,15 @@ def _splat_frame(left, disparity, compositing):
         sharpness=sharpness_for(left.shape[1]),
     )
     image, occlusion = (np.asarray(x) for x in (splat.warped, splat.occlusion))
-    moved = np.where(is_hole(occlusion), np.nan, image[..., 3])
-    return image[..., :3], occlusion, moved.astype(np.float32)
+    warped_disparity = np.where(is_hole(occlusion), np.nan, image[..., 3])
+    return image[..., :3], occlusion, warped_disparity.astype(np.float32)
 
 
 def inner_hole(hole: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """Returns the hole without the strips at the frame's sides: outside the left view.
+    """Returns the hole without the strips at the frame's left and right edges.
 
-    Fragments of up to 4 known pixels do not end a strip.
+    The left view does not show these strips. A strip continues across up to 4 known
+    pixels.
     """
     closed = cv2.morphologyEx(
         hole.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8)

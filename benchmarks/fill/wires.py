@@ -1,8 +1,8 @@
-"""Wires and slanted silhouettes over a textured wall, drawn exactly in both eyes.
+"""Draws exact stereo pairs: wires, a slanted bar and a disc before a textured wall.
 
-Both views are drawn from formulas, so each pixel's opacity is known: wires of 1 to 8 px
-(their widths in the right eye are measured), a slanted bar and a disc (their edges are
-measured). The near disparity changes by a fraction of a pixel from frame to frame.
+Both views are drawn from formulas, so the opacity of each pixel is known. The benchmark
+measures the widths of the wires (1 to 8 px) and the edges of the bar and the disc in
+the right view. The near disparity changes by a fraction of a pixel per frame.
 """
 
 import dataclasses
@@ -12,20 +12,20 @@ import numpy as np
 from benchmarks.fill.cases import Case, Silhouettes, middle, splatted
 from stereojax.shapes import Float
 
-WIDTHS = (1, 2, 3, 5, 8)  # pixels
-NEAR = np.array([0.92, 0.16, 0.12], np.float32)
-WAVES = 24
+WIDTHS = (1, 2, 3, 5, 8)  # of the wires, in pixels
+NEAR = np.array([0.92, 0.16, 0.12], np.float32)  # colour of the near objects
+WAVES = 24  # sine waves in the texture of the wall
 
 
 @dataclasses.dataclass(frozen=True)
 class Wall:
-    """A texture defined at every real position: random waves and stripes."""
+    """A texture of random waves and stripes, defined at real-valued positions."""
 
     # Cycles per pixel along x and y, phase, amplitude.
     waves: Float[np.ndarray, "n 4"]
 
     @classmethod
-    def of(cls, rng: np.random.Generator) -> "Wall":
+    def random(cls, rng: np.random.Generator) -> "Wall":
         frequency = rng.uniform(0.005, 0.12, WAVES)
         angle = rng.uniform(0, 2 * np.pi, WAVES)
         columns = (
@@ -37,7 +37,7 @@ class Wall:
         return cls(np.stack(columns, -1))
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "h w 3"]:
-        """Returns the wall's colours; its red never reaches that of `NEAR`."""
+        """Returns the wall's colours, whose red is always below that of `NEAR`."""
         gray = np.full(np.broadcast_shapes(x.shape, y.shape), 0.42)
         for across, down, phase, amplitude in self.waves:
             gray += amplitude * np.sin(2 * np.pi * (across * x + down * y) + phase)
@@ -52,13 +52,13 @@ def wires_case(
     seed: int,
     width: int,
     *,
-    reach: int,
-    scored: int,
+    reach: int,  # frames before and after the scored ones
+    scored: int,  # number of scored frames
     wall_speed: float = 0.0,  # pixels per frame, to the left
 ) -> Case:
-    """Draws the scene; the near disparities of the scored frames cover one pixel."""
+    """Draws the scene; the near disparity grows by one pixel over the scored frames."""
     rng = np.random.default_rng([seed, 11])
-    wall, start = Wall.of(rng), rng.uniform(0, 1)
+    wall, offset = Wall.random(rng), rng.uniform(0, 1)
     height, count = width * 9 // 16, scored + 2 * reach
     x = np.arange(width, dtype=np.float64)[None]
     y = np.arange(height, dtype=np.float64)[:, None]
@@ -66,10 +66,10 @@ def wires_case(
     lefts, rights, fars, disparities = [], [], [], []
     for i in range(count):
         near_disparity = 0.009 * width + i / scored
-        moved = x + start + wall_speed * i
+        wall_x = x + offset + wall_speed * i
         opacity = near_opacity(x, y, width)[..., None]
-        lefts.append(opacity * NEAR + (1 - opacity) * wall(moved, y))
-        far = wall(moved + far_disparity, y)
+        lefts.append(opacity * NEAR + (1 - opacity) * wall(wall_x, y))
+        far = wall(wall_x + far_disparity, y)
         opacity_right = near_opacity(x + near_disparity, y, width)[..., None]
         rights.append(opacity_right * NEAR + (1 - opacity_right) * far)
         fars.append(far)
@@ -79,7 +79,7 @@ def wires_case(
         np.stack(frames).astype(np.float32)
         for frames in (lefts, rights, fars, disparities)
     )
-    where = middle(count, scored)
+    scored_frames = middle(count, scored)
     wall_moves = "moving" if wall_speed else "static"
     return Case(
         set_name,
@@ -87,39 +87,41 @@ def wires_case(
         f"seed {seed}",
         splatted(left, disparity),
         right,
-        where,
-        Silhouettes(NEAR, far, *_windows(width, height)),
+        scored_frames,
+        Silhouettes(NEAR, far, *_regions(width, height)),
     )
 
 
 def near_opacity(x: np.ndarray, y: np.ndarray, width: int) -> Float[np.ndarray, "h w"]:
-    """Returns the near objects' exact coverage of pixels centred at real (x, y)."""
+    """Returns the exact opacity of the near objects in pixels centred at (x, y)."""
     opacity = np.zeros(np.broadcast_shapes(x.shape, y.shape))
     height = width * 9 // 16
-    top = y < _split(height)
-    for wire, at in zip(WIDTHS, _places(width), strict=True):
+    top = y < _rows_of_wires(height)
+    for wire, column in zip(WIDTHS, _wire_columns(width), strict=True):
         # Overlap of [x - 0.5, x + 0.5] with the wire.
-        covered = np.minimum(x + 0.5, at + wire - 0.5) - np.maximum(x - 0.5, at - 0.5)
+        covered = np.minimum(x + 0.5, column + wire - 0.5) - np.maximum(
+            x - 0.5, column - 0.5
+        )
         with_wire = np.maximum(opacity, np.clip(covered, 0, 1))
         opacity = np.where(top, with_wire, opacity)
-    bar, disc = _objects(width, height)
+    bar, disc = _bar_and_disc(width, height)
     return np.where(top, opacity, np.maximum(bar(x, y), disc(x, y)))
 
 
-def _split(height: int) -> int:
-    """Returns the first row below the wires."""
+def _rows_of_wires(height: int) -> int:
+    """Returns the number of rows at the top of the frame that show wires."""
     return height // 2
 
 
-def _places(width: int) -> list[int]:
+def _wire_columns(width: int) -> list[int]:
     """Returns the first column of each wire in the left view."""
     return [round(width * (i + 0.6) / 5) for i in range(5)]
 
 
-def _objects(width: int, height: int):
+def _bar_and_disc(width: int, height: int):
     """Returns the opacities of a slanted bar and a disc as functions of position.
 
-    Their edges are one pixel wide.
+    At their edges, the opacity falls from 1 to 0 over one pixel.
     """
     middle_row = 0.75 * height
 
@@ -137,13 +139,13 @@ def _objects(width: int, height: int):
     return bar, disc
 
 
-def _windows(width: int, height: int):
-    """Returns the windows of the right view with one wire or one object each."""
+def _regions(width: int, height: int):
+    """Returns regions of the right view with one wire, the bar or the disc each."""
     margin = round(0.03 * width)
-    rows = slice(4, _split(height) - 4)
+    rows = slice(4, _rows_of_wires(height) - 4)
     wires = tuple(
-        (rows, slice(at - margin, at + wire + margin))
-        for wire, at in zip(WIDTHS, _places(width), strict=True)
+        (rows, slice(column - margin, column + wire + margin))
+        for wire, column in zip(WIDTHS, _wire_columns(width), strict=True)
     )
     middle_row = 0.75 * height
     rows = slice(round(middle_row - 0.1 * height), round(middle_row + 0.1 * height))

@@ -1,4 +1,4 @@
-"""Compares the outputs of the published network, in PyTorch, and the converted one."""
+"""Compares the outputs of a published PyTorch network and its converted Flax copy."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,20 +14,20 @@ from stereojax.svd.networks import build
 from stereojax.weights import load_state
 from stereojax.weights.names import State
 
-Outputs = dict[str, np.ndarray]  # by stage; channels last
+Outputs = dict[str, np.ndarray]  # by stage (a layer, or the whole pass); channels last
 
 
 def compare(
     name: str, sizes: dict[str, Any], state: State, reference: Callable[[], Any]
 ) -> Iterator[tuple[str, float]]:
-    """Yields each stage and its relative error.
+    """Yields (stage, relative error) for the output and for each recorded layer.
 
     The error is max |actual - expected| / max |expected|. Both networks compute in
     float32.
 
     Args:
-      reference: builds the PyTorch module. It is freed before the Flax network is
-        built, so that only one of them is in memory.
+      reference: builds the PyTorch module, which is freed before the Flax network is
+        built: memory holds one network at a time.
     """
     passes = forward_passes(name, sizes)
     expected_outputs = _run_torch(reference(), passes)
@@ -96,7 +96,7 @@ def _run_torch_pass(
 
 
 class _Recorded(nnx.Module):
-    """A layer that passes its output to `record` too."""
+    """Calls `layer`, and passes its output to `record` before returning it."""
 
     def __init__(self, layer: nnx.Module, record: Callable[[Any], None]):
         self.layer, self.record = layer, record

@@ -102,14 +102,14 @@ class FindLayout:
         self._refuse_mono(info.path, shares)
 
     def _refuse_mono(self, path: Path, shares: dict[Packing, float]) -> NoReturn:
-        found = ", ".join(
+        percentages = ", ".join(
             f"{share:.0%} in the"
             f" {'left and right' if p.side_by_side else 'top and bottom'} halves"
             for p, share in shares.items()
         )
         raise RefusalError(
             "mono",
-            f"{path}: not a stereo film: too little texture matches: {found};"
+            f"{path}: not a stereo film: too little texture matches: {percentages};"
             f" expected at least {_MIN_SHARE:.0%}. --config=data_mono makes training"
             " pairs of ordinary films",
         )

@@ -1,4 +1,4 @@
-"""Sums the statistics that the filters judge, frame by frame."""
+"""Accumulates over frames the statistics that the filters check."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from stereojax.shapes import Float, Int
 from stereojax.stage_types import is_hole
 
 _BINS = 512
-_MAX_PSNR = 100.0  # dB; stands for infinity
+_MAX_PSNR = 100.0  # dB; reported for infinity too
 
 
 @dataclasses.dataclass
@@ -36,7 +36,7 @@ class Measures:
         disparity: Float[np.ndarray, "h w"],
         agreed: float,
     ) -> None:
-        """Adds one frame."""
+        """Adds one frame; `agreed` is the share of its disparity that was measured."""
         landed = ~is_hole(occlusion)
         error = warped[landed] - right[landed].astype(np.float32) / 255
         squares = float(np.square(error, dtype=np.float64).sum())
@@ -54,7 +54,7 @@ class Measures:
 
     @property
     def psnr(self) -> float:
-        """dB of the warped against the right view, outside holes, over all frames."""
+        """PSNR in dB of warped against right views, outside holes, over all frames."""
         return _psnr(self.squares, self.landed)
 
     @property

@@ -95,11 +95,11 @@ class DepthCrafter:
         """Implements `ResumableEstimator.resume`."""
         # Restore the overlap with the last window, and the latents still to decode.
         state = store.load()
-        previous, waiting, done, read = None, [], 0, 0
+        previous, waiting, decoded, read = None, [], 0, 0
         if state is not None:
             previous, waiting = from_state(state)
-            done, read = int(state["done"]), int(state["read"])
-        # The first frame gives the size of the latents.
+            decoded, read = int(state["done"]), int(state["read"])
+        # The first frame determines the size of the latents.
         source = frames(read)
         first = next(source, None)
         if first is not None:
@@ -125,11 +125,12 @@ class DepthCrafter:
             count = len(waiting) - (len(waiting) % CHUNK if overlap else 0)
             for i in range(0, count, CHUNK):
                 yield from self._decode(waiting[i : min(i + CHUNK, count)])
-            waiting, done = waiting[count:], done + count
+            waiting, decoded = waiting[count:], decoded + count
             if overlap is not None:
-                read = done + len(waiting) + len(overlap.conditioning)
+                read = decoded + len(waiting) + len(overlap.conditioning)
                 store.offer(
-                    done, functools.partial(to_state, overlap, waiting, done, read)
+                    decoded,
+                    functools.partial(to_state, overlap, waiting, decoded, read),
                 )
 
     def _size(self, height: int, width: int) -> tuple[int, int]:

@@ -104,14 +104,17 @@ def _overlap(
 
 
 def to_state(
-    overlap: Overlap[tuple[Array, Array]], waiting: list[Array], done: int, read: int
+    overlap: Overlap[tuple[Array, Array]],
+    waiting: list[Array],
+    frames_done: int,
+    read: int,
 ) -> State:
     """Returns the estimator's state as arrays, for a `StateStore`.
 
     Args:
       overlap: state for the next window; conditioning is (channels, context).
       waiting: final latents that are not decoded yet.
-      done: number of frames whose depth has been yielded.
+      frames_done: number of frames whose depth has been yielded.
       read: number of frames that a resumed run does not read again.
     """
     shape = overlap.latents.shape[1:]
@@ -126,7 +129,7 @@ def to_state(
         "latents": np.asarray(overlap.latents),
         "noise": np.asarray(overlap.noise),
         "waiting": np.asarray(waiting, np.float32).reshape(-1, *shape),
-        "done": np.array(done),
+        "done": np.array(frames_done),
         "read": np.array(read),
     }
 

@@ -33,8 +33,8 @@ class StateStore(Protocol):
         """Returns the newest state; None at the beginning of a shot."""
         ...
 
-    def offer(self, done: int, state: Callable[[], State]) -> None:
-        """Is called after `done` frames have been yielded; may keep `state()`."""
+    def offer(self, frames_done: int, state: Callable[[], State]) -> None:
+        """Is called when `frames_done` frames have been yielded; may keep `state()`."""
         ...
 
 
@@ -44,7 +44,7 @@ class NoStateStore:
     def load(self) -> State | None:
         return None
 
-    def offer(self, done: int, state: Callable[[], State]) -> None:
+    def offer(self, frames_done: int, state: Callable[[], State]) -> None:
         pass
 
 

@@ -30,9 +30,14 @@ def guided_filter(
     small = mean_pool(guide, COARSER)
     window = max(1, round(radius / COARSER))
     slope, offset = _coefficients(small, mean_pool(x, COARSER), window, epsilon)
-    both = jnp.concatenate([slope.reshape(*offset.shape[:2], 3 * c), offset], axis=-1)
-    both = _enlarged(box_mean(both, window))[:h, :w]
-    slope, offset = both[..., : 3 * c].reshape(h, w, c, 3), both[..., 3 * c :]
+    coefficients = jnp.concatenate(
+        [slope.reshape(*offset.shape[:2], 3 * c), offset], axis=-1
+    )
+    coefficients = _enlarged(box_mean(coefficients, window))[:h, :w]
+    slope, offset = (
+        coefficients[..., : 3 * c].reshape(h, w, c, 3),
+        coefficients[..., 3 * c :],
+    )
     return (slope * guide[:, :, None]).sum(-1) + offset
 
 

@@ -102,19 +102,20 @@ class VideoDepth:
     ) -> Iterator[np.ndarray]:
         """Implements `ResumableEstimator.resume`."""
         state = store.load()
-        keys, previous, done, read = [], None, 0, 0
+        keys, previous, frames_done, read = [], None, 0, 0
         if state is not None:
             keys = _keys_from_state(state)
             previous = WindowEnd(state["references"], state["held"])
-            done, read = int(state["done"]), int(state["read"])
+            frames_done, read = int(state["done"]), int(state["read"])
         for window in key_windows(self._encoded(frames(read)), keys):
             depth, previous = align_window(self._depth(window), window.known, previous)
             yield from depth
-            done += len(depth)
+            frames_done += len(depth)
             read += LENGTH if read == 0 else STEP
             if window.known == LENGTH:  # otherwise the next window is the last
                 store.offer(
-                    done, functools.partial(_to_state, window, previous, done, read)
+                    frames_done,
+                    functools.partial(_to_state, window, previous, frames_done, read),
                 )
 
     def _encoded(self, frames: Iterator[np.ndarray]) -> Iterator[Features]:
@@ -133,11 +134,11 @@ class VideoDepth:
 
 
 def _to_state(
-    window: KeyWindow[Features], end: WindowEnd, done: int, read: int
+    window: KeyWindow[Features], end: WindowEnd, frames_done: int, read: int
 ) -> State:
     """Returns the state as arrays; a resumed run does not read `read` frames again."""
     state = {"references": end.references, "held": end.fade}
-    state |= {"done": np.array(done), "read": np.array(read)}
+    state |= {"done": np.array(frames_done), "read": np.array(read)}
     for i, slot in enumerate(KEY_SLOTS):
         for j, features in enumerate(window.items[slot]):
             state[f"key{i}.{j}"] = np.asarray(features)

@@ -25,21 +25,21 @@ class ShotStateStore:
         self._folder, self.written = folder, written
         self._last = time.monotonic()
         self._state = self._read()
-        self.done = 0 if self._state is None else int(self._state["done"])
+        self.frames_done = 0 if self._state is None else int(self._state["done"])
 
     def load(self) -> State | None:
-        """Returns the newest usable state; the estimate continues at frame `done`."""
+        """Returns the newest usable state; frame `frames_done` is estimated next."""
         state, self._state = self._state, None
         return state
 
-    def offer(self, done: int, state: Callable[[], State]) -> None:
+    def offer(self, frames_done: int, state: Callable[[], State]) -> None:
         """Writes the state, unless one was written less than `SECONDS` ago."""
         if time.monotonic() - self._last < SECONDS:
             return
         from safetensors.numpy import save_file
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{done:09}.safetensors"
+        path = self._folder / f"{frames_done:09}.safetensors"
         arrays = {name: np.array(array, order="C") for name, array in state().items()}
         with atomic_write(path) as part:
             save_file(arrays, part)

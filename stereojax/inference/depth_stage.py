@@ -181,10 +181,10 @@ def estimate_film(
             # The estimate continues from the newest state whose depth is all on disk.
             written = segments[missing[0]].start - shot.start
             store = ShotStateStore(folder / f"shot{shot.index:06}", written)
-            first = shot.start + store.done
-            rest = [i for i in numbers if segments[i].stop > first]
+            first = shot.start + store.frames_done
+            remaining = [i for i in numbers if segments[i].stop > first]
             depth = source.resume(shot.start, shot.stop, store)
-            for stop in write(rest, first, depth):
+            for stop in write(remaining, first, depth):
                 store.written = max(store.written, stop - shot.start)
             store.clear()
     progress.close()

@@ -17,14 +17,14 @@ def path_of(output: Path) -> Path:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that decide the picture."""
+    """Returns the versions of Python and of the packages that affect the pixels."""
     names = ("stereojax", "jax", "flax", "numpy", "av")
     packages = {name: importlib.metadata.version(name) for name in names}
     return packages | {"python": platform.python_version()}
 
 
 def device() -> str:
-    """Describes the devices of this process."""
+    """Describes the devices of the run, as in "1 x NVIDIA H100 (gpu)"."""
     import jax
 
     kinds = sorted({d.device_kind for d in jax.devices()})
@@ -32,7 +32,7 @@ def device() -> str:
 
 
 def is_complete(outputs: Sequence[Path], key: str) -> bool:
-    """Returns whether every output exists in full and was made from the same key."""
+    """Returns whether all outputs are complete and their report has this `key`."""
     report = read_json(path_of(outputs[0]))
     return (
         isinstance(report, dict)
@@ -43,7 +43,7 @@ def is_complete(outputs: Sequence[Path], key: str) -> bool:
 
 
 def is_preview(output: Path) -> bool:
-    """Returns whether an existing output is a preview; a full film may replace it."""
+    """Returns whether `output` is a preview, which a full film may replace."""
     report = read_json(path_of(output))
     return isinstance(report, dict) and report.get("preview") is not None
 

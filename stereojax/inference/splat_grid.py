@@ -1,7 +1,7 @@
-"""Splat grids, as the published tool writes them: written, and read as a film.
+"""Writes splat grids as the published tool does, and reads films of such grids.
 
-A grid is two by two pictures: left view, coloured depth, mask (white = hole), warped
-view. Depth is not read back.
+A grid is 2x2 pictures: left view and coloured depth above, mask (white = hole) and
+warped view below. The depth picture is not read.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ def make_grid(
     occlusion: Float[np.ndarray, "h w"],
     warped: Shaped[np.ndarray, "h w 3"],
 ) -> Shaped[np.ndarray, "_h _w 3"]:
-    """Returns left and coloured depth, above mask and warped."""
+    """Returns a grid: left and coloured depth above, mask and warped below."""
     upper = np.concatenate([left, _as_type_of(left, inferno(depth))], axis=1)
     mask = np.repeat(occlusion[..., None], 3, axis=-1)
     lower = np.concatenate([_as_type_of(left, mask), warped], axis=1)
@@ -44,7 +44,7 @@ def make_grid(
 
 
 def inferno(depth: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
-    """Colours depth in [0, 1] by the usual colour map."""
+    """Colours depth in [0, 1] with the colour map inferno."""
     import mediapy
 
     return mediapy.to_rgb(np.clip(depth, 0, 1), vmin=0, vmax=1, cmap="inferno")
@@ -54,27 +54,27 @@ def _as_type_of(
     image: Shaped[np.ndarray, "h w 3"], values: Float[np.ndarray, "h w 3"]
 ) -> Shaped[np.ndarray, "h w 3"]:
     """Converts values in [0, 1] to the integer type of `image`."""
-    top = np.iinfo(image.dtype).max
-    return np.rint(np.clip(values, 0, 1) * top).astype(image.dtype)
+    full_scale = np.iinfo(image.dtype).max
+    return np.rint(np.clip(values, 0, 1) * full_scale).astype(image.dtype)
 
 
 def picture_of(grid: VideoInfo) -> VideoInfo:
-    """Describes the pictures that a grid holds.
+    """Returns the video info of one picture of a grid.
 
     Raises:
       InputError: the grid's width or height is odd.
     """
     if grid.width % 2 or grid.height % 2:
         raise InputError(
-            f"--splat_grid: {grid.path} is {grid.width}x{grid.height}; expected two by "
-            "two pictures, so even sides"
+            f"--splat_grid: {grid.path} is {grid.width}x{grid.height}; expected 2x2 "
+            "pictures, so an even width and an even height"
         )
     return dataclasses.replace(grid, width=grid.width // 2, height=grid.height // 2)
 
 
 @dataclasses.dataclass(frozen=True)
 class GridSource:
-    """A film of splat grids: its splats are read; its disparity is unknown, so 0."""
+    """Reads splats from a film of splat grids; disparity is unknown and set to 0."""
 
     index: VideoIndex  # of the grids
 
@@ -83,7 +83,7 @@ class GridSource:
         return picture_of(self.index.info)
 
     def read(self, frames: FrameRange, reader: Reader) -> Iterator[FrameBatch]:
-        """Yields batches whose frames hold the left view alone."""
+        """Yields batches of left views and splats, with a disparity of 0."""
         size = batch_size(self.info)
         height, width = self.info.height, self.info.width
         for batch in read_batches(frames, reader, size):

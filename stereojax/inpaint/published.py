@@ -1,10 +1,11 @@
-"""The recipe of StereoCrafter's published code, numerically the same.
+"""Reproduces the windows, tiles and blending of StereoCrafter's published code.
 
 Derived from the behaviour of that code (arXiv 2409.07447; research licence: read for
-facts). Pictures are cropped to multiples of 128 pixels; the settings give the number of
-tiles and not their size; the last window is shorter; the mask takes the top left pixel
-of each block; the mask does not mark known frames; every tile is denoised; two frames
-are decoded at a time; all pixels of the crop are generated.
+facts), and numerically equal to it. Pictures are cropped to multiples of 128 pixels.
+The settings give the number of tiles, not their size. The last window is shorter. The
+mask is downsampled to the top left pixel of each block; it is not set to 0 in frames of
+the previous window. Tiles without a hole are denoised too. Two frames are decoded at a
+time. Inside the crop, generated pixels replace the known ones too.
 """
 
 import functools
@@ -42,7 +43,7 @@ def plan_windows(frames: int, window: int, overlap: int) -> tuple[Window, ...]:
 
 
 def crop_canvas(height: int, width: int, multiple: int) -> tuple[int, int]:
-    """Returns the largest multiples of 128 inside the picture."""
+    """Rounds height and width down to multiples of 128; `multiple` is not used."""
     return height // CROP * CROP, width // CROP * CROP
 
 
@@ -79,7 +80,7 @@ def merge_tiles(
 
     A tile is first blended with the finished tile above, then with the finished tile to
     the left. Its weight is k / 16 at row or column k of the overlap. All tiles are
-    active, so `active` and `fallback` are not read.
+    active, so `active` and `fallback` are not used.
     """
     height, width = tiles.size
     canvas = jnp.zeros((pieces.shape[1], *tiles.canvas, pieces.shape[-1]))
@@ -125,7 +126,7 @@ def compose_generated(
 def keep_shared(
     previous: Shaped[np.ndarray, "k h w 3"], right: Shaped[np.ndarray, "t h w 3"]
 ) -> Shaped[np.ndarray, "t h w 3"]:
-    """Returns the previous window's shared frames, then this window's new frames."""
+    """Returns the previous window's overlapping frames, then this window's others."""
     return np.concatenate([previous, right[len(previous) :]])
 
 

@@ -38,8 +38,8 @@ class Tiles:
         """
         down = _weights(self.canvas[0], self.size[0], self.tops)
         across = _weights(self.canvas[1], self.size[1], self.lefts)
-        both = down[:, None, :, None] * across[None, :, None, :]
-        return np.float32(both.reshape(len(self), *self.size))
+        weights = down[:, None, :, None] * across[None, :, None, :]
+        return np.float32(weights.reshape(len(self), *self.size))
 
 
 def plan_tiles(

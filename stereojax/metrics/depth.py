@@ -101,18 +101,18 @@ def _line(pairs: Pairs, least: float) -> tuple[float, float, float]:
     low, high = np.inf, -np.inf
     for estimate, truth in pairs():
         good = _counts(estimate, truth, least)
-        both = np.stack([estimate[good], truth[good]]).astype(np.float64)
-        size = both.shape[1]
+        values = np.stack([estimate[good], truth[good]]).astype(np.float64)
+        size = values.shape[1]
         if not size:
             continue
-        own = both.mean(axis=1)
-        away = own - mean
-        moments += (both - own[:, None]) @ (both - own[:, None]).T
-        moments += np.outer(away, away) * count * size / (count + size)
-        mean += away * size / (count + size)
+        frame_mean = values.mean(axis=1)
+        difference = frame_mean - mean
+        moments += (values - frame_mean[:, None]) @ (values - frame_mean[:, None]).T
+        moments += np.outer(difference, difference) * count * size / (count + size)
+        mean += difference * size / (count + size)
         count += size
-        low, high = min(low, both[1].min()), max(high, both[1].max())
+        low, high = min(low, values[1].min()), max(high, values[1].max())
     if not count:
-        raise ValueError("no pixel with depth in both")
+        raise ValueError("no pixel has both an estimated and a true depth")
     scale = moments[0, 1] / moments[0, 0] if moments[0, 0] > 0 else 0.0
     return float(scale), float(mean[1] - scale * mean[0]), float(high - low)

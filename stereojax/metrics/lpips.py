@@ -47,9 +47,9 @@ class LPIPS(nnx.Module):
             raise ValueError(
                 f"LPIPS of {w}x{h}: expected at least {MIN_SIDE} px per side"
             )
-        both = jnp.stack([picture, truth]).astype(jnp.float32).reshape(-1, h, w, 3)
+        images = jnp.stack([picture, truth]).astype(jnp.float32).reshape(-1, h, w, 3)
         total = jnp.float32(0)
-        for i, features in enumerate(self.net(_scaled(both))):
+        for i, features in enumerate(self.net(_scaled(images))):
             x, y = jnp.split(_normalized(features), 2)
             weighted = getattr(self, f"lin{i}")(jnp.square(x - y))
             total += weighted.mean((1, 2, 3))

@@ -1,4 +1,4 @@
-"""The options of an inference run besides the look: inputs, outputs, files."""
+"""Options of an inference run, besides `InferSettings`: inputs, outputs and files."""
 
 import dataclasses
 import math
@@ -9,10 +9,10 @@ from stereojax.cli import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Preview:
-    """A clip of the film: its length, and its start (None: a third into the film)."""
+    """A clip of the film; a `start` of None is a third of the film's length."""
 
-    seconds: float
-    start: float | None = None
+    seconds: float  # length of the clip
+    start: float | None = None  # seconds
 
     @classmethod
     def parse(cls, text: str) -> "Preview":
@@ -33,7 +33,10 @@ class Preview:
         return 0 < self.seconds < math.inf and 0 <= start < math.inf
 
     def span(self, duration: float) -> tuple[float, float]:
-        """Returns start and length in seconds; a `duration` of 0 is unknown."""
+        """Returns start and length in seconds.
+
+        `duration` is the length of the film, in seconds; 0 if unknown.
+        """
         start = duration / 3 if self.start is None else self.start
         if duration and start >= duration:
             raise InputError(
@@ -44,7 +47,7 @@ class Preview:
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """The options of a run; of these only the depth options change a picture."""
+    """Options of a run; only the depth options affect the pixels of a frame."""
 
     depth_path: Path | None = None  # read depth from this file or folder
     depth_units: str | None = None  # "relative" or "pixels"; None: as the file says
@@ -53,8 +56,8 @@ class RunOptions:
     splat_grid: bool = False  # the input is a film of 2x2 splat grids
     debug_grid: bool = False  # also write splat grids: left, depth, mask, warped
     overwrite: bool = False  # replace an existing output
-    keep_work: bool = False  # keep OUTPUT.work for the next look
+    keep_work: bool = False  # keep OUTPUT.work for a run with other settings
     offline: bool = False  # download no weights
     allow_truncated: bool = False  # convert the readable part of a damaged file
-    given: tuple[str, ...] = ()  # settings that the user gave, by name
+    given: tuple[str, ...] = ()  # names of the settings that the user set
     weights_dir: Path | None = None  # root of converted weights

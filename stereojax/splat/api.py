@@ -117,12 +117,12 @@ def _splat(
     kernels = IMPLEMENTATIONS[implementation]
     if implementation == "xla_scatter":  # differentiable as it is: the specification
         if sharpness is None:
-            done = kernels.coverage(pixels, d, hard_mask=hard_mask)
+            rows = kernels.coverage(pixels, d, hard_mask=hard_mask)
         else:
-            done = kernels.published(
+            rows = kernels.published(
                 pixels, d, sharpness, hard_mask=hard_mask, residuals=False
             )
-        warped, occlusion = done.warped, done.occlusion
+        warped, occlusion = rows.warped, rows.occlusion
     elif sharpness is None:
         warped, occlusion = composite_with_gradient(
             kernels.coverage, pixels, d, hard_mask

@@ -27,18 +27,18 @@ def with_gradient(
     sharpness: float,
     hard_mask: bool,
 ) -> tuple[Float[Array, "n w c"], Float[Array, "n w"]]:
-    """(warped, occlusion) by `kernel`, with gradients from two gathers."""
+    """Returns (warped, occlusion) of `kernel`; two gathers compute the gradients."""
     run = functools.partial(kernel, sharpness=sharpness, hard_mask=hard_mask)
-    done = _batchable(run, residuals=False)(image, d)
-    return done.warped, done.occlusion
+    rows = _batchable(run, residuals=False)(image, d)
+    return rows.warped, rows.occlusion
 
 
 def _forward(
     kernel: RowSplat, image: Array, d: Array, sharpness: float, hard_mask: bool
 ) -> tuple:
     run = functools.partial(kernel, sharpness=sharpness, hard_mask=hard_mask)
-    done = _batchable(run, residuals=True)(image, d)
-    return (done.warped, done.occlusion), (image, d, done)
+    rows = _batchable(run, residuals=True)(image, d)
+    return (rows.warped, rows.occlusion), (image, d, rows)
 
 
 def _backward(
@@ -50,15 +50,15 @@ def _backward(
     d out / d(w b) = (I - out) / total. No scatter, so the same bits every run.
     """
     del kernel, hard_mask  # the occlusion has no gradient
-    image, d, done = residuals
-    total = jnp.where(done.total > 0, done.total, 1)
+    image, d, rows = residuals
+    total = jnp.where(rows.total > 0, rows.total, 1)
     color_grad = grads[0] / total[..., None]
-    mean_grad = (color_grad * done.warped).sum(-1)
+    mean_grad = (color_grad * rows.warped).sum(-1)
     image_grad, d_grad = jnp.zeros_like(image), jnp.zeros_like(d)
     for (target, b, hit), slope in zip(bilinear_taps(d), (-1, 1), strict=True):
         index = jnp.where(hit, target, 0)
         take = functools.partial(jnp.take_along_axis, indices=index, axis=1)
-        behind = jnp.where(hit, d - take(done.anchor), 0)
+        behind = jnp.where(hit, d - take(rows.anchor), 0)
         weight = jnp.where(hit, jnp.exp2(sharpness * behind), 0)
         pull = jnp.take_along_axis(color_grad, index[..., None], axis=1)
         image_grad += (weight * b)[..., None] * pull
@@ -77,18 +77,18 @@ def composite_with_gradient(
     d: Float[Array, "n w"],
     hard_mask: bool,
 ) -> tuple[Float[Array, "n w c"], Float[Array, "n w"]]:
-    """(warped, occlusion) by coverage, by `kernel`, with gradients from gathers."""
+    """Coverage compositing: returns (warped, occlusion); gradients use gathers."""
     run = functools.partial(kernel, hard_mask=hard_mask)
-    done = _batchable(run, residuals=False)(image, d)
-    return done.warped, done.occlusion
+    rows = _batchable(run, residuals=False)(image, d)
+    return rows.warped, rows.occlusion
 
 
 def _composite_forward(
     kernel: RowComposite, image: Array, d: Array, hard_mask: bool
 ) -> tuple:
     run = functools.partial(kernel, hard_mask=hard_mask)
-    done = _batchable(run, residuals=True)(image, d)
-    return (done.warped, done.occlusion), (image, d, done)
+    rows = _batchable(run, residuals=True)(image, d)
+    return (rows.warped, rows.occlusion), (image, d, rows)
 
 
 def _composite_backward(
@@ -102,13 +102,13 @@ def _composite_backward(
     d out / d share = (I - out) / total.
     """
     del kernel, hard_mask  # the occlusion has no gradient
-    image, d, done = residuals
-    complete = done.anchor > -NOWHERE
+    image, d, rows = residuals
+    complete = rows.anchor > -NOWHERE
     column = jnp.arange(d.shape[-1])
-    last = jnp.where(complete, column + done.anchor.astype(jnp.int32), 0)
+    last = jnp.where(complete, column + rows.anchor.astype(jnp.int32), 0)
     last_color = jnp.take_along_axis(image, last[..., None], axis=1)
-    replaced = jnp.where(complete[..., None], last_color, done.warped)
-    total = jnp.where(complete | (done.total <= 0), 1, done.total)
+    replaced = jnp.where(complete[..., None], last_color, rows.warped)
+    total = jnp.where(complete | (rows.total <= 0), 1, rows.total)
     color_grad = grads[0] / total[..., None]
     replaced_grad = (color_grad * replaced).sum(-1)
 
@@ -117,9 +117,9 @@ def _composite_backward(
     for target, share, hit in taps.targets():
         index = jnp.where(hit, target, 0)
         take = functools.partial(jnp.take_along_axis, indices=index, axis=1)
-        shift, last_shift = column - target, take(done.anchor)
+        shift, last_shift = column - target, take(rows.anchor)
         in_front = hit & (shift > last_shift)
-        rest = jnp.where(hit & (shift == last_shift), 1 - take(done.total), 0)
+        rest = jnp.where(hit & (shift == last_shift), 1 - take(rows.total), 0)
         visible = jnp.where(in_front, share, rest)
         pull = jnp.take_along_axis(color_grad, index[..., None], axis=1)
         image_grad += visible[..., None] * pull
@@ -135,20 +135,20 @@ composite_with_gradient.defvjp(_composite_forward, _composite_backward)
 
 
 def _batchable(kernel: Callable[..., Rows], residuals: bool) -> Callable[..., Rows]:
-    """The kernel, with an axis that vmap adds folded into the rows."""
+    """Returns the kernel with a vmap rule: the mapped axis is folded into the rows."""
 
     @jax.custom_batching.custom_vmap
-    def rows(image: Float[Array, "n w c"], d: Float[Array, "n w"]) -> Rows:
+    def run_rows(image: Float[Array, "n w c"], d: Float[Array, "n w"]) -> Rows:
         return kernel(image, d, residuals=residuals)
 
-    @rows.def_vmap
+    @run_rows.def_vmap
     def _(size: int, batched: list, *arrays: Array | np.ndarray) -> tuple:
         image, d = (
             x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
             for x, is_batched in zip(arrays, batched, strict=True)
         )
-        flat = rows(image.reshape(-1, *image.shape[2:]), d.reshape(-1, d.shape[2]))
-        done = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), flat)
-        return done, jax.tree.map(lambda _: True, done)
+        flat = run_rows(image.reshape(-1, *image.shape[2:]), d.reshape(-1, d.shape[2]))
+        unfolded = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), flat)
+        return unfolded, jax.tree.map(lambda _: True, unfolded)
 
-    return rows
+    return run_rows

@@ -1,4 +1,4 @@
-"""The contract of the implementations: rows of sources in, rows of targets out."""
+"""The interface of the splat implementations, which map source rows to target rows."""
 
 import math
 from collections.abc import Callable
@@ -9,17 +9,19 @@ from jax import lax
 
 from stereojax.shapes import Array, Bool, Float, Int, Shaped
 
-NOWHERE = 1e9  # instead of the disparity of a source that lands nowhere
+NOWHERE = 1e9  # the disparity given to sources that reach no target
 
 
 class Rows(NamedTuple):
     """Splatted rows, and the residuals that their gradient needs.
 
-    By the published formula, `total` is the sum of the weights
-    b * 2 ** (sharpness * (d - anchor)), and `anchor` a disparity near those that reach
-    the target. By coverage, `anchor` is the shift (source column - target column) of
-    the source that completes the target's coverage, or -NOWHERE, and `total` the
-    coverage by the sources in front of that one.
+    Published compositing: `total` is the sum of the weights
+    b * 2 ** (sharpness * (d - anchor)); `anchor` is a disparity close to those of the
+    sources that reach the target.
+
+    Coverage compositing: `anchor` is the shift (source column - target column) of the
+    source that completes the target's coverage, or -NOWHERE; `total` is the coverage by
+    the sources in front of that source.
     """
 
     warped: Float[Array, "n w c"]
@@ -28,11 +30,11 @@ class Rows(NamedTuple):
     anchor: Float[Array, "n w"] | None
 
 
-# (image "n w c", d "n w" from `landing`, sharpness, *, hard_mask, residuals): each row
-# on its own, so any number of frames is one long picture. `residuals=False` leaves out
-# total and anchor.
+# (image "n w c", d "n w" from `landing`, sharpness, *, hard_mask, residuals). Rows are
+# independent, so `n` is the rows of all frames. `residuals=False` leaves out total and
+# anchor.
 RowSplat = Callable[..., Rows]
-# The same by coverage, without the sharpness.
+# The same for coverage compositing, which has no sharpness.
 RowComposite = Callable[..., Rows]
 
 
@@ -47,17 +49,18 @@ def landing(
 ) -> Float[Array, "*b h w"]:
     """Returns the disparity in float32, NOWHERE for sources that reach no target.
 
-    These are sources whose disparity is not finite, and sources that leave the frame.
-    So no such disparity is cast to an integer or widens the range of shifts.
+    Sources reach no target if their disparity is not finite or moves them out of the
+    frame. Without NOWHERE, non-finite values would be cast to integers, and large ones
+    would widen the range of shifts.
     """
     *_, height, width = disparity.shape
     disparity = disparity.astype(jnp.float32)
-    # Colours times a tap lighter than this could leave float32's range.
+    # The product of a colour and a smaller tap weight could underflow in float32.
     disparity = jnp.where(jnp.abs(disparity) < 2.0**-100, 0, disparity)
     row = jnp.arange(height)[:, None]
     left = jnp.arange(width) - jnp.ceil(disparity)  # floor(x); comparisons fail for NaN
     if published_border:
-        # The authors' CUDA kernel wants floor(x), floor(x) + 1, y and y + 1 inside.
+        # The authors' CUDA kernel requires floor(x) + 1 and y + 1 inside the frame too.
         lands = (left >= 0) & (left + 1 < width) & (row + 1 < height)
     else:
         lands = (left >= -1) & (left < width)
@@ -67,10 +70,11 @@ def landing(
 def bilinear_taps(
     d: Float[Array, "n w"],
 ) -> list[tuple[Int[Array, "n w"], Float[Array, "n w"], Bool[Array, "n w"]]]:
-    """Returns (target column, weight, whether it counts) for both taps of each source.
+    """Returns (target column, weight, is valid) for both taps of each source.
 
-    Floor and fraction are the disparity's: those of the position j - d would lose bits
-    as j grows. Each weight is one subtraction, so that neither is rounded to nothing.
+    A tap is valid if its column is in the frame and its weight is above 0. Floor and
+    fraction are those of the disparity d, because the position j - d loses bits as j
+    grows. Each weight is a single subtraction, so that no small weight rounds to 0.
     """
     width = d.shape[-1]
     whole = lax.stop_gradient(jnp.floor(d))
@@ -86,11 +90,12 @@ def power(
 ) -> Float[Array, "*s"]:
     """Returns 2 ** (sharpness * (whole + fraction)), to float32's precision.
 
-    `whole` are whole numbers below 4096. Taken in one product, the exponent would be
-    rounded by its own size, and the power with it: 1e-6 at 2 ** 32.
+    `whole` holds whole numbers below 4096. The exponent is not computed as one product,
+    whose rounding would give the power a relative error of 1e-6 at 2 ** 32.
     """
     mantissa, exponent = math.frexp(sharpness)
-    coarse = math.ldexp(round(mantissa * 2**11), exponent - 11)  # times whole: exact
+    # The product coarse * whole is exact in float32.
+    coarse = math.ldexp(round(mantissa * 2**11), exponent - 11)
     octaves = jnp.round(coarse * whole)
     rest = coarse * whole - octaves + ((sharpness - coarse) * whole)
     bits = (jnp.clip(octaves, -126, 127).astype(jnp.int32) + 127) << 23
@@ -108,10 +113,10 @@ def normalize(
     hard_mask: bool,
     residuals: bool,
 ) -> Rows:
-    """Divides weighted sums to means, and turns unweighted coverage into occlusion."""
+    """Divides weighted sums by their weights, and converts coverage to occlusion."""
     covered = total > 0
     share = covered.astype(jnp.float32) if hard_mask else jnp.clip(coverage, 0, 1)
     warped = color / jnp.where(covered, total, 1)[..., None]
     warped = jnp.where(covered[..., None], warped, 0)
-    more = (total, anchor) if residuals else (None, None)
-    return Rows(warped, lax.stop_gradient(1 - share), *more)
+    residual_arrays = (total, anchor) if residuals else (None, None)
+    return Rows(warped, lax.stop_gradient(1 - share), *residual_arrays)

@@ -28,7 +28,7 @@ def composite_rows(
     def block(image: Array, d: Array) -> Rows:
         planes = tuple(jnp.moveaxis(image, -1, 0))
         *color, coverage, total, anchor = _block(planes, d, residuals)
-        done = normalize(
+        rows = normalize(
             jnp.stack(color, -1),
             coverage,
             coverage,
@@ -36,7 +36,7 @@ def composite_rows(
             hard_mask=hard_mask,
             residuals=residuals,
         )
-        return done._replace(total=total)
+        return rows._replace(total=total)
 
     return in_blocks(block, image, d, residuals=residuals)
 
@@ -67,19 +67,20 @@ def _block(planes: tuple, d: Array, residuals: bool) -> tuple:
                 lax.dynamic_slice_in_dim(x, pad + k, width, axis=1) for x in sources
             )
             share = share_at(k.astype(jnp.float32), whole, right, left)
-            more = jnp.minimum(coverage + share, 1)
+            new_coverage = jnp.minimum(coverage + share, 1)
             color = [
-                c + (more - coverage) * s for c, s in zip(color, colors, strict=True)
+                c + (new_coverage - coverage) * s
+                for c, s in zip(color, colors, strict=True)
             ]
             if residuals:
-                total = jnp.where(more < 1, more, total)
-                completes = (coverage < 1) & (more == 1)
+                total = jnp.where(new_coverage < 1, new_coverage, total)
+                completes = (coverage < 1) & (new_coverage == 1)
                 anchor = jnp.where(completes, k.astype(jnp.float32), anchor)
-            coverage = more
+            coverage = new_coverage
         return (*color, coverage, total, anchor)
 
     zeros = jnp.zeros_like(d)
-    more = (zeros, jnp.full_like(d, -NOWHERE)) if residuals else (None, None)
-    start = (*[zeros] * (len(planes) + 1), *more)
+    residual_arrays = (zeros, jnp.full_like(d, -NOWHERE)) if residuals else (None, None)
+    start = (*[zeros] * (len(planes) + 1), *residual_arrays)
     groups = (high - low) // UNROLL + 1
     return lax.fori_loop(0, groups, some_shifts, start)

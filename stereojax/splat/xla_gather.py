@@ -58,7 +58,7 @@ def in_blocks(
     *,
     residuals: bool,
 ) -> Rows:
-    """Returns `splat` of all rows, a block of neighbouring rows at a time."""
+    """Applies `splat` to all rows, one block of neighbouring rows at a time."""
     rows, width, channels = image.shape
     size = min(ROWS, rows)
 
@@ -67,21 +67,21 @@ def in_blocks(
         cut = functools.partial(
             lax.dynamic_slice_in_dim, start_index=start, slice_size=size
         )
-        done = splat(cut(image), cut(d))
+        block_rows = splat(cut(image), cut(d))
         return jax.tree.map(
             lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, 0),
             out,
-            done,
+            block_rows,
         )
 
     zeros = jnp.zeros((rows, width))
-    more = (zeros, zeros) if residuals else (None, None)
-    start = Rows(jnp.zeros((rows, width, channels)), zeros, *more)
+    residual_arrays = (zeros, zeros) if residuals else (None, None)
+    start = Rows(jnp.zeros((rows, width, channels)), zeros, *residual_arrays)
     return lax.fori_loop(0, -(-rows // size), block, start)
 
 
 def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
-    """The sums of one block of rows: *color, total, coverage, anchor."""
+    """Returns the sums of a block of rows: *color, total, coverage, anchor."""
     width = d.shape[-1]
     span = span_of(sharpness)
     lands = d < NOWHERE
@@ -93,8 +93,8 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
     # need two spans.
     first, last = (low + span // 2) // span, (high + span // 2) // span
 
-    # Shifts go round a ring. No source is taken for one a whole ring away, as each
-    # one's targets lie in [-1, width], and the ring is longer than that.
+    # The shifts index a ring buffer. Two sources are never confused: all targets are in
+    # [-1, width], and the ring is longer than this interval.
     ring = width + span + UNROLL
 
     def twice(plane: Array, value: float) -> Array:
@@ -128,8 +128,10 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
                         slice_size=width,
                         axis=1,
                     )
-                    here = cut(near_d)
-                    b = jnp.maximum(jnp.minimum(k + 1 - here, here - (k - 1)), 0)
+                    source_d = cut(near_d)
+                    b = jnp.maximum(
+                        jnp.minimum(k + 1 - source_d, source_d - (k - 1)), 0
+                    )
                     total = total + (b if plane is None else b * cut(plane))
                 return total
 
@@ -149,11 +151,13 @@ def _block(planes: tuple, d: Array, sharpness: float) -> tuple:
             some_shifts,
             (*[zeros] * (len(color) + 1), coverage),
         )
-        # The first span that reaches a target is the nearest: the others are scaled to
-        # its weights.
-        here = new_total > 0
-        anchor = jnp.where(here & (anchor >= NOWHERE), base.astype(jnp.float32), anchor)
-        scale = jnp.exp2(jnp.where(here, sharpness * (base - anchor), 0))
+        # The first span that reaches a target is the nearest; the sums of later spans
+        # are scaled to its weights.
+        reached = new_total > 0
+        anchor = jnp.where(
+            reached & (anchor >= NOWHERE), base.astype(jnp.float32), anchor
+        )
+        scale = jnp.exp2(jnp.where(reached, sharpness * (base - anchor), 0))
         color = [c + scale * n for c, n in zip(color, new, strict=True)]
         return (*color, total + scale * new_total, coverage, anchor)
 

@@ -1,6 +1,4 @@
-"""A folder of growing files; in a bucket, a local folder that is uploaded from time to
-time.
-"""
+"""Writes growing files to a local folder and uploads them to a bucket at intervals."""
 
 import contextlib
 import shutil
@@ -11,14 +9,14 @@ from pathlib import Path
 from stereojax.cli import RunError
 from stereojax.storage import locations
 
-MIN_PAUSE = 10.0  # seconds between two uploads, each of complete files
-MAX_SHARE = 0.05  # share of the run's time that uploads may take
+MIN_PAUSE = 10.0  # seconds between two uploads; each uploads whole files
+MAX_SHARE = 0.05  # largest share of the run's time that uploads take
 
 
 class MirroredFolder:
-    """A local folder whose files also appear at `location`.
+    """A local folder, `folder`, whose files are uploaded to `location`.
 
-    `folder` is the local folder to write to. If `location` is local, both are the same.
+    If `location` is local, it is `folder` itself and nothing is uploaded.
     """
 
     def __init__(self, location: locations.Location):
@@ -32,7 +30,7 @@ class MirroredFolder:
         self._next_upload = 0.0
 
     def download(self, name: str) -> None:
-        """Downloads the file of this name, if it exists, to append to it."""
+        """Downloads the file `name`, if it exists, so that rows can be appended."""
         if not self._remote:
             return
         text = locations.read_text(self._location / name)
@@ -41,26 +39,26 @@ class MirroredFolder:
             self._uploaded[name] = (self.folder / name).stat().st_size
 
     def upload(self, *, now: bool = False) -> None:
-        """Uploads the files that have grown; without `now`, only when one is due.
+        """Uploads the files whose size changed; at most once per pause unless `now`.
 
         Raises:
-          RunError: the bucket refuses.
+          RunError: the files cannot be uploaded.
         """
         if not self._remote or not (now or time.monotonic() >= self._next_upload):
             return
         start = time.monotonic()
         files = [p for p in self.folder.rglob("*") if p.is_file()]
         sizes = {str(p.relative_to(self.folder)): p.stat().st_size for p in files}
-        grown = [n for n, size in sizes.items() if self._uploaded.get(n) != size]
-        if grown:
+        changed = [n for n, size in sizes.items() if self._uploaded.get(n) != size]
+        if changed:
             with locations.as_run_error(f"cannot write to {self._location}"):
-                locations.upload(self.folder, grown, self._location)
+                locations.upload(self.folder, changed, self._location)
         self._uploaded = sizes
         seconds = time.monotonic() - start
         self._next_upload = time.monotonic() + max(MIN_PAUSE, seconds / MAX_SHARE)
 
     def close(self) -> None:
-        """Tries to upload the rest; a failure must not hide the run's error."""
+        """Uploads the rest; ignores errors, which would hide the error of the run."""
         if not self._remote:
             return
         with contextlib.suppress(RunError):

@@ -101,12 +101,12 @@ class View:
         step = np.where(crosses, b[..., 2] - a[..., 2], 1)
         cut = a + ((near - a[..., 2]) / step)[..., None] * (b - a)
         points = np.concatenate([points, cut], axis=1)
-        seen = np.concatenate([points[:, :8, 2] >= near, crosses], axis=1)
-        z = np.where(seen, points[..., 2], 1)
+        in_front = np.concatenate([points[:, :8, 2] >= near, crosses], axis=1)
+        z = np.where(in_front, points[..., 2], 1)
         x = points[..., 0] / z * self.rig.focal + self.width / 2 + self.shift
         y = self.height / 2 - points[..., 1] / z * self.rig.focal
-        low = [np.where(seen, a, np.inf).min(axis=1) - 2 for a in (x, y)]
-        high = [np.where(seen, a, -np.inf).max(axis=1) + 2 for a in (x, y)]
+        low = [np.where(in_front, a, np.inf).min(axis=1) - 2 for a in (x, y)]
+        high = [np.where(in_front, a, -np.inf).max(axis=1) + 2 for a in (x, y)]
         return np.stack([low[0], high[0], low[1], high[1]], axis=1)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stereojax.synthetic.actors import Rigid, crowd, wardrobe
+from stereojax.synthetic.actors import Rigid, crowd, make_clothes
 from stereojax.synthetic.atlas import Palette
 from stereojax.synthetic.props import bush, fence, table, tree, twig
 from stereojax.synthetic.scene_parts import SceneParts, random_camera_path
@@ -60,9 +60,10 @@ def park(rng: np.random.Generator, palette: Palette) -> SceneParts:
         (ellipsoid((0, 0.2, 0), (0.2, 0.2, 0.2), toy),),
         (rng.uniform(-1.5, 1.5), 0.0, rng.uniform(4, 7)),
         (rng.uniform(-0.8, 0.8), 0.0, rng.uniform(-0.2, 0.5)),
-        spin=3.0, bounce=rng.uniform(0.4, 1.2), beat=rng.uniform(0.8, 1.5),
+        spin=3.0, bounce=rng.uniform(0.4, 1.2),
+        bounces_per_second=rng.uniform(0.8, 1.5),
     )  # fmt: skip
-    clothes = wardrobe(palette, rng, 4)
+    clothes = make_clothes(palette, rng, 4)
     places = []
     for i in range(4):
         z = rng.uniform(3.5 + 2 * i, 5 + 3.5 * i)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stereojax.synthetic.actors import Rigid, crowd, wardrobe
+from stereojax.synthetic.actors import Rigid, crowd, make_clothes
 from stereojax.synthetic.atlas import Palette
 from stereojax.synthetic.props import crates, table, twig, wire
 from stereojax.synthetic.scene_parts import SceneParts, muted_color, random_camera_path
@@ -59,7 +59,7 @@ def room(rng: np.random.Generator, palette: Palette) -> SceneParts:
     stem = np.array([side * rng.uniform(0.5, 0.9), 0.9, rng.uniform(1.9, 2.4)])
     static += twig(rng, stem, (0.0, 0.28, 0.02), 0.008, dark, 4)
     static.append(capsule(stem - [0, 0.9, 0], stem, 0.011, dark))
-    clothes = wardrobe(palette, rng, 3)
+    clothes = make_clothes(palette, rng, 3)
     places = [
         (rng.uniform(-0.5, 0.5) * wide, rng.uniform(3.0, 4.2),
          rng.uniform(2, 4.3), 0.0),
@@ -72,7 +72,8 @@ def room(rng: np.random.Generator, palette: Palette) -> SceneParts:
         (ellipsoid((0, 0.13, 0), (0.13, 0.13, 0.13), toy),),
         (rng.uniform(-1, 1), 0.0, rng.uniform(2.6, 3.6)),
         (rng.uniform(-0.5, 0.5), 0.0, 0.2),
-        spin=4.0, bounce=rng.uniform(0.3, 0.9), beat=rng.uniform(1.0, 1.6),
+        spin=4.0, bounce=rng.uniform(0.3, 0.9),
+        bounces_per_second=rng.uniform(1.0, 1.6),
     )  # fmt: skip
     mobile = Rigid(
         tuple(

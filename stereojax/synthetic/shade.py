@@ -31,17 +31,17 @@ def shade(
     color = np.empty((len(u), 3), np.float32)
     # The sky, then all surfaces.
     is_sky = solid > len(solids)
-    at = np.flatnonzero(is_sky)
-    color[at] = sky(light, atlas, [d[at] for d in direction])
-    rest = np.flatnonzero(~is_sky)
-    if not len(rest):
+    sky_rays = np.flatnonzero(is_sky)
+    color[sky_rays] = sky(light, atlas, [d[sky_rays] for d in direction])
+    hits = np.flatnonzero(~is_sky)
+    if not len(hits):
         return color
-    solid, surface, depth = solid[rest], surface[rest], depth[rest]
-    direction = [d[rest] for d in direction]
+    solid, surface, depth = solid[hits], surface[hits], depth[hits]
+    direction = [d[hits] for d in direction]
     # Hit point, normal and texture coordinates of each ray.
     point = [e + depth * d for e, d in zip(view.eye, direction, strict=True)]
-    normal = np.empty((3, len(rest)), np.float32)
-    uv = np.empty((2, len(rest)), np.float32)
+    normal = np.empty((3, len(hits)), np.float32)
+    uv = np.empty((2, len(hits)), np.float32)
     material = np.append(solids.material, ground)[solid].astype(np.int32)
     repeat = atlas.repeat[material]
     kind = kinds[solid]
@@ -79,7 +79,7 @@ def shade(
         incoming += _lamp(light, point, normal)
     lit = albedo * incoming
     clear = np.exp(-light.haze * depth)[:, None]
-    color[rest] = light.horizon + clear * (lit - light.horizon)
+    color[hits] = light.horizon + clear * (lit - light.horizon)
     return color
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stereojax.synthetic.actors import Rigid, car, crowd, wardrobe
+from stereojax.synthetic.actors import Rigid, car, crowd, make_clothes
 from stereojax.synthetic.atlas import Palette
 from stereojax.synthetic.props import crates, lamp_post, tree, wire
 from stereojax.synthetic.scene_parts import SceneParts, muted_color, random_camera_path
@@ -77,7 +77,7 @@ def street(rng: np.random.Generator, palette: Palette) -> SceneParts:
         (0.0, 0.0, -speed),
         np.pi,
     )
-    clothes = wardrobe(palette, rng, 6)
+    clothes = make_clothes(palette, rng, 6)
     places = []
     for i in range(6):
         side = -1 if i % 2 else 1

@@ -82,8 +82,8 @@ def _sbs_writer(path: Path, film: SyntheticFilm) -> Writer:
         stream.metadata["stereo_mode"] = "left_right"
 
         def write(frame: StereoFrame) -> None:
-            both = to_bytes(np.concatenate([frame.left, frame.right], axis=1))
-            picture = av.VideoFrame.from_ndarray(both, format="rgb24")
+            side_by_side = to_bytes(np.concatenate([frame.left, frame.right], axis=1))
+            picture = av.VideoFrame.from_ndarray(side_by_side, format="rgb24")
             container.mux(stream.encode(picture.reformat(format="bgr0")))
 
         yield write

@@ -108,14 +108,16 @@ def _loss(
     )
     # Dropout for classifier-free guidance: zero latents and mask, or image embedding.
     full = unet_conditioning(encoded, known)
-    kept = Conditioning(
+    conditioning = Conditioning(
         full.channels * _expand(draws["keep_latents"], full.channels),
         full.context * _expand(draws["keep_context"], full.context),
         full.time_ids,
     )
     # The error of v, weighted higher inside the hole.
     clean = truth * model.vae.config.scaling_factor
-    error, clean_latents = v_error(model.unet, clean, noise, kept, draws["sigma"])
+    error, clean_latents = v_error(
+        model.unet, clean, noise, conditioning, draws["sigma"]
+    )
     hole = full.channels[..., -1]
     weight = 1 + (settings.hole_weight - 1) * hole
     total = (error * weight).mean((1, 2, 3))
@@ -143,14 +145,14 @@ def _draw(settings: TrainSettings, key: Key[Array, ""]) -> dict[str, Array]:
     u = jax.random.uniform(drop)
     context = settings.clip_dropout
     latents = context + settings.latent_dropout
-    both = latents + settings.both_dropout
-    no_context = (u < context) | ((u >= latents) & (u < both))
+    any_dropout = latents + settings.both_dropout
+    no_context = (u < context) | ((u >= latents) & (u < any_dropout))
     return {
         "sigma": draw_sigma(sigma, settings.sigma_mean, settings.sigma_std),
         "noise": noise,
         "known": jax.random.randint(known, (), 0, most + 1),
         "keep_context": 1.0 - no_context,
-        "keep_latents": 1.0 - ((u >= context) & (u < both)),
+        "keep_latents": 1.0 - ((u >= context) & (u < any_dropout)),
         "pixels": pixels,
     }
 

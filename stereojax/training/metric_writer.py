@@ -1,4 +1,7 @@
-"""Writes metrics to metrics.jsonl and TensorBoard, and images, once for each step."""
+"""Writes metrics to metrics.jsonl and TensorBoard, and images to PNG and TensorBoard.
+
+A resumed run writes each step once.
+"""
 
 import contextlib
 import io
@@ -22,8 +25,7 @@ FILE = "metrics.jsonl"
 class MetricWriter:
     """Appends rows to the metrics of a run.
 
-    Rows after the step at which it is opened are removed, because a resumed run writes
-    them again.
+    First removes the rows after `step`, because a resumed run writes them again.
     """
 
     def __init__(self, workdir: locations.Location, *, step: int):
@@ -41,7 +43,7 @@ class MetricWriter:
             )
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Writes a row, which has a `step`; raises RunError if the disk is full."""
+        """Writes a row with the key `step`; raises RunError if the disk is full."""
         with locations.as_run_error(f"cannot write {self._path}"):
             line = json.dumps({k: _finite_or_none(v) for k, v in row.items()})
             self._file.write(line + "\n")
@@ -70,10 +72,10 @@ class MetricWriter:
             self._events.image(name, image, step)
 
     def flush(self) -> None:
-        """Uploads all rows; before each checkpoint, so that a resumed run has no gap.
+        """Uploads all rows; called before each checkpoint, so that no row is lost.
 
         Raises:
-          RunError: the bucket refuses.
+          RunError: the files cannot be uploaded.
         """
         self._mirror.upload(now=True)
 
@@ -88,15 +90,15 @@ class MetricWriter:
         """Removes the rows after `step`, and an incomplete last row."""
         if not self._path.exists():
             return
-        kept = []
+        kept_lines = []
         for line in self._path.read_text().splitlines():
             try:
                 row = json.loads(line)
             except ValueError:
                 continue
             if row["step"] <= step:
-                kept.append(line)
-        content = "".join(f"{line}\n" for line in kept)
+                kept_lines.append(line)
+        content = "".join(f"{line}\n" for line in kept_lines)
         locations.write_file(self._path, content.encode())
 
 
@@ -108,7 +110,7 @@ class EventWriter:
     """
 
     def __init__(self, folder: Path, *, purge_step: int):
-        """Opens a file; TensorBoard ignores older events from `purge_step` on."""
+        """Opens a file; TensorBoard hides older events from step `purge_step` on."""
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import SessionLog
 
@@ -140,7 +142,7 @@ class EventWriter:
 
 
 def _finite_or_none(value: Any) -> Any:
-    """Replaces NaN and infinity, which JSON does not have, by None."""
+    """Replaces NaN and infinity, which JSON cannot represent, by None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value

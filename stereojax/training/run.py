@@ -82,7 +82,7 @@ def train(
     run = _set_up(settings, workdir, data, weights_dir or weights.root(), init_from)
     _register(run, write=not exports)
     with contextlib.closing(_open_checkpoints(run, read_only=exports)) as checkpoints:
-        done = _newest_step(checkpoints, workdir)
+        step = _newest_step(checkpoints, workdir)
         if exports:
             _export_step(run, checkpoints, export_step)
             return True
@@ -90,27 +90,27 @@ def train(
         # Latents: encode those of all remaining updates before the first update.
         source: SampleSource | None = run.training
         if settings.cached_draws:
-            source = _cache_latents(run, latents, done, preemption.stop_requested)
+            source = _cache_latents(run, latents, step, preemption.stop_requested)
         if source is None:
             return False
 
         # State: the initial one, or that of the newest checkpoint.
         state = _initial_state(run)
-        if done:
-            state = checkpoints.restore(state, done)
-            log_once(f"resuming from step {done}")
+        if step:
+            state = checkpoints.restore(state, step)
+            log_once(f"resuming from step {step}")
 
         # Loop: updates up to the last step, or until preempted.
-        if done < settings.steps:
+        if step < settings.steps:
             loop = Loop(settings, workdir, run.task, run.mesh, checkpoints, preemption)
-            state, done = _train(run, loop, state, source, done)
+            state, step = _train(run, loop, state, source, step)
         else:
-            log_once(f"step {done} of {settings.steps} is done: no step is left")
-        if done < settings.steps:
+            log_once(f"step {step} of {settings.steps} is done: no step is left")
+        if step < settings.steps:
             return False
 
         # Export: for StereoJAX and for diffusers.
-        _export(run, state, done, workdir)
+        _export(run, state, step, workdir)
         return True
 
 
@@ -202,22 +202,22 @@ def _newest_step(checkpoints: Checkpoints, workdir: Location) -> int:
     Raises:
       RunError: processes see different checkpoints.
     """
-    done = checkpoints.latest() or 0
+    step = checkpoints.latest() or 0
     if jax.process_count() > 1:
-        steps = multihost_utils.process_allgather(np.int32(done)).tolist()
+        steps = multihost_utils.process_allgather(np.int32(step)).tolist()
         if len(set(steps)) > 1:
             raise RunError(
-                f"--workdir={workdir}: the newest checkpoint is that of step {done} "
+                f"--workdir={workdir}: the newest checkpoint is that of step {step} "
                 f"for this process, and of {steps} for all processes; expected a "
                 "folder on storage that all processes share"
             )
-    return done
+    return step
 
 
 def _cache_latents(
     run: _Run,
     folder: Location | None,
-    done: int,
+    step: int,
     stop_requested: Callable[[], bool],
 ) -> SampleSource | None:
     """Returns a source that reads cached latents; None if preempted while encoding."""
@@ -238,7 +238,7 @@ def _cache_latents(
     )
     encode = make_encoder(initial.structure, task.encode(settings), arrays)
     if not fill_cache(
-        cache, run.training, encode, start=done, stop_requested=stop_requested
+        cache, run.training, encode, start=step, stop_requested=stop_requested
     ):
         log_once(
             "stopped by a signal: latents are kept; the same command resumes the run"
@@ -255,7 +255,7 @@ def _initial_state(run: _Run) -> TrainState:
 
 
 def _train(
-    run: _Run, loop: Loop, state: TrainState, source: SampleSource, done: int
+    run: _Run, loop: Loop, state: TrainState, source: SampleSource, step: int
 ) -> tuple[TrainState, int]:
     """Runs the loop with the update, the validation and the FLOP count of the task."""
     count_flops = functools.partial(
@@ -266,7 +266,7 @@ def _train(
             state,
             _make_step(run, state),
             source,
-            done,
+            step,
             validate=_make_validation(run, state),
             count_flops=count_flops,
         )

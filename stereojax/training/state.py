@@ -97,18 +97,21 @@ def make_state(
     seed: int,
 ) -> TrainState:
     """Returns the initial state, created on the devices."""
-    like = abstract_state(trainable, frozen, optimizer, mesh)
+    abstract = abstract_state(trainable, frozen, optimizer, mesh)
     trainable, frozen = (
         {
             name: put_array(arrays[name].astype(x.dtype), x.sharding)
             for name, x in shapes.items()
         }
-        for arrays, shapes in ((trainable, like.trainable), (frozen, like.frozen))
+        for arrays, shapes in (
+            (trainable, abstract.trainable),
+            (frozen, abstract.frozen),
+        )
     )
-    sharding = jax.tree.map(lambda x: x.sharding, like.optimizer)
+    sharding = jax.tree.map(lambda x: x.sharding, abstract.optimizer)
     moments = jax.jit(optimizer.init, out_shardings=sharding)(trainable)
     step, rng = jax.jit(
         lambda: (jnp.int32(0), jax.random.key(seed)),
-        out_shardings=(like.step.sharding, like.rng.sharding),
+        out_shardings=(abstract.step.sharding, abstract.rng.sharding),
     )()
     return TrainState(step, rng, trainable, moments, frozen)

@@ -16,11 +16,11 @@ from stereojax.weights.remote import (
     endpoint,
 )
 
-RESTARTS = 3  # restarts at byte 0 before a download fails
+RESTARTS = 3  # a download fails at its third restart from byte 0
 
 
 class HubRepo(RemoteFolder):
-    """A repository on the hub; its label is its name, owner/name."""
+    """A repository on the hub; `label` is its full name, such as owner/name."""
 
     def __init__(self, repo: str, downloads: Path):
         super().__init__(repo, endpoint(), downloads / repo.replace("/", "--"))
@@ -88,11 +88,11 @@ def _hub_errors(repo: str, name: str = "") -> Iterator[None]:
 
 
 class _BoundedRestarts(tqdm):
-    """A progress bar that stops a download after `RESTARTS` restarts at byte 0.
+    """A progress bar that stops a download after `RESTARTS` restarts from byte 0.
 
-    huggingface_hub alone retries forever if the server breaks off and cannot resume,
-    because every received byte resets its counter of retries. It sets the bar back at
-    each restart.
+    Without it, huggingface_hub retries forever if the server closes the connection and
+    cannot resume, because each received byte resets the retry counter. At a restart,
+    huggingface_hub calls `update` with a negative number.
     """
 
     def __init__(self, *args, **kwargs):
@@ -105,7 +105,7 @@ class _BoundedRestarts(tqdm):
             self._restarts += 1
             if self._restarts == RESTARTS:
                 raise NetworkError(
-                    f"{self.desc}: broke off {RESTARTS} times, after {-n} of "
-                    f"{self.total} bytes; try again"
+                    f"{self.desc}: the connection closed {RESTARTS} times, the last "
+                    f"time after {-n} of {self.total} bytes; try again"
                 )
         return super().update(n)

@@ -30,7 +30,7 @@ def load_network(
 
     Raises:
       InputError: the part is absent, damaged or of another class, or an array is
-        missing, misshapen or unused.
+        missing, unused or wrongly shaped.
     """
     config, state = load(folder)
     check_class(config, network, folder)
@@ -54,7 +54,7 @@ def load_state(model: Network, state: State, *, what: str) -> Network:
       what: the part's name, for the error.
 
     Raises:
-      InputError: every missing, misshapen or unused array, in one line.
+      InputError: lists every missing, unused or wrongly shaped array.
     """
     structure, expected = split(model)
     arrays = check_arrays(flatten(state), expected, what=what)

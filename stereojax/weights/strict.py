@@ -1,4 +1,4 @@
-"""Compares arrays with a network strictly: one error lists every problem."""
+"""Checks that arrays match a network; one error lists every mismatch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ Shape = tuple[int, ...]
 
 
 class Problems:
-    """Collects missing, misshapen and unused arrays; `check` raises them together."""
+    """Collects missing, unused and wrongly shaped arrays; `check` raises one error."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -17,7 +17,7 @@ class Problems:
     def missing(self, name: str, shape: Shape) -> None:
         self._lines.append(f"missing {name} {shape}")
 
-    def misshapen(self, name: str, shape: Shape, expected: Shape) -> None:
+    def wrong_shape(self, name: str, shape: Shape, expected: Shape) -> None:
         self._lines.append(f"shape {name} {shape} where {expected} was expected")
 
     def unused(self, name: str, shape: Shape) -> None:
@@ -27,7 +27,7 @@ class Problems:
         """Raises InputError if there are problems.
 
         Args:
-          action: what was done with the arrays, such as "loading unet".
+          action: the operation to name in the error, such as "loading unet".
         """
         if count := len(self._lines):
             noun = "problem" if count == 1 else "problems"
@@ -45,14 +45,14 @@ def check_arrays(
       what: the network's name, for the error.
 
     Raises:
-      InputError: every missing, misshapen or unused array, in one line.
+      InputError: lists every missing, unused or wrongly shaped array.
     """
     problems = Problems()
     for name, like in expected.items():
         if name not in arrays:
             problems.missing(name, like.shape)
         elif arrays[name].shape != like.shape:
-            problems.misshapen(name, arrays[name].shape, like.shape)
+            problems.wrong_shape(name, arrays[name].shape, like.shape)
     for name, array in arrays.items():
         if name not in expected:
             problems.unused(name, array.shape)

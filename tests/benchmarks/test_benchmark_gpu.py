@@ -1,4 +1,4 @@
-"""The GPU benchmark with small shapes on a CPU: rows, skipped and failed items."""
+"""Runs the GPU benchmark on a CPU with small shapes: rows, skips and failures."""
 
 import json
 import sys
@@ -20,13 +20,13 @@ def results(tmp_path_factory):
     return json.loads((folder / "gpu_cpu_small.json").read_text())["results"]
 
 
-def test_each_item_has_rows_or_a_reason(results):
+def test_each_item_has_rows_and_no_note(results):
     assert results.keys() == ITEMS.keys()
     for item in results.values():
         assert item["rows"] and item["note"] is None
 
 
-def test_every_attention_runs_or_has_a_reason(results):
+def test_every_attention_implementation_runs_or_has_a_note(results):
     rows = {row["form"]: row for row in results["attention"]["rows"]}
     assert "note" in rows.pop("cudnn")
     assert len(rows) == 2

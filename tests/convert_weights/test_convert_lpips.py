@@ -1,4 +1,4 @@
-"""Conversion of LPIPS: config.json, refused checkpoints, the command."""
+"""Converts LPIPS: config.json, refused checkpoints, and the error for no weights."""
 
 import lpips_reference as reference
 import pytest
@@ -28,7 +28,7 @@ def test_config_json_of_the_part(state, tmp_path):
     assert config["dtype"] == "float32"
 
 
-def test_checkpoints_of_older_versions_of_the_package(state, tmp_path):
+def test_older_and_newer_checkpoints_convert_to_the_same_weights(state, tmp_path):
     older = {name: x for name, x in state.items() if not name.startswith("lins.")}
     assert len(older) == len(state) - 5
     digests = set()
@@ -52,26 +52,28 @@ def test_one_error_lists_all_problems(state, tmp_path):
     assert not (tmp_path / "root").exists()
 
 
-def test_the_last_layers_alone_are_refused(state, tmp_path):
-    """The package itself contains only these."""
+def test_a_checkpoint_without_alexnet_is_refused(state, tmp_path):
+    """The lpips package itself contains only the linear layers."""
     lins = {name: x for name, x in state.items() if name.startswith("lin")}
-    with pytest.raises(InputError, match=r"only the last layers.*run: pip install lpi"):
+    with pytest.raises(
+        InputError, match=r"only LPIPS's linear layers.*run: pip install lpi"
+    ):
         converted(lins, tmp_path)
 
 
-def test_another_network_is_refused(state, tmp_path):
+def test_another_backbone_is_refused(state, tmp_path):
     state["lin1.model.1.weight"] = torch.zeros(1, 128, 1, 1)  # from net='vgg'
-    with pytest.raises(InputError, match=r"\(64, 128, 384.*those of net='alex'"):
+    with pytest.raises(InputError, match=r"\(64, 128, 384.*as with net='alex'"):
         converted(state, tmp_path)
 
 
-def test_other_constants_are_refused(state, tmp_path):
+def test_another_input_scaling_is_refused(state, tmp_path):
     state["scaling_layer.shift"] = torch.zeros(1, 3, 1, 1)
     with pytest.raises(InputError, match=r"scaling_layer\.shift is \[0.0, 0.0, 0.0\]"):
         converted(state, tmp_path)
 
 
-def test_the_error_without_weights_has_the_command(tmp_path):
+def test_the_error_for_missing_weights_gives_the_commands(tmp_path):
     with pytest.raises(InputError) as error:
         weights.require("lpips_alex", root=tmp_path)
     line = str(error.value)

@@ -88,7 +88,7 @@ def test_a_transposed_convolution_survives_the_round_trip():
     np.testing.assert_array_equal(kernel.to_torch(kernel.from_torch(tensor)), tensor)
 
 
-def test_one_error_lists_missing_misshapen_and_unused_arrays():
+def test_one_error_lists_missing_unused_and_wrongly_shaped_arrays():
     state = {"kernel": np.zeros((4, 3)), "extra": np.zeros(2)}
     expected = (
         r"3 problems exporting x: missing bias \(5,\); "

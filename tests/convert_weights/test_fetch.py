@@ -103,7 +103,9 @@ def test_a_broken_download_is_resumed(hub, tmp_path, small_chunks):
 
 def test_a_truncated_download_never_becomes_a_part(hub, tmp_path, small_chunks):
     hub.cut, hub.can_resume = 3000, False
-    with pytest.raises(NetworkError, match=r"broke off 3 times, after \d+ of"):
+    with pytest.raises(
+        NetworkError, match=r"closed 3 times, the last time after \d+ of"
+    ):
         find_or_fetch(SMALL, root=tmp_path)
     assert weights.find(SMALL, root=tmp_path) is None
     assert downloads(tmp_path) == [f".fetch/{REPO.replace('/', '--')}"]

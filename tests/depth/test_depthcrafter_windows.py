@@ -1,4 +1,4 @@
-"""DepthCrafter's windows against the published loop, written out in NumPy."""
+"""Compares DepthCrafter's windows with a NumPy copy of the published loop."""
 
 import gc
 
@@ -15,32 +15,32 @@ SIZE = (2, 3, 4)
 
 
 def published(count, window, overlap, noise, denoise):
-    """Latents of all frames at once; `noise` is normal, of `window` frames."""
+    """Returns the latents of all frames; `noise` is normal, for `window` frames."""
     if count <= window:
         window, overlap = count, 0
     stride = window - overlap
     buffer = noise[:window].astype(np.float64) * initial_scale()
-    whole, start = None, 0
+    merged, start = None, 0
     while start < count - overlap:
         stop = min(start + window, count)
         latents = buffer[: stop - start].copy()
         if overlap:
             buffer = np.concatenate([buffer[-overlap:], buffer[:stride]])
-        if whole is not None:
+        if merged is not None:
             latents[:overlap] = (
-                whole[-overlap:] + latents[:overlap] / initial_scale() * 700
+                merged[-overlap:] + latents[:overlap] / initial_scale() * 700
             )
         latents = denoise(list(range(start, stop)), latents)
-        if whole is None:
-            whole = latents
+        if merged is None:
+            merged = latents
         else:
             share = np.linspace(0, 1, overlap)[:, None, None, None]
-            whole[-overlap:] = latents[:overlap] * share + whole[-overlap:] * (
+            merged[-overlap:] = latents[:overlap] * share + merged[-overlap:] * (
                 1 - share
             )
-            whole = np.concatenate([whole, latents[overlap:]])
+            merged = np.concatenate([merged, latents[overlap:]])
         start += stride
-    return whole
+    return merged
 
 
 def frames(windows):
@@ -48,7 +48,7 @@ def frames(windows):
 
 
 class Recorder:
-    """A substitute for the network that mixes its inputs, and records them."""
+    """A stand-in for the network: mixes its inputs and records them."""
 
     def __init__(self, array):
         self.array, self.windows, self.starts = array, [], []
@@ -67,32 +67,32 @@ class Recorder:
 def test_latents_match_the_published_loop(count, window, overlap):
     rng = np.random.default_rng(count)
     noise = rng.standard_normal((window, *SIZE)).astype(np.float32)
-    theirs, ours = Recorder(np.asarray), Recorder(jnp.asarray)
-    expected = published(count, window, overlap, noise, theirs)
+    reference, ours = Recorder(np.asarray), Recorder(jnp.asarray)
+    expected = published(count, window, overlap, noise, reference)
     windows = list(
         denoise_windows(iter(range(count)), ours, jnp.asarray(noise), overlap=overlap)
     )
     actual = frames(windows)
     assert len(actual) == len(expected) == count
-    assert ours.windows == theirs.windows
-    for a, b in zip(ours.starts, theirs.starts, strict=True):
+    assert ours.windows == reference.windows
+    for a, b in zip(ours.starts, reference.starts, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-3)
     assert expected.std() > 0.1
     np.testing.assert_allclose(np.stack(actual), expected, atol=1e-4)
-    # Resuming after any window gives the same rest.
-    done = 0
+    # After a window, resuming yields the same remaining latents.
+    decoded = 0
     for i, (latents, state) in enumerate(windows[:-1]):
-        done += len(latents)
+        decoded += len(latents)
         if i % 30:
             continue
         rest = denoise_windows(
-            iter(range(done + len(state.conditioning), count)),
+            iter(range(decoded + len(state.conditioning), count)),
             Recorder(jnp.asarray),
             jnp.asarray(noise),
             overlap=overlap,
             previous=state,
         )
-        np.testing.assert_array_equal(frames(rest), actual[done:])
+        np.testing.assert_array_equal(frames(rest), actual[decoded:])
 
 
 def test_without_overlap_windows_follow_one_another():
@@ -114,14 +114,14 @@ def test_an_overlap_outside_the_window_is_an_error():
                     overlap=overlap,
                 )
             )
-    nothing = denoise_windows(
+    windows = denoise_windows(
         iter([]), Recorder(jnp.asarray), jnp.ones((4, *SIZE)), overlap=1
     )
-    assert list(nothing) == []
+    assert list(windows) == []
 
 
 def test_5000_frames_take_the_memory_of_one_window():
-    read, peaks = 0, []
+    read, live_bytes = 0, []
 
     def source():
         nonlocal read
@@ -138,9 +138,9 @@ def test_5000_frames_take_the_memory_of_one_window():
         assert read <= count + 70 + 1
         if count % 450 == 0:
             gc.collect()
-            peaks.append(sum(x.nbytes for x in jax.live_arrays()))
+            live_bytes.append(sum(x.nbytes for x in jax.live_arrays()))
         count += len(latents)
     assert count == read == 5000
-    assert len(peaks) == 12
-    # During the first window there is no state of a previous one.
-    assert max(peaks) == peaks[1]
+    assert len(live_bytes) == 12
+    # The first window holds no state of a previous window, so it needs less memory.
+    assert max(live_bytes) == live_bytes[1]

@@ -84,16 +84,16 @@ def test_a_stopped_shot_is_resumed(tmp_path, every_state, stop_at):
 
 def test_at_most_two_states_are_kept(tmp_path, every_state):
     store = ShotStateStore(tmp_path / "s", 0)
-    assert store.load() is None and store.done == 0
+    assert store.load() is None and store.frames_done == 0
     for done in range(5, 100, 5):
         store.written = done // 20 * 20  # segments of 20 frames
         store.offer(done, lambda done=done: {"done": np.array(done)})
         assert len(list((tmp_path / "s").iterdir())) <= 2
     for written, expected in ((200, 95), (94, 80), (79, 0)):
-        assert ShotStateStore(tmp_path / "s", written).done == expected
+        assert ShotStateStore(tmp_path / "s", written).frames_done == expected
     newest = max((tmp_path / "s").iterdir())
     newest.write_bytes(newest.read_bytes()[:20])
-    assert ShotStateStore(tmp_path / "s", 200).done == 80
+    assert ShotStateStore(tmp_path / "s", 200).frames_done == 80
 
 
 def test_states_are_written_at_intervals(tmp_path):

@@ -1,4 +1,4 @@
-"""Composition: known pixels stay known, holes are all fill, and the seam is soft."""
+"""Compose: known pixels do not change, holes are filled, the seam is a ramp."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +16,7 @@ def scene(height: int = 40, width: int = 1024, seed: int = 0):
     hole[0, 10:20, 300:330] = True
     hole[1, 5:9, :7] = True
     occlusion = hole.astype(np.float32)
-    occlusion[0, 10:20, 299] = 0.4  # an edge that is half covered is known
+    occlusion[0, 10:20, 299] = 0.4  # an edge pixel that is 60 % covered is known
     return np.where(hole[..., None], 0, warped).astype(np.float32), occlusion, fill
 
 
@@ -45,7 +45,7 @@ def test_known_pixels_are_warped_and_holes_are_fill(dilate, feather):
             assert (right[i][between] != warped[i][between]).all()
 
 
-def test_the_share_is_a_euclidean_ramp():
+def test_fill_share_decreases_linearly_with_the_distance_to_the_hole():
     _, occlusion, _ = scene()
     share = np.asarray(fill_share(jnp.asarray(occlusion), dilate=2, feather=5))
     for i in range(2):
@@ -53,7 +53,7 @@ def test_the_share_is_a_euclidean_ramp():
         np.testing.assert_allclose(share[i], expected, atol=1e-6)
 
 
-def test_amounts_scale_with_the_width():
+def test_dilate_and_feather_scale_with_the_width():
     occlusion = np.zeros((1, 40, 256), np.float32)
     occlusion[0, 10:30, 100:120] = 1
     share = np.asarray(fill_share(jnp.asarray(occlusion), dilate=8, feather=16))
@@ -61,7 +61,7 @@ def test_amounts_scale_with_the_width():
     np.testing.assert_allclose(share[0], expected, atol=1e-6)
 
 
-def test_the_black_of_holes_never_shows():
+def test_the_black_of_holes_is_never_blended_in():
     """No pixel is darker than both its known colour and its fill."""
     warped, occlusion, fill = scene()
     right = np.asarray(compose(*map(jnp.asarray, (warped, occlusion, fill))))
@@ -71,14 +71,14 @@ def test_the_black_of_holes_never_shows():
 
 
 def test_a_background_fill_composes_to_itself():
-    """It equals the known pixels outside of holes, so the seam has no effect."""
+    """The fill equals the known pixels outside holes, so the seam has no effect."""
     warped, occlusion, _ = scene()
     warped, occlusion = jnp.asarray(warped), jnp.asarray(occlusion)
     fill = fill_background(warped, occlusion)
     np.testing.assert_array_equal(compose(warped, occlusion, fill), fill)
 
 
-def test_a_composite_is_exact_at_both_ends_and_linear_between():
+def test_composite_is_linear_in_the_share_and_exact_at_0_and_1():
     warped, _, fill = (jnp.asarray(x) for x in scene())
     share = np.zeros(warped.shape[:3], np.float32)
     share[:, :10], share[:, 10:20] = 1, 0.25
@@ -97,7 +97,7 @@ def test_all_known_and_all_hole(occluded):
     np.testing.assert_array_equal(right, fill if occluded else warped)
 
 
-def test_pixels_less_than_half_uncovered_are_no_holes():
+def test_an_occlusion_below_one_half_is_not_a_hole():
     warped, occlusion, fill = scene()
     occlusion = np.where(occlusion == 1, np.float32(0.49), occlusion)
     frames = [jnp.asarray(x) for x in (warped, occlusion, fill)]

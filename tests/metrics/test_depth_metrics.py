@@ -90,7 +90,9 @@ def test_unknown_depth_is_not_scored(truth):
 def test_a_clip_without_true_depth_is_refused(truth):
     with pytest.raises(ValueError, match="no frame with true depth"):
         scores(truth, [np.zeros_like(f) for f in truth])
-    with pytest.raises(ValueError, match="no pixel with depth in both"):
+    with pytest.raises(
+        ValueError, match="no pixel has both an estimated and a true depth"
+    ):
         scores([np.full_like(f, np.nan) for f in truth], truth)
     alone = scores(truth[:1], truth[:1])
     assert (alone.flicker, alone.breathing) == (0, 0)

@@ -1,4 +1,4 @@
-"""The U-Net against diffusers' U-Net, through the converter; and published sizes."""
+"""Compares the converted U-Net with diffusers'; checks the published sizes."""
 
 import math
 from collections import Counter
@@ -57,10 +57,10 @@ def inputs(in_channels: int, contexts: int):
 
 
 def expected(in_channels: int, x, time, context, ids):
-    """The prediction of diffusers' U-Net, which repeats one context over the frames.
+    """Returns the prediction of diffusers' U-Net.
 
-    DepthCrafter's only change to it is one context per frame: `PerFrame` replaces the
-    repetition by the frames' own contexts.
+    diffusers repeats one context over the frames. DepthCrafter changes only this: each
+    frame has its own context, which `PerFrame` keeps from being repeated.
     """
     module = reference.unet(in_channels)
     if context.shape[1] > 1:
@@ -76,7 +76,7 @@ class PerFrame(torch.Tensor):
     def __new__(cls, context):
         return context.as_subclass(cls)
 
-    def repeat_interleave(self, *args, **more):
+    def repeat_interleave(self, *args, **kwargs):
         return self.as_subclass(torch.Tensor)
 
 
@@ -93,13 +93,13 @@ def test_predictions_match_diffusers(in_channels, contexts):
 
 def test_one_wrong_weight_of_any_kind_is_detected():
     model, arguments = make(9), inputs(9, 1)
-    wanted = expected(9, *arguments)
+    prediction = expected(9, *arguments)
     arguments = [to_jax(x) for x in arguments]
 
-    def outcome(path: tuple) -> float:
-        return error(run(model, *arguments), wanted)
+    def current_error(path: tuple) -> float:
+        return error(run(model, *arguments), prediction)
 
-    # With one context token, weights that only affect the scores have no effect.
+    # With one context token, weights that affect only attention scores have no effect.
     inert = ("attn2.to_q.kernel", "attn2.to_k.kernel", "norm2.scale", "norm2.bias")
     no_effect = [
         name
@@ -107,18 +107,18 @@ def test_one_wrong_weight_of_any_kind_is_detected():
         if name.endswith(inert) and "transformer_blocks" in name
     ]
     assert len(no_effect) == 6 * len(inert)
-    assert undetected(model, outcome, at_least=240) == sorted(no_effect)
+    assert undetected(model, current_error, at_least=240) == sorted(no_effect)
     # The converter's shape check cannot detect a transposed square matrix.
     square = ("mid_block", "attentions", 0, "proj_in", "kernel")
     with replaced(model, square, jnp.transpose):
-        assert outcome(square) > 10 * TOL
+        assert current_error(square) > 10 * TOL
 
 
 def test_remat_stores_the_inputs_of_blocks_only():
     arguments = [to_jax(x) for x in inputs(8, 1)]
 
-    def stored(remat: bool) -> int:
-        """Bytes that the forward pass stores for gradients."""
+    def residual_bytes(remat: bool) -> int:
+        """Returns the bytes that the forward pass stores for gradients."""
         config = UNetConfig(**vars(UNET))
         graph, state = nnx.split(
             abstract(
@@ -133,7 +133,7 @@ def test_remat_stores_the_inputs_of_blocks_only():
         return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(residuals))
 
     weights = 4 * sum(p.numel() for p in reference.unet(8).parameters())
-    assert stored(True) - weights < 0.25 * (stored(False) - weights)
+    assert residual_bytes(True) - weights < 0.25 * (residual_bytes(False) - weights)
 
 
 def test_remat_does_not_change_gradients():
@@ -143,8 +143,8 @@ def test_remat_does_not_change_gradients():
     sizes = {"layers": 1, "heads": None, "context_features": 8, "time_features": 16}
     gradients = []
     for remat in (False, True):
-        more = {"compute": Compute(remat=remat), "rngs": nnx.Rngs(0)}
-        block = DownBlock(32, 32, downsample=False, **sizes, **more)
+        options = {"compute": Compute(remat=remat), "rngs": nnx.Rngs(0)}
+        block = DownBlock(32, 32, downsample=False, **sizes, **options)
         graph, state = nnx.split(block)
         gradient = jax.jit(
             jax.grad(
@@ -159,7 +159,7 @@ def test_remat_does_not_change_gradients():
 
 
 def test_remat_works_inside_a_sampler():
-    """The loop closes over the network, as in training's validation."""
+    """A scan closes over the network, as the validation of a training run does."""
     arguments = [to_jax(x) for x in inputs(8, 1)]
     results = []
     for remat in (False, True):
@@ -199,7 +199,7 @@ def test_matrices_are_multiplied_in_bfloat16():
 
 
 def operands(jaxpr) -> Iterator[jnp.dtype]:
-    """Operand types of all matrix products and convolutions."""
+    """Yields the operand types of all matrix products and convolutions."""
     for equation in jaxpr.eqns:
         if equation.primitive.name in ("dot_general", "conv_general_dilated"):
             yield from (x.aval.dtype for x in equation.invars)

@@ -108,7 +108,7 @@ def read(
 
     if start >= stop:
         return
-    done, cause = start, None
+    position, cause = start, None
     try:
         with av.open(path) as container:
             stream = container.streams.video[0]
@@ -117,12 +117,12 @@ def read(
             container.seek(ticks[start], stream=stream)
             for packet in container.demux(stream):
                 tick, checksum = packet.pts, zlib.crc32(bytes(packet))
-                if (tick, checksum) != (ticks[done], checksums[done]):
+                if (tick, checksum) != (ticks[position], checksums[position]):
                     break
                 yield packet.decode()[0].to_ndarray()
-                done += 1
-                if done == stop:
+                position += 1
+                if position == stop:
                     return
     except (av.error.FFmpegError, IndexError, TypeError) as error:
         cause = error
-    raise RunError(f"{path}: frame {done} is missing or damaged") from cause
+    raise RunError(f"{path}: frame {position} is missing or damaged") from cause

@@ -22,16 +22,16 @@ class Frame:
     """One decoded frame."""
 
     index: int
-    image: Shaped[np.ndarray, "h w 3"]  # uint8, or uint16 of full scale above 8 bits
-    # The decoder's frame: not rotated, in the file's samples and tags. None: `image`
-    # does not come from one decoded frame.
+    image: Shaped[np.ndarray, "h w 3"]  # uint8; above 8 bits uint16, full range
+    # The decoder's frame: not rotated, with the file's pixel format and colour tags.
+    # None if `image` does not come from one decoded frame.
     decoded: av.VideoFrame | None
 
 
 class Reader:
-    """Reads ranges of frames; a range that continues the last one needs no seek.
+    """Reads ranges of frames, without a seek if a range continues the previous one.
 
-    Not thread-safe. Read or close one range before the next. The file stays open until
+    Not thread-safe. Finish reading one range before the next. The file stays open until
     `close`.
     """
 
@@ -48,7 +48,8 @@ class Reader:
         """
         if not 0 <= start <= stop <= len(self._index):
             raise ValueError(
-                f"frames {start} to {stop} of a video of {len(self._index)} frames"
+                f"frames {start} to {stop}: expected 0 <= start <= stop <= "
+                f"{len(self._index)}"
             )
         info = self._index.info
         for number in range(start, stop):
@@ -76,13 +77,13 @@ class Reader:
         self.close()
 
     def _advance(self, number: int) -> av.VideoFrame | None:
-        """Decodes frame `number`; seeks unless it follows the last one."""
+        """Decodes frame `number`; seeks unless it is the next frame."""
         if self._next == number:
             self._next += 1
             return next(self._frames, None)
         for seek_to in _seek_ticks(self._index, number):
             self.close()
-            self._frames = _frames(self._index, seek_to, number)
+            self._frames = _decode_range(self._index, seek_to, number)
             self._next = number + 1
             frame = next(self._frames, None)
             if frame is not None:
@@ -99,7 +100,7 @@ def read_frames(index: VideoIndex, start: int, stop: int) -> Iterator[Frame]:
 def upright(
     image: Shaped[np.ndarray, "h w 3"], rotation: int, mirrored: bool
 ) -> Shaped[np.ndarray, "h2 w2 3"]:
-    """Rotates by `rotation` degrees clockwise, then mirrors left to right."""
+    """Rotates by `rotation` degrees clockwise, then mirrors horizontally."""
     image = np.rot90(image, -rotation // 90)
     return np.ascontiguousarray(image[:, ::-1] if mirrored else image)
 
@@ -110,7 +111,7 @@ def _seek_ticks(index: VideoIndex, start: int) -> list[int | None]:
     return [*(int(tick) for tick in keyframes[::-1][:_ATTEMPTS]), None]
 
 
-def _frames(
+def _decode_range(
     index: VideoIndex, seek_to: int | None, start: int
 ) -> Iterator[av.VideoFrame]:
     """Yields the frames from `start` on while their times match the index.

@@ -98,8 +98,8 @@ def _write(
             covers, more_notes = add_covers(source, info.path, target)
             target.start_encoding()
             target.mux(covers)
-            others = _other_packets(source, processors, time_range, notes)
-            _interleave(reader, video, others, target)
+            other_packets = _other_packets(source, processors, time_range, notes)
+            _interleave(reader, video, other_packets, target)
         missing = missing_tags(valid_tags(source.metadata), part)
     if missing:
         notes.append(f"left out: tags that {encoding.container} cannot hold: {missing}")
@@ -149,22 +149,22 @@ def _options(encoding: Encoding, time_base: Fraction) -> dict[str, str]:
 def _interleave(
     segments: SegmentReader,
     video: av.VideoStream,
-    others: Iterator[av.Packet],
+    other_packets: Iterator[av.Packet],
     target: av.container.OutputContainer,
 ) -> None:
     """Writes video and other packets in order of decoding time."""
     tick = Fraction(video.time_base)
-    pending = next(others, None)
+    pending = next(other_packets, None)
     for packet in segments.packets():
         to_stream(packet, video)
         now = packet.dts * tick
         while pending is not None and pending.dts * pending.time_base <= now:
             target.mux(pending)
-            pending = next(others, None)
+            pending = next(other_packets, None)
         target.mux(packet)
     while pending is not None:
         target.mux(pending)
-        pending = next(others, None)
+        pending = next(other_packets, None)
 
 
 def _other_packets(

@@ -1,4 +1,4 @@
-"""Adds the source's other streams to the output: copied, converted or left out.
+"""Copies or converts the source's other streams (sound, subtitles) to the output.
 
 A stream is copied if the output's container can hold it. Otherwise sound is encoded
 again and text subtitles are converted to the container's format. Notes name every
@@ -62,29 +62,30 @@ def _processor(
     target: av.container.OutputContainer,
     time_range: TimeRange,
 ) -> tuple[StreamProcessor | None, str]:
-    name, kind = _name(stream), target.format.name
+    name, container = _name(stream), target.format.name
     if stream.type == "video":
         return None, f"left out: {name}, a second video stream"
-    if can_hold(stream, kind):
+    if can_hold(stream, container):
         if stream.type == "attachment":
             copy_tags(stream, target.add_stream_from_template(stream))
             return None, ""
         return StreamCopier(stream, target, time_range), ""
     if stream.type == "audio" and stream.codec_context is not None:
-        codec = AUDIO_CODECS.get(kind, "aac")
+        codec = AUDIO_CODECS.get(container, "aac")
         processor = AudioTranscoder(stream, target, time_range, codec)
-        return processor, f"encoded again as {codec}: {name}, which {kind} cannot hold"
+        note = f"encoded again as {codec}: {name}, which {container} cannot hold"
+        return processor, note
     if stream.type == "subtitle" and getattr(stream.codec, "text_sub", False):
-        codec = SUBTITLE_CODECS[kind]
+        codec = SUBTITLE_CODECS[container]
         processor = SubtitleTranscoder(stream, target, time_range, codec)
-        return processor, f"converted to {codec}: {name}, which {kind} cannot hold"
-    return None, f"left out: {name}, which {kind} cannot hold"
+        return processor, f"converted to {codec}: {name}, which {container} cannot hold"
+    return None, f"left out: {name}, which {container} cannot hold"
 
 
-def can_hold(stream: av.stream.Stream, kind: str) -> bool:
-    """Returns whether a container takes the stream, by trying to write it."""
+def can_hold(stream: av.stream.Stream, container: str) -> bool:
+    """Returns whether a container format can hold the stream, by writing a trial."""
     try:
-        with av.open(io.BytesIO(), "w", format=kind) as trial:
+        with av.open(io.BytesIO(), "w", format=container) as trial:
             out = _add_copy(stream, trial)
             trial.start_encoding()
             if _codec(stream).startswith("pcm_"):
@@ -103,7 +104,7 @@ def _add_copy(
 ) -> av.stream.Stream:
     out = target.add_stream_from_template(stream, opaque=True)
     if stream.type == "audio" and "channels" in stream.layout.name:
-        # A channel count without positions: MP4 needs a layout.
+        # The stream has a channel count but no layout, which MP4 needs.
         out.codec_context.layout = _DEFAULT_LAYOUTS.get(stream.channels, "stereo")
     return out
 
@@ -113,7 +114,10 @@ _DEFAULT_LAYOUTS |= {7: "6.1", 8: "7.1"}
 
 
 def _is_made_by_muxer(stream: av.stream.Stream) -> bool:
-    """Returns whether it is an MP4 chapter or time-code track: muxers write those."""
+    """Returns whether `stream` is a chapter or time-code track of an MP4 file.
+
+    Muxers write such tracks themselves.
+    """
     if stream.type != "data":
         return False
     return stream.discard == Discard.all or "timecode" in stream.metadata
@@ -133,7 +137,7 @@ def _codec(stream: av.stream.Stream) -> str:
 
 
 class StreamCopier:
-    """Copies packets, with times shifted to those of the output."""
+    """Copies packets, and shifts their times to the start of the output."""
 
     def __init__(
         self,
@@ -157,7 +161,7 @@ class StreamCopier:
         yield from ()
 
     def _make_increasing(self, packet: av.Packet) -> None:
-        """Raises decoding times that do not increase, which muxers reject."""
+        """Makes decoding times strictly increasing, as muxers require."""
         to_stream(packet, self.out)
         if self._last is not None and packet.dts <= self._last:
             packet.dts = self._last + 1
