@@ -10,8 +10,14 @@ from benchmarks.fill.cases import FillInput, splatted
 from stereojax.inpaint.background import fill_background
 from stereojax.inpaint.compose import composite
 from stereojax.inpaint.grow import grow_hole
+from stereojax.inpaint.temporal_fill import (
+    REACH,
+    LeftFrame,
+    show_found,
+    temporal_fill,
+)
 from stereojax.shapes import Float
-from stereojax.stage_types import is_hole
+from stereojax.stage_types import Splat, is_hole
 
 # (shot, frame numbers) -> right views of these frames. The shot is complete, so a fill
 # can copy from other frames or splat the left view in another way. It does not contain
@@ -90,6 +96,37 @@ def clean(grow: float, feather: float = 0.0) -> FrameFill:
     return fill
 
 
+def temporal(grow: float, feather: float = 0.0) -> Fill:
+    """Returns `clean`, but hole pixels first show what other frames show there.
+
+    The cost that is scored includes preparing the frames around the scored ones, which
+    a film pays once a frame.
+    """
+
+    def fill_frames(given: FillInput, frames: Sequence[int]):
+        around = range(
+            max(0, min(frames) - REACH), min(len(given.left), max(frames) + REACH + 1)
+        )
+        shot = {t: LeftFrame.prepare(given.left[t], given.disparity[t]) for t in around}
+        views = []
+        for t in frames:
+            warped, occlusion, disparity = (
+                jnp.asarray(x[t : t + 1], jnp.float32)
+                for x in (given.warped, given.occlusion, given.warped_disparity)
+            )
+            share = grow_hole(occlusion, disparity, grow=grow, feather=feather)
+            colors, found = temporal_fill(np.asarray(share[0] > 0), t, shot)
+            hole = Splat(warped, (share > 0).astype(jnp.float32))
+            shown = show_found(
+                hole, jnp.asarray(colors)[None], jnp.asarray(found)[None]
+            )
+            filled = fill_background(shown.warped, shown.occlusion)
+            views.append(np.asarray(composite(warped, filled, share)[0]))
+        return np.stack(views)
+
+    return fill_frames
+
+
 def opencv(method: int) -> FrameFill:
     """Returns OpenCV's inpainting with a radius of 5 pixels."""
 
@@ -121,6 +158,7 @@ FILLS: dict[str, Fill] = {
     "coverage grown 1 px": coverage_splat(grown(1)),
     "clean": framewise(clean(2)),
     "clean with feather": framewise(clean(2, 2)),
+    "temporal, then clean": temporal(2),
     "coverage clean": coverage_splat(clean(2)),
     "row extension": framewise(row_extension),
     "Telea": framewise(opencv(cv2.INPAINT_TELEA)),

@@ -27,7 +27,8 @@ from stereojax.inference.inpainted_windows import InpaintedWindows
 from stereojax.inference.outputs import OutputFile, plan_outputs
 from stereojax.inference.render_stage import RenderedFilm, Renderer
 from stereojax.inference.splat_grid import GridSource, picture_of
-from stereojax.inpaint.fill import BackgroundFill
+from stereojax.inference.temporal_window import TemporalFill
+from stereojax.inpaint.fill import BackgroundFill, Fill
 from stereojax.pipeline import RenderLook
 from stereojax.settings import InferSettings, ModelSettings, diffusion
 from stereojax.settings.run_options import RunOptions
@@ -232,9 +233,12 @@ def _film_depth(job: Job, index: VideoIndex, depth: DepthResult) -> FilmDepth:
     )
 
 
-def _load_fill(job: Job, source: FrameSource) -> BackgroundFill | InpaintedWindows:
+def _load_fill(job: Job, source: FrameSource) -> Fill:
     if not job.fill.networks:
-        return BackgroundFill()
+        background = BackgroundFill()
+        if job.settings.temporal_fill and not job.options.splat_grid:
+            return TemporalFill(source, job.look, background)
+        return background
     # The key has no codec and no layout: a change of these needs no new pictures.
     names = (*diffusion.NAMES, "depth_low", "depth_high", "depth_steady")
     settings = {name: getattr(job.settings, name) for name in names}

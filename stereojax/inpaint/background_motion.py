@@ -12,12 +12,12 @@ import dataclasses
 import cv2
 import numpy as np
 
-from stereojax.shapes import Bool, Float, UInt8
+from stereojax.shapes import Bool, Float, Shaped, UInt8
 
-CORNERS = 400
-CORNER_DISTANCE = 9  # pixels between corners
+CORNERS = 200
+CORNER_DISTANCE = 1 / 40  # between corners, of the width
 CORNER_QUALITY = 0.003  # of the strongest corner's response
-PATCH = 11  # side of the tracked patch, pixels
+PATCH = 9  # side of the tracked patch, pixels
 LEVELS = 3  # pyramid levels above the picture
 MARGIN = 3  # pixels: tracks closer to the frame's border are not used
 MIN_TRACKS = 30
@@ -42,19 +42,28 @@ class Motion:
 
     def move(
         self,
-        x: Float[np.ndarray, "*n"],
-        y: Float[np.ndarray, "*n"],
+        x: Shaped[np.ndarray, "*n"],
+        y: Shaped[np.ndarray, "*n"],
         disparity: Float[np.ndarray, "*n"],
     ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
         """Returns the columns and rows in the other frame."""
         height, width = self.size
-        moved = _terms(x, y, disparity, self.size) @ self.matrix.T
-        depth = np.where(np.abs(moved[..., 2]) < 1e-3, 1e-3, moved[..., 2])
         half = width / 2
-        return (
-            moved[..., 0] / depth * half + width / 2,
-            moved[..., 1] / depth * half + height / 2,
+        # The normalisation, folded into the matrix.
+        normalize = np.array(
+            [
+                [1 / half, 0, -1, 0],
+                [0, 1 / half, -height / width, 0],
+                [0, 0, 1, 0],
+                [0, 0, 0, DISPARITY_GAIN / half],
+            ]
         )
+        across, down, depth = (
+            row[0] * x + row[1] * y + row[2] + row[3] * disparity
+            for row in self.matrix @ normalize
+        )
+        factor = half / np.where(np.abs(depth) < 1e-3, 1e-3, depth)
+        return across * factor + half, down * factor + height / 2
 
     def disparity(self, disparity: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
         """Returns the disparity that the other frame gives to the same surface."""
@@ -69,7 +78,7 @@ def corners(
         grey,
         CORNERS,
         CORNER_QUALITY,
-        CORNER_DISTANCE,
+        max(2, CORNER_DISTANCE * grey.shape[1]),
         mask=smooth.astype(np.uint8),
         blockSize=5,
     )

@@ -6,14 +6,17 @@ frames, so a film is filled as a stream and resumes anywhere.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import cv2
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from stereojax.inpaint.background_motion import Motion, corners, fit_motion, track
 from stereojax.inpaint.hole_background import UNKNOWN, HoleBackground, hole_background
-from stereojax.shapes import Bool, Float, Shaped, UInt8
+from stereojax.shapes import Array, Bool, Float, Int, Shaped, UInt8
+from stereojax.stage_types import Splat
 
 REACH = 12  # frames
 # Each search begins with the motion of the one before in its direction.
@@ -30,8 +33,8 @@ ANCHOR_COLUMNS, ANCHOR_ROWS = (2, 4, 6, 8), (-3, 0, 3)  # from the hole's far si
 ANCHOR_DISPARITY = 0.5  # tolerance, with 0.15 of the jump
 ANCHOR_MIN = 3  # visible anchors
 ANCHOR_ERROR = 8.0  # mean difference of the anchors' colours
-ANCHOR_ERROR_ALONE = 3.0  # likewise, where only one frame shows a pixel
-VIEW_ERROR = 5.0  # mean deviation of the frames' colours from their mean
+ANCHOR_ERROR_ALONE = 2.0  # likewise, where only one frame shows a pixel
+VIEW_ERROR = 4.0  # mean deviation of the frames' colours from their mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,23 +51,36 @@ class LeftFrame:
     def prepare(
         cls,
         image: Shaped[np.ndarray, "h w 3"],
-        disparity: Float[np.ndarray, "h w"],
+        disparity: Float[np.ndarray, "hd wd"],
     ) -> "LeftFrame":
-        """Args: disparity: pixels of `image`; non-finite = unknown."""
-        height, width = image.shape[:2]
-        scale = max(1.0, width / ANALYSED_WIDTH)
-        size = round(width / scale), round(height / scale)
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        """Prepares a left view.
+
+        Args:
+          image: of the film.
+          disparity: in pixels of its own width, which may be smaller than the image's;
+            non-finite = unknown.
+        """
+        height, width = analysed_size(image.shape[:2])
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         small = small.astype(np.float32) * (255 / full_scale(image))
         small = (small + 0.5).astype(np.uint8)
         # Nearest: a mean over a silhouette is the disparity of nothing.
         reduced = cv2.resize(
-            disparity.astype(np.float32), size, interpolation=cv2.INTER_NEAREST
+            disparity.astype(np.float32),
+            (width, height),
+            interpolation=cv2.INTER_NEAREST,
         )
-        reduced *= size[0] / width
+        reduced = reduced * np.float32(width / disparity.shape[1])
         reduced = np.where(np.isfinite(reduced), reduced, np.float32(UNKNOWN))
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         return cls(image, small, grey, reduced, largest_within(reduced, CLEAR))
+
+
+def analysed_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Returns height and width of the picture that is analysed instead of a larger."""
+    height, width = size
+    scale = max(1.0, width / ANALYSED_WIDTH)
+    return max(1, round(height / scale)), round(width / scale)
 
 
 def temporal_fill(
@@ -72,7 +88,7 @@ def temporal_fill(
     frame: int,
     shot: Mapping[int, LeftFrame],
 ) -> tuple[Float[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
-    """Returns the colours of the hole pixels that other frames show, and which they are.
+    """Returns the colours of the hole pixels that other frames show, and their mask.
 
     Colours are in [0, 1], and 0 where no frame shows the background with certainty.
 
@@ -89,20 +105,39 @@ def temporal_fill(
         return colors, found
     anchors = Anchors.of(background, here)
     tally = Tally(len(background.rows))
+    run, (left_x, left_y) = background.run, background.left_places()
+    behind = background.disparity[run]
     for other, motion in motions(background, frame, shot):
         there = shot[other]
-        error = anchors.error(motion, there)
-        seen = (error < ANCHOR_ERROR)[background.run]
-        seen[seen] = visible(background, seen, motion, there)
-        tally.add(seen, _look(background, seen, motion, there), error[background.run])
+        error = anchors.error(motion, there)[run]
+        checked = np.flatnonzero(error < ANCHOR_ERROR)
+        disparity = behind[checked]
+        x, y = motion.move(left_x[checked], left_y[checked], disparity)
+        jump = background.jump[run[checked]]
+        seen = visible(x, y, motion.disparity(disparity), jump, there)
+        pixels = checked[seen]
+        tally.add(pixels, look(x[seen], y[seen], there), error[pixels])
     mean, sure = tally.result()
     found[background.rows[sure], background.columns[sure]] = True
     colors[background.rows[sure], background.columns[sure]] = mean[sure] / 255
     return colors, found
 
 
-def motions(background: HoleBackground, frame: int, shot: Mapping[int, LeftFrame]):
-    """Yields (other frame, motion of the background to it), the closest frames first."""
+@jax.jit
+def show_found(
+    splat: Splat, colors: Float[Array, "t h w 3"], found: Bool[Array, "t h w"]
+) -> Splat:
+    """Returns the splat with the found pixels: the spatial fill may build on them."""
+    return Splat(
+        jnp.where(found[..., None], colors, splat.warped),
+        jnp.where(found, 0, splat.occlusion),
+    )
+
+
+def motions(
+    background: HoleBackground, frame: int, shot: Mapping[int, LeftFrame]
+) -> Iterator[tuple[int, Motion]]:
+    """Yields (other frame, motion of the background to it), closest frames first."""
     here = shot[frame]
     disparity = here.disparity
     flat = here.nearest + largest_within(-disparity, CLEAR) < FLAT
@@ -123,6 +158,7 @@ def motions(background: HoleBackground, frame: int, shot: Mapping[int, LeftFrame
             moved, tracked = track(
                 here.grey, there.grey, points, points + move * (step / last)
             )
+            tracked &= sample(there.nearest, *moved.T) < UNKNOWN / 2
             motion = fit_motion(
                 points[tracked],
                 depth[tracked],
@@ -142,8 +178,8 @@ def motions(background: HoleBackground, frame: int, shot: Mapping[int, LeftFrame
 class Anchors:
     """Visible background beside each hole, by which a motion is checked there."""
 
-    columns: Float[np.ndarray, "r k"]
-    rows: Float[np.ndarray, "r k"]
+    columns: Int[np.ndarray, "r k"]
+    rows: Int[np.ndarray, "r k"]
     disparity: Float[np.ndarray, "r k"]
     same: Bool[np.ndarray, "r k"]  # of the background's surface
     colors: Float[np.ndarray, "r k 3"]
@@ -161,7 +197,7 @@ class Anchors:
         return cls(columns, rows, disparity, same, colors)
 
     def error(self, motion: Motion, there: LeftFrame) -> Float[np.ndarray, "r"]:
-        """Returns the mean difference of colour of each run's anchors; inf = unknown."""
+        """Returns the mean colour difference of each run's anchors; inf = unknown."""
         x, y = motion.move(self.columns, self.rows, self.disparity)
         difference = np.abs(sample(there.small, x, y) - self.colors).mean(axis=-1)
         apart = sample(there.disparity, x, y) - motion.disparity(self.disparity)
@@ -172,21 +208,32 @@ class Anchors:
 
 
 def visible(
-    background: HoleBackground,
-    wanted: Bool[np.ndarray, "n"],
-    motion: Motion,
+    x: Float[np.ndarray, "n"],
+    y: Float[np.ndarray, "n"],
+    disparity: Float[np.ndarray, "n"],
+    jump: Float[np.ndarray, "n"],
     there: LeftFrame,
-) -> Bool[np.ndarray, "m"]:
-    """Returns which of the wanted pixels' background the other frame shows clearly."""
-    x, y = _places(background, wanted, motion)
-    run = background.run[wanted]
-    expected = motion.disparity(background.disparity[run])
-    tolerance = np.clip(LAYER_SHARE * background.jump[run], LAYER_MIN, LAYER_MAX)
+) -> Bool[np.ndarray, "n"]:
+    """Returns which places of another frame show a surface of that disparity clearly.
+
+    Args:
+      jump: of the hole; a larger one separates near object and background more.
+    """
+    tolerance = np.clip(LAYER_SHARE * jump, LAYER_MIN, LAYER_MAX)
     height, width = there.disparity.shape
     inside = (x >= 1) & (x < width - 2) & (y >= 1) & (y < height - 2)
-    clear = sample(there.nearest, x, y) < expected + tolerance
-    close = sample(there.disparity, x, y) > expected - FARTHER
+    clear = sample(there.nearest, x, y) < disparity + tolerance
+    close = sample(there.disparity, x, y) > disparity - FARTHER
     return inside & clear & close
+
+
+def look(
+    x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], there: LeftFrame
+) -> Float[np.ndarray, "n 3"]:
+    """Returns the colours, in 8-bit steps, at places of the small picture."""
+    scale = there.image.shape[1] / there.disparity.shape[1]
+    colors = sample(there.image, (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5)
+    return colors * np.float32(255 / full_scale(there.image))
 
 
 class Tally:
@@ -199,16 +246,16 @@ class Tally:
 
     def add(
         self,
-        seen: Bool[np.ndarray, "n"],
+        pixels: Int[np.ndarray, "m"],
         colors: Float[np.ndarray, "m 3"],
-        error: Float[np.ndarray, "n"],
+        error: Float[np.ndarray, "m"],
     ) -> None:
         """Adds a frame's colours of the pixels that it shows."""
-        free = self._count[seen] < VIEWS
-        pixels = np.flatnonzero(seen)[free]
-        self._colors[self._count[pixels], pixels] = colors[free]
-        first = pixels[self._count[pixels] == 0]
-        self._first_error[first] = error[first]
+        free = self._count[pixels] < VIEWS
+        pixels, colors, error = pixels[free], colors[free], error[free]
+        self._colors[self._count[pixels], pixels] = colors
+        first = self._count[pixels] == 0
+        self._first_error[pixels[first]] = error[first]
         self._count[pixels] += 1
 
     def result(self) -> tuple[Float[np.ndarray, "n 3"], Bool[np.ndarray, "n"]]:
@@ -222,20 +269,6 @@ class Tally:
         return mean, (self._count > 0) & agree & ~alone
 
 
-def _places(background, wanted, motion):
-    """Returns where the other frame's small picture shows the wanted pixels."""
-    x, y = (v[wanted] for v in background.left_places())
-    return motion.move(x, y, background.disparity[background.run[wanted]])
-
-
-def _look(background, seen, motion, there):
-    """Returns the colours, in 8-bit steps, of the pixels that the other frame shows."""
-    scale = background.scale
-    x, y = _places(background, seen, motion)
-    x, y = (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5
-    return sample(there.image, x, y) * np.float32(255 / full_scale(there.image))
-
-
 def full_scale(image: Shaped[np.ndarray, "h w 3"]) -> float:
     """Returns the value of white."""
     integers = np.issubdtype(image.dtype, np.integer)
@@ -244,8 +277,8 @@ def full_scale(image: Shaped[np.ndarray, "h w 3"]) -> float:
 
 def sample(
     picture: Shaped[np.ndarray, "h w *c"],
-    x: Float[np.ndarray, "*n"],
-    y: Float[np.ndarray, "*n"],
+    x: Shaped[np.ndarray, "*n"],
+    y: Shaped[np.ndarray, "*n"],
 ) -> Float[np.ndarray, "*nc"]:
     """Interpolates a picture linearly at columns x and rows y."""
     across = 1024  # OpenCV bounds the sides of the result

@@ -153,6 +153,9 @@ class InferSettings(DiffusionSettings):
         low=0,
         high=64,
     )
+    temporal_fill: bool = setting(
+        False, "holes first show what other frames of the shot show there"
+    )
     layout: str = setting(
         "full_sbs", "packing of the two views in the output", choices=LAYOUTS
     )

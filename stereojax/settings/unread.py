@@ -12,7 +12,8 @@ DEPTH_RANGE = (
     "edge_sharpen",
     "edge_dilate",
 )
-LOOK = (*DEPTH_RANGE, "depth_steady", "compositing", "hole_dilate", "feather")
+FILL = ("hole_dilate", "feather", "temporal_fill")
+LOOK = (*DEPTH_RANGE, "depth_steady", "compositing", *FILL)
 OUTPUT = ("layout", "anaglyph", "codec", "crf", "pixel_format")
 
 
@@ -25,6 +26,8 @@ def unread_settings(model: ModelSettings, settings: InferSettings) -> dict[str, 
     elif model.recipe == "published":
         reason = "the published recipe generates every pixel"
         unread |= dict.fromkeys(("hole_dilate", "feather"), reason)
+    if model.fill == "diffusion":
+        unread["temporal_fill"] = "the config fills with diffusion"
     if settings.layout != "anaglyph":
         unread["anaglyph"] = f"--layout is {settings.layout}, not anaglyph"
     if settings.codec == "ffv1":
@@ -55,8 +58,8 @@ def unread_for_film(
         unread |= dict.fromkeys(names, "--depth_only writes raw depth")
     if splat_grid:
         names = (*DEPTH_RANGE, "depth_steady", "depth_model", "compositing")
-        if background_fill:  # growth needs the disparity
-            names += ("hole_dilate", "feather")
+        if background_fill:  # which needs the disparity
+            names += FILL
         unread |= dict.fromkeys(names, "--splat_grid gives the splats")
     elif units == "pixels":
         names = (*DEPTH_RANGE, "depth_steady")

@@ -26,6 +26,7 @@ OTHER = {
     "compositing": "published",
     "hole_dilate": 20.0,
     "feather": 40.0,
+    "temporal_fill": True,
     "layout": "half_sbs",
     "anaglyph": "gray",
     "codec": "hevc",
