@@ -158,7 +158,7 @@ FILLS: dict[str, Fill] = {
     "coverage grown 1 px": coverage_splat(grown(1)),
     "clean": framewise(clean(2)),
     "clean with feather": framewise(clean(2, 2)),
-    "temporal, then clean": temporal(2),
+    "temporal and clean": temporal(2),
     "coverage clean": coverage_splat(clean(2)),
     "row extension": framewise(row_extension),
     "Telea": framewise(opencv(cv2.INPAINT_TELEA)),

@@ -44,7 +44,7 @@ LOOK = sorted(
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    return small_film(tmp_path_factory.mktemp("film"), frames=4)[1].left
+    return small_film(tmp_path_factory.mktemp("film"), seed=0, frames=4)[1].left
 
 
 def converted(film, folder, **settings) -> list[bytes]:
