@@ -70,3 +70,13 @@ def test_an_absent_config_is_refused(name):
 def test_the_settings_list_the_choices_of_the_writers():
     assert tuple(KINDS) == ANAGLYPHS
     assert tuple(codecs.CODECS) == CODECS
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("0", False)])
+def test_a_bool_of_inference_is_read_from_the_text_of_its_flag(text, value):
+    assert resolve("fast", {"temporal_fill": text})[1].temporal_fill is value
+
+
+def test_another_text_is_no_bool():
+    with pytest.raises(InputError, match="--temporal_fill=maybe: expected a bool"):
+        resolve("fast", {"temporal_fill": "maybe"})

@@ -79,7 +79,7 @@ def resolve(
     """
     sections = load_config(config)
     model = make_settings(ModelSettings, sections.get("model", {}), "config.model.")
-    flags = {k: v for k, v in overrides.items() if v is not None}
+    flags = _parse_bools(InferSettings, overrides)
     if flags.get("max_disp") is not None:
         if "divergence" in flags:
             raise InputError("--max_disp and --divergence are one setting: drop one")
@@ -103,7 +103,7 @@ def resolve(
 
 def resolve_data(config: str, overrides: dict[str, Any]) -> DataSettings:
     """Returns the settings of a data preparation: the config's, overridden by flags."""
-    flags = {k: _parse_bool(k, v) for k, v in overrides.items() if v is not None}
+    flags = _parse_bools(DataSettings, overrides)
     section = load_config(config).get("data", {})
     if not section:
         raise InputError(
@@ -112,10 +112,12 @@ def resolve_data(config: str, overrides: dict[str, Any]) -> DataSettings:
     return make_settings(DataSettings, section | flags, "--config.")
 
 
-def _parse_bool(name: str, value: Any) -> Any:
-    """Returns the text of a flag as a bool if the setting of that name is one."""
-    types = {f.name: field_type(f) for f in dataclasses.fields(DataSettings)}
+def _parse_bools(cls: type, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Returns the given overrides, with the texts of bool settings as bools."""
+    types = {f.name: field_type(f) for f in dataclasses.fields(cls)}
     values = {"true": True, "1": True, "false": False, "0": False}
-    if types.get(name) is bool and isinstance(value, str):
-        return values.get(value.lower(), value)
-    return value
+    given = {k: v for k, v in overrides.items() if v is not None}
+    for name, value in given.items():
+        if types.get(name) is bool and isinstance(value, str):
+            given[name] = values.get(value.lower(), value)
+    return given
