@@ -79,7 +79,10 @@ NO_WEIGHTS = "weights stereocrafter/unet are not in .*convert_weights --source T
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"config": "fast", "steps": 5}, "--steps: --config=fast fills without"),
+        (
+            {"config": "fast", "steps": 5},
+            "--steps has no effect with --config=fast",
+        ),
         ({"overlap": 25}, "--overlap=25: expected less than --window"),
         ({}, NO_WEIGHTS),
         ({"config": CONFIG, "tile_width": 64}, "must be longer than their overlap"),
