@@ -53,9 +53,9 @@ def kill_when(process, ready):
     ("pattern", "count", "kept"),
     [
         ("index-*/index.json", 1, 0),
-        ("depth-*/*.json", 2, SEGMENT),
-        ("render-*/*.json", 1, 1),
-        ("render-*/*.json", 4, 3 * SEGMENT),
+        ("depth-*/[!.]*.json", 2, SEGMENT),  # no partial file
+        ("render-*/[!.]*.json", 1, 1),
+        ("render-*/[!.]*.json", 4, 3 * SEGMENT),
     ],
 )
 def test_a_killed_run_is_resumed(film, tmp_path, pattern, count, kept):
