@@ -23,7 +23,8 @@ def test_the_work_folder_is_locked_against_a_second_job(films, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"), [("'", "No closing quotation"), ("runner=x", "no option")]
+    ("options", "words"),
+    [("'", "No closing quotation"), ("runner=x", "is not an option")],
 )
 def test_bad_beam_options_are_errors(films, tmp_path, options, words):
     with pytest.raises(InputError, match=words):

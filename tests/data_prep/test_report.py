@@ -122,5 +122,5 @@ def test_bar_heights_are_proportional_to_counts():
 
 
 def test_a_folder_without_report_json_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"no report\.json here"):
+    with pytest.raises(InputError, match=r"contains no report\.json"):
         write_report(str(tmp_path))
