@@ -1,5 +1,6 @@
 """Remote folders of weights, which fetch their files; failures take seconds."""
 
+import abc
 import hashlib
 import os
 import shutil
@@ -22,7 +23,7 @@ class NetworkError(RunError):
     """The server cannot be reached, or the connection broke."""
 
 
-class RemoteFolder:
+class RemoteFolder(abc.ABC):
     """A context that keeps other processes from fetching the same files.
 
     Fetched files are kept in `folder` until the context ends. If the network failed,
@@ -56,9 +57,9 @@ class RemoteFolder:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.release()
 
+    @abc.abstractmethod
     def names(self) -> list[str]:
         """Returns the names of the folder's files."""
-        raise NotImplementedError
 
     def get(self, name: str) -> Path:
         """Returns the local copy of the file `name`; fetches it at the first call.
@@ -73,8 +74,9 @@ class RemoteFolder:
             self._download(name, target)
         return target
 
+    @abc.abstractmethod
     def _download(self, name: str, target: Path) -> None:
-        raise NotImplementedError
+        """Fetches the file `name` to `target`; raises as `get` does."""
 
 
 class WebFile(RemoteFolder):
